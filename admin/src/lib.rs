@@ -1,0 +1,1 @@
+//! doorctl: enrolment, audit verification and evaluation.

@@ -1,0 +1,2 @@
+//! doorctl
+fn main() {}

@@ -1,0 +1,259 @@
+//! The answers: rejects, grants, decisions, and the cues a person at the door understands.
+
+use std::time::Duration;
+
+use doorward_protocol::audit::{Decided, Released, Scores, What};
+use doorward_protocol::ids::{AttemptId, DoorId, PersonId};
+
+/// A normal negative answer; never an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reject {
+    /// Nobody stands there.
+    NoFace,
+    /// Two or more faces of similar size.
+    ManyFaces,
+    /// Face too small.
+    TooFar,
+    /// Face reaches out of the picture.
+    TooClose,
+    /// Head turned away.
+    Turned,
+    /// Not sharp enough.
+    Blurred,
+    /// Too little light.
+    TooDark,
+    /// Too much light.
+    TooBright,
+    /// Too little contrast: fog, back light, a covered lens.
+    Flat,
+    /// A fitted sensor gave no picture of this moment.
+    Unproven,
+    /// A sensor says that this is no live person.
+    NotLive,
+    /// No reference resembles this face enough.
+    Unknown,
+    /// Two persons resemble this face about equally.
+    Ambiguous,
+    /// Known, but the right to pass is suspended.
+    Suspended,
+    /// Known, but the right to pass has not begun.
+    NotYetValid,
+    /// Known, but the right to pass has ended.
+    Expired,
+    /// Known, but not at this time of the week.
+    NotNow,
+    /// The clock cannot be trusted and the rule needs it.
+    ClockUntrusted,
+    /// Too many failed attempts.
+    LockedOut,
+    /// The door is in lockdown.
+    Lockdown,
+    /// The decision could not be recorded.
+    Unrecorded,
+}
+
+impl Reject {
+    /// Every reject, for tables and documentation.
+    pub const ALL: [Reject; 21] = [
+        Reject::NoFace,
+        Reject::ManyFaces,
+        Reject::TooFar,
+        Reject::TooClose,
+        Reject::Turned,
+        Reject::Blurred,
+        Reject::TooDark,
+        Reject::TooBright,
+        Reject::Flat,
+        Reject::Unproven,
+        Reject::NotLive,
+        Reject::Unknown,
+        Reject::Ambiguous,
+        Reject::Suspended,
+        Reject::NotYetValid,
+        Reject::Expired,
+        Reject::NotNow,
+        Reject::ClockUntrusted,
+        Reject::LockedOut,
+        Reject::Lockdown,
+        Reject::Unrecorded,
+    ];
+
+    /// The stable code in audit entries, metrics and JSON.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Reject::NoFace => "no_face",
+            Reject::ManyFaces => "many_faces",
+            Reject::TooFar => "too_far",
+            Reject::TooClose => "too_close",
+            Reject::Turned => "turned",
+            Reject::Blurred => "blurred",
+            Reject::TooDark => "too_dark",
+            Reject::TooBright => "too_bright",
+            Reject::Flat => "flat",
+            Reject::Unproven => "unproven",
+            Reject::NotLive => "not_live",
+            Reject::Unknown => "unknown",
+            Reject::Ambiguous => "ambiguous",
+            Reject::Suspended => "suspended",
+            Reject::NotYetValid => "not_yet_valid",
+            Reject::Expired => "expired",
+            Reject::NotNow => "not_now",
+            Reject::ClockUntrusted => "clock_untrusted",
+            Reject::LockedOut => "locked_out",
+            Reject::Lockdown => "lockdown",
+            Reject::Unrecorded => "unrecorded",
+        }
+    }
+
+    /// What the person at the door is told. Says what to do, and tells an attacker nothing about who is known.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Reject::NoFace => "Please look at the camera.",
+            Reject::ManyFaces => "One at a time, please.",
+            Reject::TooFar => "Please come closer.",
+            Reject::TooClose => "Please step back a little.",
+            Reject::Turned => "Please face the camera.",
+            Reject::Blurred => "Please hold still.",
+            Reject::TooDark => "It is too dark here.",
+            Reject::TooBright => "There is too much light here.",
+            Reject::Flat => "The camera cannot see you well. Please step closer or clean the lens.",
+            Reject::Unproven => "One moment, please.",
+            Reject::NotLive
+            | Reject::Unknown
+            | Reject::Ambiguous
+            | Reject::Suspended
+            | Reject::NotYetValid
+            | Reject::Expired => "No access.",
+            Reject::NotNow => "No access at this time.",
+            Reject::ClockUntrusted => "The terminal does not know the time. Please use your card or call for help.",
+            Reject::LockedOut => "Too many attempts. Please use your card or call for help.",
+            Reject::Lockdown => "This door is locked down.",
+            Reject::Unrecorded => "The terminal has a fault. Please use your card or call for help.",
+        }
+    }
+}
+
+/// Why the lock may be released.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A live, permitted person.
+    Face(PersonId),
+    /// The request-to-exit input.
+    Egress,
+    /// The fire input.
+    Fire,
+    /// A test at commissioning.
+    SelfTest,
+}
+
+/// The permission to release one lock once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Which door.
+    pub door: DoorId,
+    /// Why.
+    pub cause: Cause,
+    /// For how long.
+    pub open_for: Duration,
+}
+
+/// Grant or reject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Open.
+    Grant(Grant),
+    /// Do not.
+    Deny(Reject),
+}
+
+/// The decided attempt, with everything that explains it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The door.
+    pub door: DoorId,
+    /// The answer.
+    pub answer: Answer,
+    /// Who was recognised, if anybody was.
+    pub person: Option<PersonId>,
+    /// The rule that decided.
+    pub rule: &'static str,
+    /// The scores, where it came that far.
+    pub scores: Option<Scores>,
+}
+
+/// Something that has to be on record before it takes effect.
+pub trait Auditable {
+    /// Its audit entry.
+    fn what(&self) -> What;
+}
+
+impl Auditable for Decision {
+    fn what(&self) -> What {
+        let (granted, reason) = match &self.answer {
+            Answer::Grant(_) => (true, "granted"),
+            Answer::Deny(reject) => (false, reject.code()),
+        };
+        What::Decided(Decided {
+            attempt: self.attempt,
+            door: self.door.clone(),
+            granted,
+            person: self.person.clone(),
+            reason: reason.to_owned(),
+            rule: self.rule.to_owned(),
+            scores: self.scores,
+        })
+    }
+}
+
+impl Auditable for Grant {
+    /// A grant outside an attempt: egress, fire, self-test.
+    fn what(&self) -> What {
+        let cause = match &self.cause {
+            Cause::Face(_) => "face",
+            Cause::Egress => "egress",
+            Cause::Fire => "fire",
+            Cause::SelfTest => "self_test",
+        };
+        What::Released(Released { door: self.door.clone(), cause: cause.to_owned() })
+    }
+}
+
+/// What the panel shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cue {
+    /// Nobody there.
+    Idle,
+    /// Looking.
+    Watching,
+    /// Advice while looking.
+    Advice(Reject),
+    /// Please pass.
+    Granted,
+    /// Refused.
+    Denied(Reject),
+    /// Door held open or forced.
+    Alarm,
+    /// Fire release: go out.
+    Fire,
+    /// A part is broken; another way in is needed.
+    OutOfOrder,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_p1_advice_does_not_tell_a_spoof_from_a_stranger() {
+        let codes: BTreeSet<_> = Reject::ALL.iter().map(|r| r.code()).collect();
+        assert_eq!(codes.len(), Reject::ALL.len());
+        assert_eq!(Reject::NotLive.advice(), Reject::Unknown.advice());
+        assert_eq!(Reject::Expired.advice(), Reject::Unknown.advice());
+    }
+}

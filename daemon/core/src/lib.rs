@@ -1,0 +1,34 @@
+//! Every decision of the terminal, pure: no I/O, no clock, no threads, no randomness of its own.
+//!
+//! In the order of a frame's way to the relay:
+//! * [`time`], [`frame`], [`geometry`]: the words everything else is said in.
+//! * [`vision`]: what a model pack must be able to do.
+//! * [`stages`]: `Frameset → Face → GoodFace → LiveFace → Embedding`, each made only from the one before.
+//! * [`quality`], [`liveness`]: the checks between the stages.
+//! * [`attempt`]: several good frames become one [`attempt::Case`].
+//! * [`template`], [`transform`], [`gallery`], [`calibration`]: who it is, and how sure that has to be.
+//! * [`lockout`], [`schedule`], [`policy`]: whether this person may pass here and now.
+//! * [`decision`], [`audit`]: the answer, and the proof that it was recorded before anything moved.
+//! * [`door`], [`outbox`]: the machines behind the decision.
+//! * [`enrolment`]: which references are good enough to be compared with.
+
+pub mod attempt;
+pub mod audit;
+pub mod calibration;
+pub mod decision;
+pub mod door;
+pub mod enrolment;
+pub mod frame;
+pub mod gallery;
+pub mod geometry;
+pub mod liveness;
+pub mod lockout;
+pub mod outbox;
+pub mod policy;
+pub mod quality;
+pub mod schedule;
+pub mod stages;
+pub mod template;
+pub mod time;
+pub mod transform;
+pub mod vision;

@@ -1,0 +1,180 @@
+//! The stages of a frame. A value of a stage can be made only from the stage before, inside this crate, so that an
+//! embedding of a face nobody checked does not compile.
+
+use std::sync::Arc;
+
+use crate::decision::Reject;
+use crate::frame::{Frameset, Plane, Rgb};
+use crate::geometry::Rect;
+use crate::liveness::Evidence;
+use crate::quality::{self, Limits, Quality};
+use crate::template::{TemplateError, UnitVector};
+use crate::time::Mono;
+use crate::vision::{Detection, Vision, VisionFault};
+
+/// The one dominant face of a frameset.
+#[derive(Debug, Clone)]
+pub struct Face {
+    frames: Frameset,
+    detection: Detection,
+}
+
+impl Face {
+    /// Picks the dominant face among the detections, largest first.
+    ///
+    /// # Errors
+    /// [`Reject::TooDark`] or [`Reject::NoFace`] for none, [`Reject::ManyFaces`] where a second one is nearly as
+    /// large: a grant must belong to exactly one person.
+    pub fn dominant(frames: Frameset, detections: &[Detection], limits: &Limits) -> Result<Self, Reject> {
+        let mut sure: Vec<&Detection> = detections.iter().filter(|d| d.score >= limits.detection_min).collect();
+        sure.sort_by(|a, b| b.region.area().total_cmp(&a.region.area()));
+        let Some(first) = sure.first() else {
+            let dark = quality::brightness(&frames.rgb.plane) < limits.brightness_min;
+            return Err(if dark { Reject::TooDark } else { Reject::NoFace });
+        };
+        if sure.get(1).is_some_and(|second| second.region.area() > limits.second_face_max * first.region.area()) {
+            return Err(Reject::ManyFaces);
+        }
+        Ok(Self { detection: **first, frames })
+    }
+
+    /// The frames it was found in.
+    #[must_use]
+    pub fn frames(&self) -> &Frameset {
+        &self.frames
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn detection(&self) -> &Detection {
+        &self.detection
+    }
+}
+
+/// A face good enough to be judged; made by [`quality::check`].
+#[derive(Debug, Clone)]
+pub struct GoodFace {
+    face: Face,
+    quality: Quality,
+}
+
+impl GoodFace {
+    pub(crate) fn new(face: Face, quality: Quality) -> Self {
+        Self { face, quality }
+    }
+
+    /// The frames.
+    #[must_use]
+    pub fn frames(&self) -> &Frameset {
+        &self.face.frames
+    }
+
+    /// The colour picture.
+    #[must_use]
+    pub fn picture(&self) -> &Plane<Rgb> {
+        &self.face.frames.rgb.plane
+    }
+
+    /// Where the face is.
+    #[must_use]
+    pub fn detection(&self) -> &Detection {
+        &self.face.detection
+    }
+
+    /// What was measured.
+    #[must_use]
+    pub fn quality(&self) -> &Quality {
+        &self.quality
+    }
+}
+
+/// A face that every fitted sensor takes for a live person in this frameset; made by [`crate::liveness::prove`].
+#[derive(Debug, Clone)]
+pub struct LiveFace {
+    good: GoodFace,
+    evidence: Evidence,
+}
+
+impl LiveFace {
+    pub(crate) fn new(good: GoodFace, evidence: Evidence) -> Self {
+        Self { good, evidence }
+    }
+
+    /// What the sensors said.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+}
+
+/// The probe of one live face in one frame.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    vector: UnitVector,
+    at: Mono,
+    region: Rect,
+    confidence: f32,
+}
+
+/// The models broke, or gave a vector that is none.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedFault {
+    /// The engine failed.
+    #[error(transparent)]
+    Vision(#[from] VisionFault),
+    /// NaN, zero or another shape.
+    #[error("the embedding model gave no usable vector")]
+    Vector(#[from] TemplateError),
+}
+
+impl Embedding {
+    /// Embeds a live face.
+    ///
+    /// # Errors
+    /// [`EmbedFault`].
+    pub fn of(live: &LiveFace, vision: &mut dyn Vision) -> Result<Self, EmbedFault> {
+        let detection = live.good.detection();
+        let raw = vision.embed(live.good.picture(), &detection.landmarks)?;
+        Ok(Self {
+            vector: UnitVector::normalise(raw)?,
+            at: live.good.frames().at(),
+            region: detection.region,
+            confidence: live.evidence.confidence(),
+        })
+    }
+
+    /// The probe.
+    #[must_use]
+    pub fn vector(&self) -> &UnitVector {
+        &self.vector
+    }
+
+    /// When the frame was taken.
+    #[must_use]
+    pub fn at(&self) -> Mono {
+        self.at
+    }
+
+    /// Where the face is.
+    #[must_use]
+    pub fn region(&self) -> Rect {
+        self.region
+    }
+
+    /// Liveness confidence of the frame, 0 to 100.
+    #[must_use]
+    pub fn confidence(&self) -> f32 {
+        self.confidence
+    }
+}
+
+/// Drops members that are not of the moment of the colour frame: they count as missing.
+#[must_use]
+pub fn without_strays(frames: &Frameset) -> Frameset {
+    let near = |at: Mono| at.apart(frames.rgb.at) <= crate::frame::SKEW_MAX;
+    Frameset {
+        rgb: Arc::clone(&frames.rgb),
+        ir: frames.ir.clone().filter(|shot| near(shot.at)),
+        depth: frames.depth.clone().filter(|shot| near(shot.at)),
+    }
+}

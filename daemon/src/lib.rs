@@ -1,0 +1,1 @@
+//! doord: cameras to relay.

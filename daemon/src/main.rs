@@ -1,0 +1,2 @@
+//! doord
+fn main() {}

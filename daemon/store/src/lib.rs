@@ -1,0 +1,1 @@
+//! The terminal's encrypted SQLite store: persons, templates, audit chain, outbox.

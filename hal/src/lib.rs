@@ -1,0 +1,1 @@
+//! Device traits, Linux drivers, fakes, replay and the scene renderer.

@@ -1,0 +1,1 @@
+//! Tests of the whole: simulator, end to end, attack cases, tidy; benches.
