@@ -1,1 +1,35 @@
-//! doorctl: enrolment, audit verification and evaluation.
+//! doorctl: what an administrator does on a terminal, or on any machine that has its files.
+//!
+//! The store allows several processes: doorctl works on its files directly, and a running doord notices.
+//!
+//! * [`cli`]: the commands, the options they share, and the way from one to the other.
+//! * [`answer`]: how a command ends: done, refused, or broken.
+//! * [`place`], [`mind`], [`references`]: the store with its key, the models, everybody enrolled.
+//! * [`look`]: one photograph, its face, and what is measured of it.
+//! * [`init`], [`enrol`] with [`samples`], [`person`]: who is known.
+//! * [`detect`], [`compare`], [`identify`]: what the models see.
+//! * [`audit`], [`export`]: what was recorded, and whether it is whole.
+//! * [`evaluate`]: error rates of the models.
+//! * [`bench`], [`pack`]: the engines and the model packs.
+//! * [`text`], [`sheet`]: foreign text made harmless, tables as CSV.
+
+pub mod answer;
+pub mod audit;
+pub mod bench;
+pub mod cli;
+pub mod compare;
+pub mod detect;
+pub mod enrol;
+pub mod evaluate;
+pub mod export;
+pub mod identify;
+pub mod init;
+pub mod look;
+pub mod mind;
+pub mod pack;
+pub mod person;
+pub mod place;
+pub mod references;
+pub mod samples;
+pub mod sheet;
+pub mod text;

@@ -1,1 +1,21 @@
-//! doord: cameras to relay.
+//! doord: effects only. Every decision is taken in `doorward-core`.
+//!
+//! * [`terminal`]: the way from frame to relay; read this first. [`trace`] and [`people`] are its words.
+//! * [`capture`], [`vision`], [`journal`], [`uplink`]: the threads around it; [`supervise`] keeps them together.
+//! * [`assembly`]: how the parts become a running terminal; [`run`]: from real devices.
+//! * [`config`]: the file.
+//! * `demo` (feature `demo`): a terminal with a drawn door and a page in the browser.
+
+pub mod assembly;
+pub mod capture;
+pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod journal;
+pub mod people;
+pub mod run;
+pub mod supervise;
+pub mod terminal;
+pub mod trace;
+pub mod uplink;
+pub mod vision;

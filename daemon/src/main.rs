@@ -1,2 +1,68 @@
-//! doord
-fn main() {}
+//! doord: the daemon of a door terminal.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The daemon of a door terminal: cameras, liveness, match, rules, relay.
+#[derive(Parser)]
+#[command(name = "doord", version, about, after_help = "Start with `doord demo` to see a door decide.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the terminal until it is told to stop.
+    Run {
+        /// The configuration.
+        #[arg(long, default_value = "/etc/doorward/doord.toml")]
+        config: PathBuf,
+    },
+    /// Read and check a configuration, and say what it means.
+    CheckConfig {
+        /// The configuration.
+        #[arg(long, default_value = "/etc/doorward/doord.toml")]
+        config: PathBuf,
+    },
+    /// Show a door deciding: rendered scenes, real models, a page in the browser. Needs no hardware.
+    #[cfg(feature = "demo")]
+    Demo {
+        /// Port of the page on the loopback address; 0 picks a free one.
+        #[arg(long, default_value_t = 8642)]
+        port: u16,
+        /// Folder with a model pack; without it the usual places are searched.
+        #[arg(long)]
+        models: Option<PathBuf>,
+        /// Folder with portraits of at least two people.
+        #[arg(long)]
+        photos: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .with_env_var("DOORD_LOG")
+        .from_env_lossy()
+        .add_directive("tract_core=warn".parse().expect("a valid directive"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match Cli::parse().command {
+        Command::Run { config } => doorward_daemon::run::run(&config),
+        Command::CheckConfig { config } => doorward_daemon::run::check(&config),
+        #[cfg(feature = "demo")]
+        Command::Demo { port, models, photos } => {
+            let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+            doorward_daemon::demo::run(&doorward_daemon::demo::Options { address, models, photos })
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("doord: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

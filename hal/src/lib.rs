@@ -1,1 +1,20 @@
-//! Device traits, Linux drivers, fakes, replay and the scene renderer.
+//! Device traits, their Linux drivers, and the fakes that stand beside them.
+//!
+//! * [`camera`]: one camera of one pixel type; V4L2 and replay.
+//! * [`relay`], [`inputs`], [`panel`]: the door's side; GPIO.
+//! * [`clock`]: the only place that reads time.
+//! * [`photo`]: photographs from files and uploads, decoded within bounds.
+//! * `fake`, `scene` (feature `fake`): devices that come as a pair with the hand that plays them, and rendered scenes.
+
+pub mod camera;
+pub mod clock;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+pub mod gpio;
+pub mod inputs;
+pub mod panel;
+pub mod photo;
+pub mod relay;
+#[cfg(feature = "fake")]
+pub mod scene;
+mod wait;

@@ -1,1 +1,21 @@
 //! Model packs and the engines that run them: detector, embedding, liveness, evaluation.
+//!
+//! * [`engine`]: one network behind one trait; tract, and ONNX Runtime with the feature `ort`.
+//! * [`pack`]: the manifest that pins and describes models, and where it is found.
+//! * [`pixels`]: from pictures to tensors.
+//! * [`detector`], [`embedding`], [`liveness`]: what is done around each network.
+//! * [`vision`]: all of them as the core sees them.
+//! * [`golden`]: whether an engine computes on this processor what was measured elsewhere.
+//! * [`bench`]: the engines side by side on this machine.
+//! * [`evaluation`]: error rates and calibration.
+
+pub mod bench;
+pub mod detector;
+pub mod embedding;
+pub mod engine;
+pub mod evaluation;
+pub mod golden;
+pub mod liveness;
+pub mod pack;
+pub mod pixels;
+pub mod vision;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use doorward_protocol::audit::{Decided, Released, Scores, What};
 use doorward_protocol::ids::{AttemptId, DoorId, PersonId};
 
+use crate::attempt::Refusal;
+
 /// A normal negative answer; never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reject {
@@ -148,15 +150,55 @@ pub enum Cause {
     SelfTest,
 }
 
-/// The permission to release one lock once.
+/// The permission to release one lock once. A grant for a face comes out of [`crate::policy::decide`] only; those for
+/// leaving and for tests are made where their input arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
+    door: DoorId,
+    cause: Cause,
+    open_for: Duration,
+}
+
+impl Grant {
+    pub(crate) fn face(door: DoorId, person: PersonId, open_for: Duration) -> Self {
+        Self { door, cause: Cause::Face(person), open_for }
+    }
+
+    /// Somebody inside asked to leave.
+    #[must_use]
+    pub fn egress(door: DoorId, open_for: Duration) -> Self {
+        Self { door, cause: Cause::Egress, open_for }
+    }
+
+    /// The building's fire input is on.
+    #[must_use]
+    pub fn fire(door: DoorId) -> Self {
+        Self { door, cause: Cause::Fire, open_for: Duration::MAX }
+    }
+
+    /// An installer tests the lock.
+    #[must_use]
+    pub fn self_test(door: DoorId, open_for: Duration) -> Self {
+        Self { door, cause: Cause::SelfTest, open_for }
+    }
+
     /// Which door.
-    pub door: DoorId,
+    #[must_use]
+    pub fn door(&self) -> &DoorId {
+        &self.door
+    }
+
     /// Why.
-    pub cause: Cause,
+    #[must_use]
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
     /// For how long.
-    pub open_for: Duration,
+    #[must_use]
+    pub fn open_for(&self) -> Duration {
+        self.open_for
+    }
 }
 
 /// Grant or reject.
@@ -171,18 +213,57 @@ pub enum Answer {
 /// The decided attempt, with everything that explains it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
+    pub(crate) attempt: AttemptId,
+    pub(crate) door: DoorId,
+    pub(crate) answer: Answer,
+    pub(crate) person: Option<PersonId>,
+    pub(crate) rule: &'static str,
+    pub(crate) scores: Option<Scores>,
+}
+
+impl Decision {
+    /// An attempt that ended before anybody was looked for.
+    #[must_use]
+    pub fn refused(refusal: &Refusal, door: DoorId) -> Self {
+        Self {
+            attempt: refusal.attempt(),
+            door,
+            answer: Answer::Deny(refusal.reject()),
+            person: None,
+            rule: "examination",
+            scores: None,
+        }
+    }
+
     /// The attempt.
-    pub attempt: AttemptId,
-    /// The door.
-    pub door: DoorId,
+    #[must_use]
+    pub fn attempt(&self) -> AttemptId {
+        self.attempt
+    }
+
     /// The answer.
-    pub answer: Answer,
+    #[must_use]
+    pub fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
     /// Who was recognised, if anybody was.
-    pub person: Option<PersonId>,
+    #[must_use]
+    pub fn person(&self) -> Option<&PersonId> {
+        self.person.as_ref()
+    }
+
     /// The rule that decided.
-    pub rule: &'static str,
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+
     /// The scores, where it came that far.
-    pub scores: Option<Scores>,
+    #[must_use]
+    pub fn scores(&self) -> Option<&Scores> {
+        self.scores.as_ref()
+    }
 }
 
 /// Something that has to be on record before it takes effect.

@@ -1,13 +1,13 @@
 //! Every decision of the terminal, pure: no I/O, no clock, no threads, no randomness of its own.
 //!
 //! In the order of a frame's way to the relay:
-//! * [`time`], [`frame`], [`geometry`]: the words everything else is said in.
+//! * [`time`], [`frame`], [`geometry`], [`pairing`]: the words everything else is said in, and frames of one moment.
 //! * [`vision`]: what a model pack must be able to do.
 //! * [`stages`]: `Frameset → Face → GoodFace → LiveFace → Embedding`, each made only from the one before.
-//! * [`quality`], [`liveness`]: the checks between the stages.
+//! * [`freshness`], [`quality`], [`liveness`]: the checks between the stages.
 //! * [`attempt`]: several good frames become one [`attempt::Case`].
 //! * [`template`], [`transform`], [`gallery`], [`calibration`]: who it is, and how sure that has to be.
-//! * [`lockout`], [`schedule`], [`policy`]: whether this person may pass here and now.
+//! * [`timekeeping`], [`lockout`], [`schedule`], [`policy`]: whether this person may pass here and now.
 //! * [`decision`], [`audit`]: the answer, and the proof that it was recorded before anything moved.
 //! * [`door`], [`outbox`]: the machines behind the decision.
 //! * [`enrolment`]: which references are good enough to be compared with.
@@ -19,16 +19,19 @@ pub mod decision;
 pub mod door;
 pub mod enrolment;
 pub mod frame;
+pub mod freshness;
 pub mod gallery;
 pub mod geometry;
 pub mod liveness;
 pub mod lockout;
 pub mod outbox;
+pub mod pairing;
 pub mod policy;
 pub mod quality;
 pub mod schedule;
 pub mod stages;
 pub mod template;
 pub mod time;
+pub mod timekeeping;
 pub mod transform;
 pub mod vision;

@@ -1,8 +1,6 @@
 //! The stages of a frame. A value of a stage can be made only from the stage before, inside this crate, so that an
 //! embedding of a face nobody checked does not compile.
 
-use std::sync::Arc;
-
 use crate::decision::Reject;
 use crate::frame::{Frameset, Plane, Rgb};
 use crate::geometry::Rect;
@@ -165,16 +163,5 @@ impl Embedding {
     #[must_use]
     pub fn confidence(&self) -> f32 {
         self.confidence
-    }
-}
-
-/// Drops members that are not of the moment of the colour frame: they count as missing.
-#[must_use]
-pub fn without_strays(frames: &Frameset) -> Frameset {
-    let near = |at: Mono| at.apart(frames.rgb.at) <= crate::frame::SKEW_MAX;
-    Frameset {
-        rgb: Arc::clone(&frames.rgb),
-        ir: frames.ir.clone().filter(|shot| near(shot.at)),
-        depth: frames.depth.clone().filter(|shot| near(shot.at)),
     }
 }

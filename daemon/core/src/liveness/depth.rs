@@ -7,9 +7,9 @@ use crate::frame::Plane;
 use crate::geometry::Point;
 use crate::vision::Detection;
 
-/// Root mean square distance of the face from its best plane, millimetres. Live heads give 12 to 25, sheets the
+/// Root mean square distance of the face from its best plane, millimetres. Heads give 7 and more, flat sheets the
 /// sensor's noise (1 to 4).
-const RESIDUAL_MIN: f32 = 7.0;
+const RESIDUAL_MIN: f32 = 5.0;
 /// How far the nose tip stands out, millimetres, along the weaker of the two directions. Adult noses stand out 15 to
 /// 25 mm; half of it leaves room for coarse sensors.
 const RELIEF_MIN: f32 = 7.0;
@@ -39,7 +39,7 @@ pub fn score(depth: &Plane<u16>, picture: (u32, u32), face: &Detection, fov: f32
     }
     let Some(residual) = plane_residual(&samples, distance) else { return 0.0 };
     let Some(relief) = relief(depth, &marks, eyes) else { return 0.0 };
-    logistic(residual, RESIDUAL_MIN, 3.0).min(logistic(relief, RELIEF_MIN, 4.0))
+    logistic(residual, RESIDUAL_MIN, 2.5).min(logistic(relief, RELIEF_MIN, 4.0))
 }
 
 /// Up to 48 x 48 readings over the inner face, as (x, y, millimetres); empty where coverage is too small.

@@ -1,0 +1,128 @@
+//! The commands and the options they share.
+
+use std::io::Write;
+
+use clap::{Parser, Subcommand};
+
+use crate::answer::Answer;
+use crate::mind::Minding;
+use crate::place::Place;
+use crate::{audit, bench, compare, detect, enrol, evaluate, identify, init, pack, person};
+
+/// The administrator's tool of a door terminal.
+#[derive(Debug, Parser)]
+#[command(
+    name = "doorctl",
+    version,
+    about = "The administrator's tool of a door terminal: enrolment, audit, evaluation.",
+    long_about = "The administrator's tool of a door terminal: enrolment, audit, evaluation.\n\n\
+        doorctl works on the terminal's files directly, also while doord runs; doord notices changes by itself. Run it \
+        as the user that doord runs as. Pictures are read, and never stored.",
+    after_help = "A first terminal:\n  \
+        doorctl init --site hq --terminal lobby-1\n  \
+        doorctl enroll --person E-1042 --name \"Ada Lovelace\" --photo badge.jpg --supervised\n  \
+        doorctl identify gate.jpg\n  \
+        doorctl audit verify\n\n\
+        Exit codes: 0 done, 1 a fault or wrong usage, 2 refused: doorctl looked, and the answer is no."
+)]
+pub struct Cli {
+    /// The terminal's files.
+    #[command(flatten)]
+    pub place: Place,
+    /// Models and engine.
+    #[command(flatten)]
+    pub minding: Minding,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What doorctl can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(init::Init),
+    Enroll(enrol::Enrol),
+    #[command(subcommand)]
+    Person(person::Person),
+    Detect(detect::Detect),
+    Compare(compare::Compare),
+    Identify(identify::Identify),
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    #[command(subcommand)]
+    Evaluate(evaluate::Evaluate),
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    #[command(subcommand)]
+    Pack(pack::Pack),
+}
+
+/// Runs the command; what it says goes to `out`, progress to the standard error.
+///
+/// # Errors
+/// See [`crate::answer::Stop`].
+pub fn run(cli: &Cli, out: &mut dyn Write) -> Answer {
+    let (place, minding) = (&cli.place, &cli.minding);
+    match &cli.command {
+        Command::Init(options) => init::run(options, place, out),
+        Command::Enroll(options) => enrol::run(options, place, minding, out),
+        Command::Person(command) => person::run(command, place, out),
+        Command::Detect(options) => detect::run(options, minding, out),
+        Command::Compare(options) => compare::run(options, minding, out),
+        Command::Identify(options) => identify::run(options, place, minding, out),
+        Command::Audit(command) => audit::run(command, place, out),
+        Command::Evaluate(command) => evaluate::run(command, minding, out),
+        Command::Bench(command) => bench::run(command, minding, out),
+        Command::Pack(command) => pack::run(command, minding, out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_commands_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_by_an_example() {
+        fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+            if !command.has_subcommands() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let name = path.trim_start_matches("doorctl ");
+                assert!(help.contains("Example") && help.contains(&format!("doorctl {name}")), "{path}: {help}");
+                found.push(path.to_owned());
+            }
+            for sub in command.get_subcommands() {
+                leaves(sub, &format!("{path} {}", sub.get_name()), found);
+            }
+        }
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "doorctl", &mut found);
+        assert_eq!(found.len(), 17, "{found:?}");
+    }
+
+    #[test]
+    fn photos_and_a_recording_exclude_each_other_and_one_is_needed() {
+        let enroll = |more: &[&str]| {
+            let usual = ["doorctl", "enroll", "--person", "p1", "--name", "n"];
+            Cli::try_parse_from(usual.iter().chain(more)).is_ok()
+        };
+        assert!(enroll(&["--photo", "a.jpg", "b.jpg"]) && enroll(&["--recording", "r"]));
+        assert!(enroll(&["--photo", "a.jpg", "--photo", "b.jpg", "--supervised"]));
+        assert!(!enroll(&[]) && !enroll(&["--supervised"]));
+        assert!(!enroll(&["--photo", "a.jpg", "--recording", "r"]));
+        assert!(!enroll(&["--recording", "r", "--supervised"]), "a recording proves life by itself");
+    }
+
+    #[test]
+    fn h8_identifiers_that_could_escape_are_refused_as_usage() {
+        for hostile in ["../etc", "a;rm", "$(x)", "a'--", ""] {
+            assert!(Cli::try_parse_from(["doorctl", "person", "show", hostile]).is_err(), "{hostile}");
+        }
+    }
+}

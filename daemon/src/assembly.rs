@@ -1,0 +1,224 @@
+//! How the parts become a running terminal. Reads top to bottom: lock, store, eyes, mind, door.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use doorward_core::attempt::{self, Attempts};
+use doorward_core::calibration::Calibration;
+use doorward_core::door;
+use doorward_core::frame::Rgb;
+use doorward_core::freshness::Freshness;
+use doorward_core::liveness;
+use doorward_core::lockout::{HISTORY_MS, Lockout};
+use doorward_core::outbox::Outbox;
+use doorward_core::pairing::Arrival;
+use doorward_core::policy::Rules;
+use doorward_core::quality;
+use doorward_core::timekeeping::Timekeeper;
+use doorward_core::vision::Vision;
+use doorward_hal::clock::Clock;
+use doorward_hal::inputs::Inputs;
+use doorward_protocol::audit::{Started, What};
+use doorward_protocol::ids::AttemptId;
+use doorward_store::Store;
+
+use crate::capture::{Meeting, OpenCamera, capture};
+use crate::journal::{self, Listeners};
+use crate::supervise::{Beat, Supervisor};
+use crate::terminal::{Beginning, Devices, Examiner, Input, Observation, Terminal};
+use crate::uplink::{self, Uplink};
+use crate::vision::{Watcher, watch};
+
+/// Inputs that may wait for the terminal thread: a handful of frames and door signals while a decision is recorded.
+const INPUTS_MAX: usize = 16;
+/// How long the terminal and input threads wait at most, so that they keep ticking.
+const WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// How to open each camera. A camera that is fitted has a way to be opened, whether it is plugged in or not.
+pub struct Eyes {
+    /// Colour.
+    pub rgb: OpenCamera<Rgb>,
+    /// Infrared.
+    pub infrared: Option<OpenCamera<u8>>,
+    /// Depth.
+    pub depth: Option<OpenCamera<u16>>,
+}
+
+/// A model pack, loaded.
+pub struct Mind {
+    /// The models.
+    pub vision: Box<dyn Vision>,
+    /// Values of a template.
+    pub dimension: usize,
+    /// What its comparison scores mean.
+    pub calibration: Calibration,
+    /// Digest of the pack, hexadecimal.
+    pub digest: String,
+}
+
+/// What the configuration decides.
+pub struct Settings {
+    /// Who may pass.
+    pub rules: Rules,
+    /// How the door is fitted.
+    pub door: door::Settings,
+    /// What a face must be like.
+    pub quality: quality::Limits,
+    /// What must speak for life.
+    pub liveness: liveness::Policy,
+    /// Times of an attempt.
+    pub attempt: attempt::Limits,
+    /// Digest of the configuration, hexadecimal.
+    pub digest: String,
+}
+
+/// Whoever looks on without any influence.
+pub struct Onlookers {
+    /// Sees each examination.
+    pub watcher: Watcher,
+    /// Sees what the terminal does.
+    pub observer: Box<dyn FnMut(Observation) + Send>,
+}
+
+/// Everything a terminal is made of.
+pub struct Parts {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Relay and panel; locked already.
+    pub devices: Devices,
+    /// Contact, egress, fire, tamper.
+    pub inputs: Box<dyn Inputs>,
+    /// The store.
+    pub store: Store,
+    /// The cameras.
+    pub eyes: Eyes,
+    /// The models.
+    pub mind: Mind,
+    /// The centre, if there is one.
+    pub uplink: Option<Box<dyn Uplink>>,
+    /// The configuration.
+    pub settings: Settings,
+    /// Log, metrics, demo page.
+    pub onlookers: Onlookers,
+}
+
+/// Starts all threads. The returned sender reaches the terminal, for commands.
+///
+/// # Errors
+/// When the store cannot be read or the start cannot be recorded.
+pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
+    let Parts { clock, devices, inputs, mut store, eyes, mind, uplink, settings, onlookers } = parts;
+    let version = mind.vision.version();
+    let references = (version, mind.dimension);
+
+    let beginning = begin(&store, settings.attempt, settings.liveness.window_min)?;
+    let started = Started {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        models: mind.digest,
+        config: settings.digest.clone(),
+    };
+    doorward_core::audit::Journal::append(&mut store, &What::Started(started), clock.now().wall)
+        .context("record the start")?;
+    let people = journal::load_people(&mut store, version, mind.dimension)?;
+    let outbox = Outbox::new(store.acknowledged().context("read the outbox")?, store.head()?.seq);
+
+    let (journal_link, requests) = journal::link();
+    let (to_terminal, from_all) = sync_channel(INPUTS_MAX);
+    let (appended, newest) = channel();
+    let terminal = Terminal::new(
+        people,
+        (settings.rules, mind.calibration, settings.door),
+        beginning,
+        devices,
+        Box::new(journal_link.clone()),
+        onlookers.observer,
+    );
+
+    let mut threads = Supervisor::new(Arc::clone(&clock));
+    let listeners = Listeners { terminal: to_terminal.clone(), uplink: appended };
+    threads.spawn("store", false, move |beat| journal::serve(&beat, store, references, &requests, &listeners));
+    let ticker = Arc::clone(&clock);
+    threads.spawn("terminal", true, move |beat| decide(&beat, terminal, &from_all, ticker.as_ref()));
+    let signals = to_terminal.clone();
+    threads.spawn("inputs", true, move |beat| listen(&beat, inputs, &signals));
+
+    let meeting = Arc::new(Meeting::new(Arc::clone(&clock), settings.liveness.fitted));
+    watch_cameras(&mut threads, &clock, eyes, &meeting);
+    let examiner = Examiner {
+        vision: mind.vision,
+        quality: settings.quality,
+        liveness: settings.liveness,
+        freshness: Freshness::default(),
+        clock: Arc::clone(&clock),
+    };
+    let evidence = to_terminal.clone();
+    let watcher = onlookers.watcher;
+    threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher));
+    if let Some(uplink) = uplink {
+        threads.spawn("uplink", false, move |beat| {
+            uplink::run(&beat, clock.as_ref(), outbox, uplink, &journal_link, &newest)
+        });
+    }
+    Ok((threads, to_terminal))
+}
+
+/// What the store knows of the time before this start. `window_min` is the smallest mean liveness confidence of a case.
+///
+/// # Errors
+/// When the audit trail cannot be read.
+pub fn begin(store: &Store, limits: attempt::Limits, window_min: f32) -> anyhow::Result<Beginning> {
+    let newest_ms = store.newest_ms().context("read the newest audit entry")?;
+    let mut lockout = Lockout::default();
+    if let Some(newest_ms) = newest_ms {
+        let since = newest_ms.saturating_sub(HISTORY_MS);
+        store.each_entry_since(since, |entry| lockout.follow(entry)).context("read the last attempts")?;
+    }
+    let next = AttemptId(store.attempts_seen().context("read the number of the last attempt")? + 1);
+    Ok(Beginning {
+        attempts: Attempts::new(limits, window_min, next),
+        lockout,
+        timekeeper: Timekeeper::new(newest_ms.unwrap_or(i64::MIN)),
+    })
+}
+
+fn watch_cameras(threads: &mut Supervisor, clock: &Arc<dyn Clock>, eyes: Eyes, meeting: &Arc<Meeting>) {
+    let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
+    threads.spawn("camera-rgb", true, move |beat| capture(&beat, time.as_ref(), eyes.rgb, &place, Arrival::Rgb));
+    if let Some(open) = eyes.infrared {
+        let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
+        threads.spawn("camera-ir", true, move |beat| capture(&beat, time.as_ref(), open, &place, Arrival::Infrared));
+    }
+    if let Some(open) = eyes.depth {
+        let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
+        threads.spawn("camera-depth", true, move |beat| capture(&beat, time.as_ref(), open, &place, Arrival::Depth));
+    }
+}
+
+/// The body of the terminal thread.
+fn decide(beat: &Beat, mut terminal: Terminal, inputs: &Receiver<Input>, clock: &dyn Clock) -> anyhow::Result<()> {
+    while !beat.stopping() {
+        beat.tick();
+        let wait = terminal.deadline().map_or(WAIT_MAX, |at| at.since(clock.now().mono).min(WAIT_MAX));
+        let input = match inputs.recv_timeout(wait) {
+            Ok(input) => input,
+            Err(RecvTimeoutError::Timeout) => Input::Tick,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        terminal.step(input, clock.now());
+    }
+    terminal.stop("signal", clock.now());
+    Ok(())
+}
+
+/// The body of the thread that listens to the door's wiring.
+fn listen(beat: &Beat, mut inputs: Box<dyn Inputs>, terminal: &SyncSender<Input>) -> anyhow::Result<()> {
+    while !beat.stopping() {
+        beat.tick();
+        if let Some(edge) = inputs.next(WAIT_MAX).context("read the door's inputs")? {
+            terminal.send(Input::Signal(edge.signal)).context("the terminal thread is gone")?;
+        }
+    }
+    Ok(())
+}

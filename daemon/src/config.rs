@@ -1,0 +1,349 @@
+//! Configuration: one TOML file, read into what the file may say ([`raw`]) and checked into what the program works
+//! with. Every error names the file, the key, what was found and what is allowed.
+
+pub mod raw;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use doorward_core::attempt;
+use doorward_core::door;
+use doorward_core::liveness::{self, Fitted};
+use doorward_core::policy::{Rules, UntrustedTime};
+use doorward_core::quality;
+use doorward_core::schedule::Weekly;
+use doorward_hal::camera::capture::CameraConfig;
+use doorward_hal::gpio::inputs::InputsConfig;
+use doorward_hal::gpio::panel::PanelConfig;
+use doorward_hal::gpio::relay::RelayConfig;
+use doorward_models::engine::EngineKind;
+use doorward_protocol::ids::{DoorId, SiteId, TerminalId};
+use sha2::{Digest as _, Sha256};
+
+/// Largest accepted `max_fpir`: one stranger in a hundred is no access control (attack case H5).
+pub const FPIR_MAX: f64 = 1e-2;
+/// A configuration file is text of a few kilobytes.
+const FILE_LEN_MAX: u64 = 256 * 1024;
+
+/// A configuration that was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read the configuration {file}")]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of another type.
+    #[error("{file}: {message}")]
+    Syntax {
+        /// The file.
+        file: PathBuf,
+        /// Where and what, as the parser says it.
+        message: String,
+    },
+    /// A value outside its bounds.
+    #[error("{file}: {key} = {found}: {allowed}")]
+    Value {
+        /// The file.
+        file: PathBuf,
+        /// The key with its section.
+        key: &'static str,
+        /// What it says.
+        found: String,
+        /// What it may say.
+        allowed: String,
+    },
+}
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The site.
+    pub site: SiteId,
+    /// This terminal.
+    pub terminal: TerminalId,
+    /// How the door is fitted.
+    pub door: door::Settings,
+    /// Who may pass.
+    pub rules: Rules,
+    /// What a face must be like.
+    pub quality: quality::Limits,
+    /// What must speak for life.
+    pub liveness: liveness::Policy,
+    /// Times of an attempt.
+    pub attempt: attempt::Limits,
+    /// Where the store lies.
+    pub store: PathBuf,
+    /// Where the master key lies.
+    pub master_key: PathBuf,
+    /// A folder with a model pack; none: the usual places.
+    pub models: Option<PathBuf>,
+    /// Which engine runs them.
+    pub engine: EngineKind,
+    /// The cameras.
+    pub cameras: Cameras,
+    /// The lock.
+    pub relay: RelayConfig,
+    /// What the door reports.
+    pub inputs: InputsConfig,
+    /// What the person sees.
+    pub panel: PanelConfig,
+    /// SHA-256 of the file, hexadecimal: what the audit trail names.
+    pub digest: String,
+}
+
+/// The cameras of a terminal.
+#[derive(Debug, Clone)]
+pub struct Cameras {
+    /// Colour.
+    pub rgb: CameraConfig,
+    /// Infrared.
+    pub infrared: Option<CameraConfig>,
+    /// Depth.
+    pub depth: Option<CameraConfig>,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let refuse = |source| ConfigError::Read { file: file.to_owned(), source };
+        let length = std::fs::metadata(file).map_err(refuse)?.len();
+        if length > FILE_LEN_MAX {
+            let why = format!("it has {length} bytes, at most {FILE_LEN_MAX} are allowed");
+            return Err(refuse(std::io::Error::other(why)));
+        }
+        let text = std::fs::read_to_string(file).map_err(refuse)?;
+        Self::parse(&text, file)
+    }
+
+    /// Checks a text; `file` is what errors name.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let raw: raw::RawConfig = toml::from_str(text)
+            .map_err(|e| ConfigError::Syntax { file: file.to_owned(), message: e.to_string().trim().to_owned() })?;
+        let check = Check { file };
+        Ok(Self {
+            site: check.parsed("site", &raw.site)?,
+            terminal: check.parsed("terminal", &raw.terminal)?,
+            door: check.door(&raw.door, raw.inputs.contact.is_some())?,
+            rules: check.rules(&raw)?,
+            quality: check.quality(&raw.quality)?,
+            liveness: check.liveness(&raw)?,
+            attempt: attempt::Limits {
+                window: usize::from(check.within("liveness.frames", raw.liveness.frames, 2, 10)?),
+                ..attempt::Limits::default()
+            },
+            store: raw.store.path,
+            master_key: raw.store.master_key,
+            engine: check.engine(&raw.models)?,
+            models: raw.models.pack,
+            cameras: Cameras {
+                rgb: check.camera("rgb", raw.cameras.rgb)?,
+                infrared: raw.cameras.infrared.map(|camera| check.camera("infrared", camera)).transpose()?,
+                depth: raw.cameras.depth.map(|camera| check.camera("depth", camera)).transpose()?,
+            },
+            relay: raw.relay,
+            inputs: check.inputs(raw.inputs)?,
+            panel: raw.panel,
+            digest: Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
+    }
+}
+
+/// Turns raw values into checked ones.
+struct Check<'a> {
+    file: &'a Path,
+}
+
+impl Check<'_> {
+    fn refuse(&self, key: &'static str, found: impl ToString, allowed: impl ToString) -> ConfigError {
+        let file = self.file.to_owned();
+        ConfigError::Value { file, key, found: found.to_string(), allowed: allowed.to_string() }
+    }
+
+    fn parsed<T>(&self, key: &'static str, text: &str) -> Result<T, ConfigError>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        text.parse().map_err(|e: T::Err| self.refuse(key, format!("{text:?}"), e))
+    }
+
+    fn within<T: PartialOrd + std::fmt::Display + Copy>(
+        &self,
+        key: &'static str,
+        value: T,
+        low: T,
+        high: T,
+    ) -> Result<T, ConfigError> {
+        if value >= low && value <= high {
+            Ok(value)
+        } else {
+            Err(self.refuse(key, value, format!("between {low} and {high} is allowed")))
+        }
+    }
+
+    fn seconds(&self, key: &'static str, value: f64, low: f64, high: f64) -> Result<Duration, ConfigError> {
+        Ok(Duration::from_secs_f64(self.within(key, value, low, high)?))
+    }
+
+    fn door(&self, raw: &raw::DoorSection, contact: bool) -> Result<door::Settings, ConfigError> {
+        Ok(door::Settings {
+            contact,
+            open_max: self.seconds("door.open_max_s", raw.open_max_s, 1.0, 120.0)?,
+            held_after: self.seconds("door.held_open_s", raw.held_open_s, 5.0, 3600.0)?,
+            ..door::Settings::default()
+        })
+    }
+
+    fn camera(&self, name: &str, raw: raw::CameraSection) -> Result<CameraConfig, ConfigError> {
+        Ok(CameraConfig {
+            name: name.to_owned(),
+            identity: raw.identity,
+            width: self.within("cameras.*.width", raw.width, 160, 4096)?,
+            height: self.within("cameras.*.height", raw.height, 120, 4096)?,
+            rate: self.within("cameras.*.rate", raw.rate, 1, 120)?,
+            allow_virtual: raw.allow_virtual,
+            y16_bits: self.within("cameras.*.y16_bits", raw.y16_bits, 8, 16)?,
+            depth_unit_um: self.within("cameras.*.depth_unit_um", raw.depth_unit_um, 1, 10_000)?,
+        })
+    }
+
+    fn inputs(&self, raw: raw::InputsSection) -> Result<InputsConfig, ConfigError> {
+        let debounce_ms = self.within("inputs.debounce_ms", raw.debounce_ms.unwrap_or(30), 0, 500)?;
+        Ok(InputsConfig {
+            contact: raw.contact,
+            egress: raw.egress,
+            fire: raw.fire,
+            tamper: raw.tamper,
+            debounce: Duration::from_millis(debounce_ms),
+        })
+    }
+
+    fn rules(&self, raw: &raw::RawConfig) -> Result<Rules, ConfigError> {
+        let weekly = Weekly::parse(&raw.rules.zone, &raw.rules.periods)
+            .map_err(|e| self.refuse("rules", format!("{} {:?}", raw.rules.zone, raw.rules.periods), e))?;
+        Ok(Rules {
+            door: self.parsed::<DoorId>("door.id", &raw.door.id)?,
+            open_for: self.seconds("door.open_s", raw.door.open_s, 0.5, 60.0)?,
+            weekly,
+            max_fpir: self.within("rules.max_fpir", raw.rules.max_fpir, 1e-9, FPIR_MAX)?,
+            margin_min: self.within("rules.margin_min", raw.rules.margin_min, 0.0, 0.5)?,
+            untrusted_time: match raw.rules.untrusted_time {
+                raw::UntrustedTime::Deny => UntrustedTime::Deny,
+                raw::UntrustedTime::Believe => UntrustedTime::Believe,
+            },
+        })
+    }
+
+    fn engine(&self, raw: &raw::ModelsSection) -> Result<EngineKind, ConfigError> {
+        match (raw.engine, &raw.library) {
+            (raw::Engine::Tract, _) => Ok(EngineKind::Tract),
+            (raw::Engine::OnnxRuntime, Some(library)) => Ok(EngineKind::OnnxRuntime { library: library.clone() }),
+            (raw::Engine::OnnxRuntime, None) => {
+                let allowed = "name its shared library with models.library = \"/path/libonnxruntime.so\"";
+                Err(self.refuse("models.engine", "onnxruntime", allowed))
+            }
+        }
+    }
+
+    fn quality(&self, raw: &raw::QualitySection) -> Result<quality::Limits, ConfigError> {
+        Ok(quality::Limits {
+            yaw_max: self.within("quality.yaw_max", raw.yaw_max, 5.0, 60.0)?,
+            pitch_max: self.within("quality.pitch_max", raw.pitch_max, 5.0, 60.0)?,
+            eye_distance_min: self.within("quality.eye_distance_min", raw.eye_distance_min, 16.0, 400.0)?,
+            sharpness_min: self.within("quality.sharpness_min", raw.sharpness_min, 0.0, 100.0)?,
+            ..quality::Limits::default()
+        })
+    }
+
+    fn liveness(&self, raw: &raw::RawConfig) -> Result<liveness::Policy, ConfigError> {
+        let section = &raw.liveness;
+        let fitted = Fitted { infrared: raw.cameras.infrared.is_some(), depth: raw.cameras.depth.is_some() };
+        if !(fitted.infrared || fitted.depth || section.rgb_alone) {
+            let allowed = "a terminal without [cameras.infrared] and [cameras.depth] cannot tell a good photograph from \
+                a person; fit one of them, or accept the risk with rgb_alone = true";
+            return Err(self.refuse("liveness.rgb_alone", false, allowed));
+        }
+        let fov = raw.cameras.depth.as_ref().and_then(|camera| camera.fov).unwrap_or(70.0);
+        Ok(liveness::Policy {
+            fitted,
+            rgb_min: self.within("liveness.rgb_min", section.rgb_min, 0.3, 0.99)?,
+            window_min: self.within("liveness.window_min", section.window_min, 50.0, 99.0)?,
+            rgb_alone: section.rgb_alone,
+            depth_fov: self.within("cameras.depth.fov", fov, 20.0, 120.0)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../doord.toml");
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("doord.toml")).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_documented_configuration_is_valid_and_says_what_it_means() {
+        let config = parse(SAMPLE).unwrap();
+        assert_eq!(config.liveness.fitted, Fitted { infrared: true, depth: true });
+        assert_eq!(config.rules.open_for, Duration::from_secs(5));
+        assert_eq!(config.attempt.window, 3);
+        assert_eq!(config.digest.len(), 64);
+    }
+
+    #[test]
+    fn broken_values_are_refused_naming_file_key_and_what_is_allowed() {
+        for (from, to, expected) in [
+            ("open_s = 5.0", "open_s = 500.0", "doord.toml: door.open_s = 500: between 0.5 and 60 is allowed"),
+            ("max_fpir = 1e-4", "max_fpir = 0.5", "rules.max_fpir = 0.5: between"),
+            ("frames = 3", "frames = 1", "liveness.frames = 1: between 2 and 10 is allowed"),
+            ("\"Europe/Berlin\"", "\"Mars/Olympus\"", "time zone \"Mars/Olympus\" is not known"),
+            ("Mon-Fri 06:00-20:00", "weekdays", "a period is written like"),
+            ("id = \"front\"", "id = \"front door\"", "an identifier uses letters"),
+            ("margin_min", "margin_mni", "unknown field `margin_mni`"),
+            ("frames = 3", "frames = \"three\"", "invalid type: string \"three\""),
+            ("engine = \"tract\"", "engine = \"abacus\"", "unknown variant `abacus`"),
+            ("open_s = 5.0", "open_s = nan", "door.open_s = NaN: between"),
+            ("site = \"headquarters\"", "", "missing field `site`"),
+        ] {
+            assert!(SAMPLE.contains(from), "{from} is not in the sample");
+            let error = parse(&SAMPLE.replacen(from, to, 1)).unwrap_err();
+            assert!(error.contains("doord.toml") && error.contains(expected), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn h5_no_configuration_lowers_the_bar_below_its_floor() {
+        for (from, to) in
+            [("rgb_min = 0.5", "rgb_min = 0.0"), ("window_min = 60.0", "window_min = 1.0"), ("1e-4", "1.0")]
+        {
+            assert!(parse(&SAMPLE.replacen(from, to, 1)).is_err(), "{to} was accepted");
+        }
+        let (before, after) = (SAMPLE.split("[cameras.infrared]").next(), SAMPLE.split("[relay]").nth(1));
+        let alone = format!("{}[relay]{}", before.unwrap(), after.unwrap());
+        assert!(parse(&alone).unwrap_err().contains("rgb_alone"));
+        assert!(parse(&alone.replace("rgb_alone = false", "rgb_alone = true")).is_ok());
+    }
+
+    #[test]
+    fn hostile_files_are_refused_and_nothing_panics() {
+        for text in ["", "\0\0\0", "[door", "site = 1", &"[a]\n".repeat(10_000)] {
+            assert!(parse(text).is_err());
+        }
+        let missing = Config::read(Path::new("/nonexistent/doord.toml")).unwrap_err();
+        assert!(missing.to_string().contains("/nonexistent/doord.toml"));
+    }
+}

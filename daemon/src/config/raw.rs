@@ -1,0 +1,187 @@
+//! What the file may say. Unknown keys are errors: a misspelt rule must not be silently ignored.
+
+use std::path::PathBuf;
+
+use doorward_hal::camera::identity::Identity;
+use doorward_hal::gpio::inputs::InputLine;
+use doorward_hal::gpio::panel::PanelConfig;
+use doorward_hal::gpio::relay::RelayConfig;
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    pub(super) site: String,
+    pub(super) terminal: String,
+    pub(super) door: DoorSection,
+    #[serde(default)]
+    pub(super) rules: RulesSection,
+    #[serde(default)]
+    pub(super) quality: QualitySection,
+    #[serde(default)]
+    pub(super) liveness: LivenessSection,
+    pub(super) store: StoreSection,
+    #[serde(default)]
+    pub(super) models: ModelsSection,
+    pub(super) cameras: CamerasSection,
+    pub(super) relay: RelayConfig,
+    #[serde(default)]
+    pub(super) inputs: InputsSection,
+    #[serde(default)]
+    pub(super) panel: PanelConfig,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DoorSection {
+    pub(super) id: String,
+    #[serde(default = "five")]
+    pub(super) open_s: f64,
+    #[serde(default = "thirty")]
+    pub(super) open_max_s: f64,
+    #[serde(default = "thirty")]
+    pub(super) held_open_s: f64,
+}
+
+fn five() -> f64 {
+    5.0
+}
+
+fn thirty() -> f64 {
+    30.0
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum UntrustedTime {
+    Deny,
+    Believe,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RulesSection {
+    pub(super) zone: String,
+    pub(super) periods: Vec<String>,
+    pub(super) max_fpir: f64,
+    pub(super) margin_min: f32,
+    pub(super) untrusted_time: UntrustedTime,
+}
+
+impl Default for RulesSection {
+    fn default() -> Self {
+        Self {
+            zone: "UTC".into(),
+            periods: vec!["always".into()],
+            max_fpir: 1e-4,
+            margin_min: 0.05,
+            untrusted_time: UntrustedTime::Deny,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct QualitySection {
+    pub(super) yaw_max: f32,
+    pub(super) pitch_max: f32,
+    pub(super) eye_distance_min: f32,
+    pub(super) sharpness_min: f32,
+}
+
+impl Default for QualitySection {
+    fn default() -> Self {
+        let limits = doorward_core::quality::Limits::default();
+        Self {
+            yaw_max: limits.yaw_max,
+            pitch_max: limits.pitch_max,
+            eye_distance_min: limits.eye_distance_min,
+            sharpness_min: limits.sharpness_min,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LivenessSection {
+    pub(super) frames: u8,
+    pub(super) rgb_min: f32,
+    pub(super) window_min: f32,
+    pub(super) rgb_alone: bool,
+}
+
+impl Default for LivenessSection {
+    fn default() -> Self {
+        let policy = doorward_core::liveness::Policy::default();
+        Self { frames: 3, rgb_min: policy.rgb_min, window_min: policy.window_min, rgb_alone: policy.rgb_alone }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoreSection {
+    pub(super) path: PathBuf,
+    pub(super) master_key: PathBuf,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ModelsSection {
+    pub(super) pack: Option<PathBuf>,
+    pub(super) engine: Engine,
+    /// The shared library of ONNX Runtime.
+    pub(super) library: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Engine {
+    #[default]
+    Tract,
+    OnnxRuntime,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CamerasSection {
+    pub(super) rgb: CameraSection,
+    pub(super) infrared: Option<CameraSection>,
+    pub(super) depth: Option<CameraSection>,
+}
+
+/// One camera.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CameraSection {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) rate: u32,
+    pub(super) identity: Identity,
+    #[serde(default)]
+    pub(super) allow_virtual: bool,
+    /// Horizontal field of view, degrees.
+    pub(super) fov: Option<f32>,
+    #[serde(default = "sixteen")]
+    pub(super) y16_bits: u8,
+    #[serde(default = "thousand")]
+    pub(super) depth_unit_um: u32,
+}
+
+fn sixteen() -> u8 {
+    16
+}
+
+fn thousand() -> u32 {
+    1000
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct InputsSection {
+    pub(super) contact: Option<InputLine>,
+    pub(super) egress: Option<InputLine>,
+    pub(super) fire: Option<InputLine>,
+    pub(super) tamper: Option<InputLine>,
+    pub(super) debounce_ms: Option<u64>,
+}

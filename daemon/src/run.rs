@@ -1,0 +1,144 @@
+//! `doord run`: a terminal from real devices. Lock first, then everything else.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context as _;
+use doorward_core::frame::Rgb;
+use doorward_hal::camera::Camera;
+use doorward_hal::camera::capture::{CameraConfig, V4l2Camera};
+use doorward_hal::camera::pixels::Pixel;
+use doorward_hal::clock::{Clock, SystemClock};
+use doorward_hal::gpio::inputs::GpioInputs;
+use doorward_hal::gpio::panel::GpioPanel;
+use doorward_hal::gpio::relay::GpioRelay;
+use doorward_models::pack::{self, Pack};
+use doorward_models::vision::Models;
+use doorward_store::{KeySource, MasterKey, Store};
+
+use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings};
+use crate::capture::OpenCamera;
+use crate::config::Config;
+use crate::terminal::{Devices, Observation};
+
+/// Runs the terminal of a configuration until a signal or the end of a thread.
+///
+/// # Errors
+/// With the cause by name; systemd starts the program anew.
+pub fn run(file: &Path) -> anyhow::Result<()> {
+    let config = Config::read(file)?;
+    let devices = Devices {
+        relay: Box::new(GpioRelay::open(&config.relay).context("open the relay")?),
+        panel: Box::new(GpioPanel::open(&config.panel).context("open the panel")?),
+    };
+    let inputs = GpioInputs::open(&config.inputs).context("open the door's inputs")?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("listen to signals")?;
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let key = MasterKey::load(&KeySource::File(config.master_key.clone())).context("load the master key")?;
+    let store = Store::open(&config.store, &key).context("open the store")?;
+    let parts = Parts {
+        clock,
+        devices,
+        inputs: Box::new(inputs),
+        store,
+        eyes: eyes(&config),
+        mind: mind(&config)?,
+        uplink: None,
+        settings: settings(&config),
+        onlookers: Onlookers { watcher: Box::new(|_, _| {}), observer: Box::new(log) },
+    };
+    let (threads, terminal) = assembly::start(parts)?;
+    // Outside systemd there is nobody to tell.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let end = threads.wait(&stop, || drop(sd_notify::notify(&[sd_notify::NotifyState::Watchdog])));
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    drop(terminal);
+    threads.stop();
+    match end {
+        None => Ok(()),
+        Some(end) => {
+            anyhow::bail!("the thread {} ended: {}", end.thread, end.fault.as_deref().unwrap_or("without a fault"))
+        }
+    }
+}
+
+/// Checks a configuration and says what it means.
+///
+/// # Errors
+/// Naming file, key and what is allowed.
+pub fn check(file: &Path) -> anyhow::Result<()> {
+    let config = Config::read(file)?;
+    let fitted = config.liveness.fitted;
+    let sensors = match (fitted.infrared, fitted.depth) {
+        (true, true) => "colour, infrared and depth must agree",
+        (true, false) => "colour and infrared must agree",
+        (false, true) => "colour and depth must agree",
+        (false, false) => "colour alone decides: a good photograph may pass",
+    };
+    println!("{} is a valid configuration", file.display());
+    println!("  terminal     {} of site {}", config.terminal, config.site);
+    println!("  door         {}, released for {} s", config.rules.door, config.rules.open_for.as_secs_f64());
+    println!("  liveness     {sensors}, over {} frames", config.attempt.window);
+    println!("  identity     at most {:e} of strangers are taken for somebody (FPIR)", config.rules.max_fpir);
+    println!("  store        {}, key {}", config.store.display(), config.master_key.display());
+    println!("  lock         line {}, {:?}", config.relay.line, config.relay.wiring);
+    Ok(())
+}
+
+fn eyes(config: &Config) -> Eyes {
+    Eyes {
+        rgb: opener::<Rgb>(&config.cameras.rgb),
+        infrared: config.cameras.infrared.as_ref().map(opener::<u8>),
+        depth: config.cameras.depth.as_ref().map(opener::<u16>),
+    }
+}
+
+fn opener<P: Pixel + Send + Sync + 'static>(config: &CameraConfig) -> OpenCamera<P> {
+    let config = config.clone();
+    Box::new(move || V4l2Camera::<P>::open(&config).map(|camera| Box::new(camera) as Box<dyn Camera<P>>))
+}
+
+fn mind(config: &Config) -> anyhow::Result<Mind> {
+    let pack = Pack::open(&pack::find(config.models.as_deref())?).context("open the model pack")?;
+    let models = Models::load(&pack, &config.engine).context("load the models")?;
+    Ok(Mind {
+        dimension: pack.dimension(),
+        vision: Box::new(models),
+        calibration: pack.calibration().clone(),
+        digest: pack::hex(&pack.digest()),
+    })
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        rules: config.rules.clone(),
+        door: config.door,
+        quality: config.quality,
+        liveness: config.liveness,
+        attempt: config.attempt,
+        digest: config.digest.clone(),
+    }
+}
+
+/// One line a decision; the audit trail is another thing.
+fn log(observation: Observation) {
+    match observation {
+        Observation::Decided(recorded, took) => {
+            let decision = recorded.subject();
+            let granted = recorded.grant().is_some();
+            let took_ms = took.as_millis();
+            tracing::info!(attempt = %decision.attempt(), granted, rule = decision.rule(), seq = recorded.seq(), took_ms, "decided");
+        }
+        Observation::Unrecorded(decision, fault) => {
+            tracing::error!(attempt = %decision.attempt(), %fault, "a decision could not be recorded and was refused");
+        }
+        Observation::Stands(standing) => tracing::debug!(?standing, "state"),
+        Observation::Relay(released) => tracing::debug!(released, "relay"),
+        Observation::Shown(_) | Observation::Recorded => {}
+    }
+}

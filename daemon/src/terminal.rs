@@ -1,0 +1,499 @@
+//! The whole story of this program: how a frame becomes a moved relay, or does not.
+//!
+//! ```text
+//! examine:  Frameset → Face → GoodFace → LiveFace → Embedding        (any stage may answer Reject, or break)
+//! decide:   Case → Candidate → Decision → Recorded<Decision> → door → relay, panel
+//! ```
+//!
+//! [`Examiner::examine`] runs on the vision thread, everything else on the terminal thread; the simulator calls both on
+//! one. Time and devices are arguments, so the same inputs give the same run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_core::attempt::{Attempts, Case, Evidence, State, Verdict};
+use doorward_core::audit::{Journal, JournalFault, Recorded, record};
+use doorward_core::calibration::Calibration;
+use doorward_core::decision::{Answer, Auditable, Cue, Decision, Grant, Reject};
+use doorward_core::door::{self, Door, Signal};
+use doorward_core::frame::Frameset;
+use doorward_core::freshness::{Freshness, Frozen};
+use doorward_core::liveness;
+use doorward_core::lockout::Lockout;
+use doorward_core::policy::{self, Candidate, Circumstances, Rules};
+use doorward_core::quality;
+use doorward_core::stages::{EmbedFault, Embedding, Face};
+use doorward_core::time::{Mono, Now};
+use doorward_core::timekeeping::Timekeeper;
+use doorward_core::vision::{Vision, VisionFault};
+use doorward_hal::clock::Clock;
+use doorward_hal::panel::Panel;
+use doorward_hal::relay::{Relay, RelayFault};
+use doorward_protocol::audit::{DoorReport, Entry, FaultReport, What};
+
+use crate::people::People;
+use crate::trace::{Ending, Stage, Trace};
+
+/// How soon a relay that did not lock is told again.
+const RELOCK_EVERY: Duration = Duration::from_millis(500);
+
+/// Looks at framesets, one after the other.
+pub struct Examiner {
+    /// Detector, liveness and embedding.
+    pub vision: Box<dyn Vision>,
+    /// What a face must be like to be judged.
+    pub quality: quality::Limits,
+    /// What must speak for life.
+    pub liveness: liveness::Policy,
+    /// Whether the pictures are new.
+    pub freshness: Freshness,
+    /// Times the stages; decides nothing.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why an examination ended early: an answer, or something broken.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error("{}", .0.code())]
+    Reject(Reject),
+    #[error(transparent)]
+    Vision(#[from] VisionFault),
+    #[error(transparent)]
+    Embed(#[from] EmbedFault),
+    #[error(transparent)]
+    Frozen(#[from] Frozen),
+}
+
+impl From<Reject> for Stop {
+    fn from(reject: Reject) -> Self {
+        Stop::Reject(reject)
+    }
+}
+
+impl Examiner {
+    /// Examines one frameset to its end, and says what was seen on the way.
+    pub fn examine(&mut self, frames: Frameset) -> (Evidence, Trace) {
+        let mut trace = Trace::begin(frames.at(), self.now());
+        match self.walk(frames, &mut trace) {
+            Ok(embedding) => (Evidence::Live(embedding), trace),
+            Err(Stop::Reject(reject)) => {
+                trace.ending = Ending::Rejected(reject);
+                (Evidence::Rejected(reject), trace)
+            }
+            Err(stop @ (Stop::Vision(_) | Stop::Embed(_) | Stop::Frozen(_))) => {
+                trace.ending = Ending::Broke(chain(&stop));
+                (Evidence::Fault, trace)
+            }
+        }
+    }
+
+    fn walk(&mut self, frames: Frameset, trace: &mut Trace) -> Result<Embedding, Stop> {
+        self.freshness.check(&frames)??;
+
+        trace.found = self.vision.detect(&frames.rgb.plane)?;
+        trace.lap(Stage::Detect, self.now());
+        let face = Face::dominant(frames, &trace.found, &self.quality)?;
+
+        let good = quality::check(face, &self.quality)?;
+        trace.quality = Some(*good.quality());
+        trace.lap(Stage::Quality, self.now());
+
+        let rgb = self.vision.liveness(good.picture(), good.detection())?;
+        trace.lap(Stage::Liveness, self.now());
+        let evidence = liveness::gather(&good, rgb, &self.liveness);
+        trace.evidence = Some(evidence);
+        trace.lap(Stage::Sensors, self.now());
+        let live = liveness::prove(good, evidence, &self.liveness)?;
+
+        let embedding = Embedding::of(&live, self.vision.as_mut())?;
+        trace.lap(Stage::Embed, self.now());
+        Ok(embedding)
+    }
+
+    fn now(&self) -> Mono {
+        self.clock.now().mono
+    }
+}
+
+/// What reaches the terminal.
+pub enum Input {
+    /// A frameset was examined.
+    Evidence(Evidence),
+    /// The door's wiring reports.
+    Signal(Signal),
+    /// The store's persons changed.
+    People(People),
+    /// Lockdown on or off.
+    Lockdown(bool),
+    /// Time passed.
+    Tick,
+}
+
+/// What the terminal did, for whoever watches it: the log, the metrics, the demo page. Never an influence on it.
+#[derive(Debug, Clone)]
+pub enum Observation {
+    /// An attempt was decided, and what the decision took since its newest frame was taken.
+    Decided(Recorded<Decision>, Duration),
+    /// A decision could not be recorded, so nothing came of it.
+    Unrecorded(Decision, JournalFault),
+    /// The panel shows this.
+    Shown(Cue),
+    /// The relay moved: released or locked.
+    Relay(bool),
+    /// Something other than a decision entered the audit trail.
+    Recorded,
+    /// The terminal's states changed.
+    Stands(Standing),
+}
+
+/// Where a terminal stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The door.
+    pub door: door::State,
+    /// Whether the door stands open.
+    pub open: bool,
+    /// The attempt: `idle`, `watching`, `decided`, `cool_down` or `blind`.
+    pub attempt: &'static str,
+    /// Until when attempts are locked out, milliseconds since 1970.
+    pub locked_out_until_ms: Option<i64>,
+}
+
+/// The devices of one door.
+pub struct Devices {
+    /// The lock.
+    pub relay: Box<dyn Relay>,
+    /// What the person sees.
+    pub panel: Box<dyn Panel>,
+}
+
+/// What one terminal decides with.
+pub struct Terminal {
+    /// Persons, replaced as a whole when they change.
+    pub people: People,
+    /// The rules of this door.
+    pub rules: Rules,
+    /// What comparison scores mean, for the model in use.
+    pub calibration: Calibration,
+    /// How long egress releases the lock.
+    pub egress_for: Duration,
+    attempts: Attempts,
+    door: Door,
+    lockout: Lockout,
+    timekeeper: Timekeeper,
+    lockdown: bool,
+    blind: bool,
+    /// The relay did not lock when told: when it is told again.
+    relock_at: Option<Mono>,
+    shown: Option<Cue>,
+    stood: Option<Standing>,
+    devices: Devices,
+    journal: Box<dyn Journal + Send>,
+    observer: Box<dyn FnMut(Observation) + Send>,
+}
+
+/// What a terminal finds in its store when it starts.
+pub struct Beginning {
+    /// Attempts, numbered on from the store's last.
+    pub attempts: Attempts,
+    /// Failed checks of the last days.
+    pub lockout: Lockout,
+    /// Time of the newest audit entry.
+    pub timekeeper: Timekeeper,
+}
+
+impl Terminal {
+    /// Puts a terminal together. The devices are locked already: their constructors see to that.
+    #[must_use]
+    pub fn new(
+        people: People,
+        (rules, calibration, door): (Rules, Calibration, door::Settings),
+        beginning: Beginning,
+        devices: Devices,
+        journal: Box<dyn Journal + Send>,
+        observer: Box<dyn FnMut(Observation) + Send>,
+    ) -> Self {
+        Self {
+            people,
+            egress_for: rules.open_for,
+            rules,
+            calibration,
+            attempts: beginning.attempts,
+            door: Door::new(door),
+            lockout: beginning.lockout,
+            timekeeper: beginning.timekeeper,
+            lockdown: false,
+            blind: false,
+            relock_at: None,
+            shown: None,
+            stood: None,
+            devices,
+            journal,
+            observer,
+        }
+    }
+
+    /// Takes one input to its end: the only entry to the door's state.
+    pub fn step(&mut self, input: Input, now: Now) {
+        let now = self.read_clock(now);
+        match input {
+            Input::Evidence(evidence) => self.look(evidence, now),
+            Input::Signal(signal) => self.sense(signal, now),
+            Input::People(people) => self.people = people,
+            Input::Lockdown(on) => {
+                self.lockdown = on;
+                self.move_door(door::Input::Lockdown(on), now);
+            }
+            Input::Tick => {}
+        }
+        let (attempts, verdict) = self.attempts.clone().tick(now.mono);
+        self.attempts = attempts;
+        self.conclude(verdict, now);
+        self.move_door(door::Input::Tick, now);
+        if self.relock_at.is_some_and(|at| now.mono >= at) {
+            self.lock(now);
+        }
+        self.show(now);
+        let stands = self.standing(now);
+        if self.stood.replace(stands) != Some(stands) {
+            (self.observer)(Observation::Stands(stands));
+        }
+    }
+
+    /// When [`Input::Tick`] is due if nothing else comes.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Mono> {
+        [self.attempts.deadline(), self.door.deadline(), self.relock_at].into_iter().flatten().min()
+    }
+
+    /// Where the terminal stands.
+    #[must_use]
+    pub fn standing(&self, now: Now) -> Standing {
+        let attempt = match self.attempts.state() {
+            State::Idle => "idle",
+            State::Watching(_) => "watching",
+            State::Decided { .. } => "decided",
+            State::CoolDown { .. } => "cool_down",
+            State::Blind => "blind",
+        };
+        let locked_out = self.lockout.locked(now.wall.ms);
+        Standing {
+            door: self.door.state(),
+            open: self.door.is_open(),
+            attempt,
+            locked_out_until_ms: self.lockout.until_ms().filter(|_| locked_out),
+        }
+    }
+
+    /// The end of the terminal: lock, and say why.
+    pub fn stop(&mut self, cause: &str, now: Now) {
+        self.lock(now);
+        let what = What::Stopped(doorward_protocol::audit::Stopped { cause: cause.to_owned() });
+        self.note(&what, now);
+    }
+
+    fn look(&mut self, evidence: Evidence, now: Now) {
+        let blind = matches!(evidence, Evidence::Fault);
+        if blind != self.blind {
+            self.blind = blind;
+            let report = FaultReport { part: "vision".into(), code: "blind".into(), set: blind };
+            self.note(&What::Fault(report), now);
+        }
+        let (attempts, verdict) = self.attempts.clone().observe(evidence, now.mono);
+        self.attempts = attempts;
+        self.conclude(verdict, now);
+    }
+
+    fn conclude(&mut self, verdict: Option<Verdict>, now: Now) {
+        match verdict {
+            Some(Verdict::Case(case)) => self.decide(&case, now),
+            Some(Verdict::Refused(refusal)) => {
+                let decision = Decision::refused(&refusal, self.rules.door.clone());
+                self.settle(decision, now.mono, now);
+            }
+            None => {}
+        }
+    }
+
+    /// match → policy → audit → door.
+    fn decide(&mut self, case: &Case, now: Now) {
+        let People { permits, gallery, transform } = &self.people;
+        let candidate = Candidate::search(case, gallery, transform, &self.calibration, self.rules.max_fpir);
+        let given = Circumstances { permits, lockout: &self.lockout, lockdown: self.lockdown, wall: now.wall };
+        let decision = policy::decide(&candidate, &self.rules, &given);
+        let granted = matches!(decision.answer(), Answer::Grant(_));
+        let recorded = self.settle(decision, case.at(), now);
+        self.attempts = self.attempts.clone().settle(granted && recorded, now.mono);
+    }
+
+    /// Puts a decision on record and, only then, lets it take effect.
+    fn settle(&mut self, decision: Decision, frame_at: Mono, now: Now) -> bool {
+        match record(self.journal.as_mut(), decision.clone(), now.wall) {
+            Ok(recorded) => {
+                let what = decision.what();
+                self.lockout.follow(&Entry { at_ms: now.wall.ms, clock: now.wall.trust, what });
+                if let Some(grant) = recorded.grant() {
+                    self.move_door(door::Input::Granted(grant), now);
+                }
+                self.cue(match decision.answer() {
+                    Answer::Grant(_) => Cue::Granted,
+                    Answer::Deny(reject) => Cue::Denied(*reject),
+                });
+                (self.observer)(Observation::Decided(recorded, now.mono.since(frame_at)));
+                true
+            }
+            Err(fault) => {
+                self.cue(Cue::Denied(Reject::Unrecorded));
+                (self.observer)(Observation::Unrecorded(decision, fault));
+                false
+            }
+        }
+    }
+
+    fn sense(&mut self, signal: Signal, now: Now) {
+        match signal {
+            Signal::Contact(open) => self.move_door(door::Input::Contact(open), now),
+            Signal::Egress => {
+                let open_for = self.egress_for;
+                let release = self.release(Grant::egress(self.rules.door.clone(), open_for), now);
+                self.move_door(door::Input::Egress { release, open_for }, now);
+            }
+            Signal::Fire(true) => {
+                let release = self.release(Grant::fire(self.rules.door.clone()), now);
+                self.move_door(door::Input::Fire { release }, now);
+            }
+            Signal::Fire(false) => self.move_door(door::Input::FireOver, now),
+            Signal::Tamper(set) => {
+                let event = if set { "tampered" } else { "tamper_cleared" };
+                self.note(&door_report(&self.rules, event), now);
+            }
+        }
+    }
+
+    /// Puts a release for somebody who leaves on record, so that the relay may follow the egress hardware.
+    fn release(&mut self, grant: Grant, now: Now) -> Option<Recorded<Grant>> {
+        match record(self.journal.as_mut(), grant, now.wall) {
+            Ok(recorded) => {
+                (self.observer)(Observation::Recorded);
+                Some(recorded)
+            }
+            Err(fault) => {
+                tracing::error!(fault = chain(&fault), "a release could not be recorded; the egress hardware stands alone");
+                None
+            }
+        }
+    }
+
+    fn move_door(&mut self, input: door::Input, now: Now) {
+        let (door, effects) = self.door.handle(input, now.mono);
+        self.door = door;
+        for effect in effects {
+            match effect {
+                door::Effect::Unlock(grant) => {
+                    let moved = self.unlock(&grant, now);
+                    let answer = if moved { door::Input::RelayReleased } else { door::Input::RelayFailed };
+                    self.move_door(answer, now);
+                }
+                door::Effect::Lock => self.lock(now),
+                door::Effect::Report(event) => self.note(&door_report(&self.rules, event.code()), now),
+            }
+        }
+    }
+
+    fn unlock(&mut self, grant: &Recorded<Grant>, now: Now) -> bool {
+        let moved = self.devices.relay.unlock(grant);
+        match moved {
+            Ok(()) => {
+                self.relock_at = None;
+                (self.observer)(Observation::Relay(true));
+            }
+            Err(ref fault) => self.note_relay(Some(fault), now),
+        }
+        moved.is_ok()
+    }
+
+    /// Locks; a relay that does not obey is told again until it does.
+    fn lock(&mut self, now: Now) {
+        let failed_before = self.relock_at.take().is_some();
+        match self.devices.relay.lock() {
+            Ok(()) => {
+                (self.observer)(Observation::Relay(false));
+                if failed_before {
+                    self.note_relay(None, now);
+                }
+            }
+            Err(fault) => {
+                self.relock_at = Some(now.mono + RELOCK_EVERY);
+                if !failed_before {
+                    self.note_relay(Some(&fault), now);
+                }
+            }
+        }
+    }
+
+    fn note_relay(&mut self, fault: Option<&RelayFault>, now: Now) {
+        if let Some(fault) = fault {
+            tracing::error!(fault = chain(fault), "the relay did not do as told");
+        }
+        let report = FaultReport { part: "relay".into(), code: "does_not_obey".into(), set: fault.is_some() };
+        self.note(&What::Fault(report), now);
+    }
+
+    /// Records what has happened anyway. A full store must not keep the door from working; it is said and logged.
+    fn note(&mut self, what: &What, now: Now) {
+        match self.journal.append(what, now.wall) {
+            Ok(_) => (self.observer)(Observation::Recorded),
+            Err(fault) => tracing::error!(fault = chain(&fault), ?what, "an event could not be recorded"),
+        }
+    }
+
+    fn read_clock(&mut self, now: Now) -> Now {
+        let (now, jump) = self.timekeeper.read(now);
+        if let Some(jump) = jump {
+            self.note(&What::ClockJumped(jump), now);
+        }
+        now
+    }
+
+    /// Shows what the states say; a decision stays on the panel for as long as its state lasts.
+    fn show(&mut self, now: Now) {
+        let cue = match (self.door.state(), self.attempts.state()) {
+            (door::State::Fire { .. }, _) => Cue::Fire,
+            (door::State::Forced | door::State::HeldOpen, _) => Cue::Alarm,
+            (_, State::Blind) => Cue::OutOfOrder,
+            (_, State::Decided { .. } | State::CoolDown { .. }) => return,
+            (_, State::Watching(watch)) => watch.last().map_or(Cue::Watching, Cue::Advice),
+            (_, State::Idle) if self.lockout.locked(now.wall.ms) => Cue::Denied(Reject::LockedOut),
+            (_, State::Idle) => Cue::Idle,
+        };
+        self.cue(cue);
+    }
+
+    fn cue(&mut self, cue: Cue) {
+        if self.shown == Some(cue) {
+            return;
+        }
+        self.shown = Some(cue);
+        if let Err(fault) = self.devices.panel.show(cue) {
+            tracing::warn!(fault = chain(&fault), "the panel did not show a cue");
+        }
+        (self.observer)(Observation::Shown(cue));
+    }
+}
+
+fn door_report(rules: &Rules, event: &str) -> What {
+    What::Door(DoorReport { door: rules.door.clone(), event: event.to_owned() })
+}
+
+/// A fault with all its causes in one line.
+#[must_use]
+pub fn chain(fault: &dyn std::error::Error) -> String {
+    let mut text = fault.to_string();
+    let mut cause = fault.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

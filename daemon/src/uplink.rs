@@ -1,0 +1,88 @@
+//! The uplink thread: sends audit entries to the centre and removes them from the outbox once it has them. It stands
+//! beside the way of a decision and never on it.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use doorward_core::outbox::{BATCH_MAX, Effect, Input, Outbox};
+use doorward_hal::clock::Clock;
+use doorward_protocol::audit::Record;
+
+use crate::journal::JournalLink;
+use crate::supervise::Beat;
+
+/// How long one wait takes at most, so that the thread notices the end.
+const WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// The centre did not take a batch.
+#[derive(Debug, thiserror::Error)]
+#[error("send {count} audit entries to the centre: {why}")]
+pub struct UplinkFault {
+    /// Entries of the batch.
+    pub count: usize,
+    /// Why.
+    pub why: String,
+}
+
+/// The way to the centre.
+pub trait Uplink: Send {
+    /// Delivers a batch and returns the number through which the centre has everything. Blocks for at most 10 s. A
+    /// batch may be delivered twice; the centre takes each entry once.
+    ///
+    /// # Errors
+    /// [`UplinkFault`]; nothing is known about the batch then.
+    fn deliver(&mut self, batch: &[Record]) -> Result<u64, UplinkFault>;
+}
+
+/// The body of the uplink thread. `appended` carries the newest sequence number.
+///
+/// # Errors
+/// Never by itself: a centre that is away is the usual case.
+pub fn run(
+    beat: &Beat,
+    clock: &dyn Clock,
+    mut outbox: Outbox,
+    mut uplink: Box<dyn Uplink>,
+    journal: &JournalLink,
+    appended: &Receiver<u64>,
+) -> anyhow::Result<()> {
+    while !beat.stopping() {
+        let now = clock.now().mono;
+        let wait = outbox.deadline().map_or(WAIT_MAX, |at| at.since(now).min(WAIT_MAX));
+        let mut input = match appended.recv_timeout(wait) {
+            Ok(seq) => Input::Appended(seq),
+            Err(RecvTimeoutError::Timeout) => Input::Tick,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        loop {
+            let (next, effects) = outbox.handle(input, clock.now().mono);
+            outbox = next;
+            let mut outcome = None;
+            for effect in effects {
+                match effect {
+                    Effect::Send { after } => outcome = Some(deliver(uplink.as_mut(), journal, after)),
+                    Effect::Acknowledge { through } => journal.acknowledge(through),
+                }
+            }
+            match outcome {
+                Some(answer) => input = answer,
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn deliver(uplink: &mut dyn Uplink, journal: &JournalLink, after: u64) -> Input {
+    let batch = journal.outbox(after, BATCH_MAX);
+    if batch.is_empty() {
+        return Input::Failed;
+    }
+    match uplink.deliver(&batch) {
+        Ok(through) => Input::Acknowledged(through),
+        Err(fault) => {
+            tracing::debug!(fault = crate::terminal::chain(&fault), "the centre is away");
+            Input::Failed
+        }
+    }
+}

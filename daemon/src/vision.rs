@@ -1,0 +1,63 @@
+//! The vision thread: takes framesets, examines them, hands the evidence to the terminal.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::Duration;
+
+use anyhow::bail;
+use doorward_core::attempt::Evidence;
+use doorward_core::frame::Frameset;
+
+use crate::capture::Meeting;
+use crate::supervise::Beat;
+use crate::terminal::{Examiner, Input};
+use crate::trace::{Ending, Trace};
+
+/// How long one wait for a frameset takes at most, so that the thread keeps ticking.
+const FRAMES_WAIT: Duration = Duration::from_millis(500);
+/// Without any frameset for this many waits the terminal is blind and says so.
+const WAITS_UNTIL_BLIND: u32 = 3;
+
+/// Sees each examination, for the demo page and for metrics; never an influence on it.
+pub type Watcher = Box<dyn FnMut(&Frameset, &Trace) + Send>;
+
+/// The body of the vision thread.
+///
+/// # Errors
+/// When the terminal thread is gone.
+pub fn watch(
+    beat: &Beat,
+    mut examiner: Examiner,
+    meeting: &Arc<Meeting>,
+    terminal: &SyncSender<Input>,
+    mut watcher: Watcher,
+) -> anyhow::Result<()> {
+    let mut empty_waits = 0;
+    while !beat.stopping() {
+        beat.tick();
+        let evidence = match meeting.next(FRAMES_WAIT) {
+            Some(frames) => {
+                empty_waits = 0;
+                let (evidence, trace) = examiner.examine(frames.clone());
+                if let Ending::Broke(fault) = &trace.ending {
+                    tracing::error!(fault, "an examination broke");
+                }
+                watcher(&frames, &trace);
+                evidence
+            }
+            None => {
+                empty_waits += 1;
+                if empty_waits < WAITS_UNTIL_BLIND {
+                    continue;
+                }
+                Evidence::Fault
+            }
+        };
+        match terminal.try_send(Input::Evidence(evidence)) {
+            // A terminal that is busy with a decision does not need this frame's evidence any more.
+            Ok(()) | Err(TrySendError::Full(_)) => {}
+            Err(TrySendError::Disconnected(_)) => bail!("the terminal thread is gone"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! Changes of persons, templates and rules that become durable together, each with its audit entry.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use doorward_core::template::{TemplateVersion, UnitVector};
+use doorward_core::time::Wall;
+use doorward_protocol::audit::{Enrolled, Erased, What};
+use doorward_protocol::ids::PersonId;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::anchor::Mark;
+use crate::chain;
+use crate::epoch::{self, EpochKey};
+use crate::fault::{Doing, StoreFault};
+use crate::keys::StoreKeys;
+use crate::ring::{Group, Ring, group_of};
+use crate::rows::{PersonRecord, PersonRow, StoredTemplate, TemplateRow};
+use crate::rules;
+use crate::settings::Setting;
+use crate::state::State;
+use crate::store::Step;
+
+/// Persons a store holds.
+pub const PERSONS_MAX: u64 = 100_000;
+/// Templates a store holds: what a terminal searches within its time budget.
+pub const TEMPLATES_MAX: u64 = 100_000;
+/// Templates of one person.
+pub const TEMPLATES_OF_PERSON_MAX: u64 = 100;
+/// Bytes of a display name: long double names in any script.
+pub const NAME_LEN_MAX: usize = 256;
+/// Bytes of a template's source, a short code.
+pub const SOURCE_LEN_MAX: usize = 32;
+/// Bytes of the rules: 1,000 schedules of 256 bytes.
+pub const RULES_LEN_MAX: usize = 256 << 10;
+
+/// Changes within one transaction; see [`Store::together`](crate::Store::together). Nothing is durable before that
+/// returns.
+pub struct Batch<'a> {
+    conn: &'a Connection,
+    keys: &'a StoreKeys,
+    epoch: &'a EpochKey,
+    rows_max: u64,
+    ring: Ring<'a>,
+    state: State,
+    changed: bool,
+    /// Groups that lose a person: they get new keys.
+    bereaved: BTreeSet<Group>,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new(
+        conn: &'a Connection,
+        keys: &'a StoreKeys,
+        epoch: &'a EpochKey,
+        rows_max: u64,
+    ) -> Result<Self, StoreFault> {
+        let state = State::read(conn, keys)?;
+        let ring = Ring::new(conn, keys, epoch);
+        Ok(Self { conn, keys, epoch, rows_max, ring, state, changed: false, bereaved: BTreeSet::new() })
+    }
+
+    /// Puts a person's record, new or in place of the old one; templates stay. Returns the number of its audit entry.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; the whole batch is then given up.
+    pub fn put_person(&mut self, record: &PersonRecord, at: Wall) -> Result<u64, StoreFault> {
+        within("a name", NAME_LEN_MAX, record.name.len())?;
+        let id = record.id.as_str();
+        let old = self.person_row(id)?;
+        if old.is_none() {
+            bound("persons", PERSONS_MAX, self.state.persons)?;
+            // The row comes first because its key refers to it; the name follows, sealed by that key.
+            self.write_person(&PersonRow {
+                id: id.to_owned(),
+                name: Vec::new(),
+                valid_from_ms: None,
+                valid_until_ms: None,
+                suspended: true,
+            })?;
+            self.ring.create_person_key(id)?;
+            self.state.persons += 1;
+        }
+        let key = self.ring.person_key(id)?;
+        let new = PersonRow::seal(self.keys, &key, record);
+        self.write_person(&new)?;
+        if let Some(old) = old {
+            self.state.toggle(&old.code(self.keys));
+        }
+        self.state.toggle(&new.code(self.keys));
+        self.changed = true;
+        self.enrolled(&record.id, "record", at)
+    }
+
+    /// Adds a template to a person. Returns the number of its audit entry.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; the whole batch is then given up.
+    pub fn put_template(
+        &mut self,
+        person: &PersonId,
+        version: TemplateVersion,
+        vector: &UnitVector,
+        source: &str,
+        at: Wall,
+    ) -> Result<u64, StoreFault> {
+        within("a template's source", SOURCE_LEN_MAX, source.len())?;
+        bound("templates", TEMPLATES_MAX, self.state.templates)?;
+        if self.person_row(person.as_str())?.is_none() {
+            return Err(StoreFault::NoSuchPerson(person.clone()));
+        }
+        let (count, slot) = self.slots(person)?;
+        bound("templates of one person", TEMPLATES_OF_PERSON_MAX, count)?;
+
+        let key = self.ring.person_key(person.as_str())?;
+        let (vector, source) = (vector.clone(), source.to_owned());
+        let template = StoredTemplate { slot, version, vector, source, created_ms: at.ms };
+        let row = TemplateRow::seal(self.keys, &key, person, &template);
+        let sql = "INSERT INTO templates (person, slot, model, preprocessing, vector, source, created_ms)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let columns = params![
+            row.person,
+            row.slot,
+            row.model,
+            row.preprocessing,
+            row.vector,
+            row.source,
+            row.created_ms
+        ];
+        self.conn.prepare_cached(sql).and_then(|mut s| s.execute(columns)).doing("write a template")?;
+        self.state.toggle(&row.code(self.keys));
+        self.state.templates += 1;
+        self.changed = true;
+        self.enrolled(person, &template.source, at)
+    }
+
+    /// Erases a person: record, templates and key. Returns the number of its audit entry.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; the whole batch is then given up.
+    pub fn erase_person(&mut self, person: &PersonId, at: Wall) -> Result<u64, StoreFault> {
+        let Some(row) = self.person_row(person.as_str())? else {
+            return Err(StoreFault::NoSuchPerson(person.clone()));
+        };
+        self.state.toggle(&row.code(self.keys));
+        for template in templates_of(self.conn, person)? {
+            self.state.toggle(&template.code(self.keys));
+            self.state.templates -= 1;
+        }
+        self.state.persons -= 1;
+        // Templates and the key go with the row they refer to.
+        self.conn.execute("DELETE FROM persons WHERE id = ?1", [person.as_str()]).doing("erase a person")?;
+        self.bereaved.insert(group_of(person.as_str()));
+        self.changed = true;
+        self.append(&What::Erased(Erased { person: person.clone() }), at)
+    }
+
+    /// Replaces the rules.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; the whole batch is then given up.
+    pub fn put_rules(&mut self, text: &str) -> Result<(), StoreFault> {
+        within("the text of the rules", RULES_LEN_MAX, text.len())?;
+        let (old, new) = rules::write(self.conn, self.keys, text)?;
+        if let Some(old) = old {
+            self.state.toggle(&old);
+        }
+        self.state.toggle(&new);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Writes what concerns the whole batch: new keys after erasures, and the state. Returns how far the store comes
+    /// with it, and the epoch key that counts from the commit on, if it is a new one.
+    pub(crate) fn finish(
+        mut self,
+        epoch_file: &Path,
+        reached: &mut dyn FnMut(Step),
+    ) -> Result<(Mark, Option<EpochKey>), StoreFault> {
+        let next = (!self.bereaved.is_empty()).then(|| self.epoch.next());
+        if let Some(next) = &next {
+            epoch::write(epoch_file, self.keys, &[self.epoch, next])?;
+            reached(Step::BothEpochsKept);
+            self.ring.renew(next, &self.bereaved)?;
+            Setting::Epoch.put_number(self.conn, self.keys, next.id)?;
+        }
+        if self.changed {
+            self.state.generation += 1;
+            self.state.write(self.conn, self.keys)?;
+        }
+        let head = chain::newest(self.conn, self.keys)?.0;
+        Ok((Mark { head, generation: self.state.generation }, next))
+    }
+
+    fn enrolled(&mut self, person: &PersonId, source: &str, at: Wall) -> Result<u64, StoreFault> {
+        let (count, _) = self.slots(person)?;
+        let templates = u32::try_from(count).expect("a person has few templates");
+        let enrolled = Enrolled { person: person.clone(), templates, source: source.to_owned() };
+        self.append(&What::Enrolled(enrolled), at)
+    }
+
+    fn append(&mut self, what: &What, at: Wall) -> Result<u64, StoreFault> {
+        Ok(chain::append(self.conn, self.keys, self.rows_max, what, at)?.seq)
+    }
+
+    fn person_row(&self, id: &str) -> Result<Option<PersonRow>, StoreFault> {
+        person_row(self.conn, id)
+    }
+
+    fn write_person(&self, row: &PersonRow) -> Result<(), StoreFault> {
+        let sql = "INSERT INTO persons (id, name, valid_from_ms, valid_until_ms, suspended)
+                   VALUES (?1, ?2, ?3, ?4, ?5)
+                   ON CONFLICT (id) DO UPDATE SET name = excluded.name, valid_from_ms = excluded.valid_from_ms,
+                   valid_until_ms = excluded.valid_until_ms, suspended = excluded.suspended";
+        let columns = params![row.id, row.name, row.valid_from_ms, row.valid_until_ms, row.suspended];
+        self.conn.prepare_cached(sql).and_then(|mut s| s.execute(columns)).doing("write a person")?;
+        Ok(())
+    }
+
+    /// How many templates a person has, and the number of the next.
+    fn slots(&self, person: &PersonId) -> Result<(u64, u32), StoreFault> {
+        let sql = "SELECT count(*), coalesce(max(slot) + 1, 0) FROM templates WHERE person = ?1";
+        self.conn
+            .prepare_cached(sql)
+            .and_then(|mut s| {
+                s.query_row([person.as_str()], |row| Ok((chain::unsigned(row.get(0)?), row.get(1)?)))
+            })
+            .doing("count a person's templates")
+    }
+}
+
+/// The row of a person.
+pub(crate) fn person_row(conn: &Connection, id: &str) -> Result<Option<PersonRow>, StoreFault> {
+    conn.prepare_cached(PersonRow::ONE)
+        .and_then(|mut s| s.query_row([id], PersonRow::from_row).optional())
+        .doing("read a person")
+}
+
+/// The templates of a person, by slot.
+pub(crate) fn templates_of(conn: &Connection, person: &PersonId) -> Result<Vec<TemplateRow>, StoreFault> {
+    let doing = "read a person's templates";
+    let mut statement = conn.prepare_cached(TemplateRow::OF_PERSON).doing(doing)?;
+    let rows = statement.query_map([person.as_str()], TemplateRow::from_row).doing(doing)?;
+    rows.collect::<rusqlite::Result<_>>().doing(doing)
+}
+
+fn within(what: &'static str, max: usize, found: usize) -> Result<(), StoreFault> {
+    if found > max { Err(StoreFault::TooLong { what, max, found }) } else { Ok(()) }
+}
+
+fn bound(what: &'static str, max: u64, present: u64) -> Result<(), StoreFault> {
+    if present >= max { Err(StoreFault::TooMany { what, max }) } else { Ok(()) }
+}

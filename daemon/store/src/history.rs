@@ -1,0 +1,71 @@
+//! What a terminal wants to know of its own past when it starts, and what changed since it looked.
+
+use doorward_protocol::audit::{Entry, Record};
+
+use crate::RECORDS_MAX;
+use crate::chain;
+use crate::fault::StoreFault;
+use crate::settings::{self, Setting};
+use crate::state::State;
+use crate::store::Store;
+
+impl Store {
+    /// Records above `after`, acknowledged or not, at most `limit` and at most [`RECORDS_MAX`].
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreFault> {
+        chain::records(&self.conn, after, limit.min(RECORDS_MAX))
+    }
+
+    /// The number through which the hub holds every record.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn acknowledged(&self) -> Result<u64, StoreFault> {
+        Setting::Acknowledged.get_number(&self.conn, &self.keys)
+    }
+
+    /// The time of the newest record, milliseconds since 1970; `None` before the first.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn newest_ms(&self) -> Result<Option<i64>, StoreFault> {
+        let head = self.head()?.seq;
+        Ok(self.audit(head, 1)?.last().map(|(_, entry)| entry.at_ms))
+    }
+
+    /// Shows every entry from `at_ms` on to `visit`, in order. Times in the chain never decrease, so the first of them
+    /// is found by halving.
+    ///
+    /// # Errors
+    /// [`crate::Finding::Record`] for an entry that cannot be read.
+    pub fn each_entry_since(&self, at_ms: i64, mut visit: impl FnMut(&Entry)) -> Result<(), StoreFault> {
+        let (mut low, head) = (settings::base(&self.conn, &self.keys)?.seq, self.head()?.seq);
+        let mut high = head;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let early = self.audit(middle + 1, 1)?.first().is_some_and(|(_, entry)| entry.at_ms < at_ms);
+            if early {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        while low < head {
+            for (seq, entry) in self.audit(low + 1, RECORDS_MAX)? {
+                visit(&entry);
+                low = seq;
+            }
+        }
+        Ok(())
+    }
+
+    /// A number that grows with every change of persons, templates or rules, whoever made it.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn people_version(&self) -> Result<u64, StoreFault> {
+        Ok(State::read(&self.conn, &self.keys)?.generation)
+    }
+}

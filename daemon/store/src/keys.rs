@@ -1,0 +1,383 @@
+//! The master key, what is derived from it, and the one place where randomness is drawn.
+//!
+//! One master key per terminal, 32 random bytes, kept outside the database: a systemd credential (sealed to the
+//! machine by TPM or host key) or a file that only its owner can read. HKDF-SHA256 derives one key per purpose; the
+//! salt is the store's random id, so that two stores under one master key share no key. The template transform alone
+//! is salted by the site instead: it has to outlive a store.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use doorward_protocol::ids::SiteId;
+use ed25519_dalek::SigningKey;
+use hkdf::Hkdf;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::durable;
+use crate::sealed::Key;
+use crate::settings::StoreId;
+
+/// Name of the systemd credential: `LoadCredentialEncrypted=doorward.master:…`.
+pub const CREDENTIAL: &str = "doorward.master";
+
+/// Bytes of a master key.
+const KEY_LEN: usize = 32;
+
+/// Where the master key comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// The folder in `$CREDENTIALS_DIRECTORY`; the key is the file [`CREDENTIAL`] in it. systemd sets its mode.
+    Credential(PathBuf),
+    /// A key file of mode 0600 or 0400 that belongs to the current user or to root.
+    File(PathBuf),
+}
+
+/// The terminal's master key. Wiped when dropped; its `Debug` shows nothing.
+pub struct MasterKey(Box<Zeroizing<[u8; KEY_LEN]>>);
+
+/// Why there is no master key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFault {
+    /// Not there, or not readable.
+    #[error("read the master key {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A folder, a device, a pipe.
+    #[error("the master key {} is no regular file; name the key file itself, not a link or folder", .0.display())]
+    NotRegular(PathBuf),
+    /// Others could read or change it.
+    #[error("the master key {} has mode {mode:04o}, so others may get at it: run `chmod 600 {0}`", path.display())]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Belongs to somebody else.
+    #[error("the master key {} belongs to user {owner}: run `chown {user} {0}`", path.display())]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Who runs this program.
+        user: u32,
+    },
+    /// Not a key.
+    #[error("the master key {} is malformed: it has to hold exactly 32 bytes, or 64 hexadecimal digits", .0.display())]
+    Malformed(PathBuf),
+    /// A key that was never drawn.
+    #[error("the master key {} is all zeros; create a real one", .0.display())]
+    Blank(PathBuf),
+    /// A file could not be created.
+    #[error("create the master key {}; an existing key is never overwritten", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl MasterKey {
+    /// Reads the key.
+    ///
+    /// # Errors
+    /// [`KeyFault`], which says what to do.
+    pub fn load(source: &KeySource) -> Result<Self, KeyFault> {
+        match source {
+            KeySource::Credential(folder) => read(&folder.join(CREDENTIAL), check_credential),
+            KeySource::File(path) => read(path, check_key_file),
+        }
+    }
+
+    /// Draws a new key and writes it to `path`: 32 raw bytes, mode 0600, durable. An existing file is left alone.
+    ///
+    /// # Errors
+    /// [`KeyFault::Create`].
+    pub fn create(path: &Path) -> Result<Self, KeyFault> {
+        let key = Self::from_bytes(Zeroizing::new(random()));
+        durable::create(path, key.0.as_slice())
+            .map_err(|source| KeyFault::Create { path: path.to_owned(), source })?;
+        Ok(key)
+    }
+
+    /// A key that the caller holds already: from a TPM, or of a simulated terminal.
+    #[must_use]
+    pub fn from_bytes(bytes: Zeroizing<[u8; KEY_LEN]>) -> Self {
+        Self(Box::new(bytes))
+    }
+
+    /// The keys of one store.
+    pub(crate) fn store_keys(&self, store: StoreId) -> StoreKeys {
+        let hkdf = Hkdf::<Sha256>::new(Some(&store.0), self.0.as_slice());
+        let derive = |info: &str| Key::filled(|bytes| expand(&hkdf, &[info.as_bytes()], bytes));
+        StoreKeys {
+            store,
+            epoch_wrap: derive("doorward/store/epoch-wrap/v1"),
+            setting: derive("doorward/store/setting-mac/v1"),
+            row: derive("doorward/store/row-mac/v1"),
+            state: derive("doorward/store/state-seal/v1"),
+            anchor: derive("doorward/store/anchor-mac/v1"),
+            signing: SigningKey::from_bytes(derive("doorward/store/audit-signing/v1").bytes()),
+        }
+    }
+
+    /// The key of the template transform of a site. Terminals that share a master key share it too.
+    pub(crate) fn transform_key(&self, site: &SiteId) -> Key {
+        let hkdf = Hkdf::<Sha256>::new(None, self.0.as_slice());
+        Key::filled(|bytes| expand(&hkdf, &[b"doorward/site-transform/v1/", site.as_str().as_bytes()], bytes))
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey")
+    }
+}
+
+/// Everything derived for one store.
+pub(crate) struct StoreKeys {
+    /// Whose keys these are.
+    pub(crate) store: StoreId,
+    /// Wraps epoch keys in the epoch file.
+    pub(crate) epoch_wrap: Key,
+    /// Authenticates the rows of `meta` and `rules`.
+    pub(crate) setting: Key,
+    /// Authenticates rows within the state digest.
+    pub(crate) row: Key,
+    /// Seals the state digest.
+    pub(crate) state: Key,
+    /// Authenticates the anchor file.
+    pub(crate) anchor: Key,
+    /// Signs audit checkpoints.
+    pub(crate) signing: SigningKey,
+}
+
+/// Random bytes of the kernel, for keys, nonces and ids.
+#[expect(clippy::disallowed_methods, reason = "the one place where the store draws randomness")]
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the kernel's random source does not fail once it is seeded");
+    bytes
+}
+
+fn expand(hkdf: &Hkdf<Sha256>, info: &[&[u8]], bytes: &mut [u8; KEY_LEN]) {
+    hkdf.expand_multi_info(info, bytes).expect("HKDF-SHA256 yields up to 8160 bytes");
+}
+
+fn read(
+    path: &Path,
+    check: impl Fn(&Path, &std::fs::Metadata) -> Result<(), KeyFault>,
+) -> Result<MasterKey, KeyFault> {
+    let unreadable = |source| KeyFault::Read { path: path.to_owned(), source };
+    // A link is refused and a pipe does not block; the checks are made on the opened file, not on its name.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            return Err(KeyFault::NotRegular(path.to_owned()));
+        }
+        Err(e) => return Err(unreadable(e)),
+    };
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(KeyFault::NotRegular(path.to_owned()));
+    }
+    check(path, &metadata)?;
+
+    // One byte more than the longest form, so that a longer file is noticed and never read.
+    let mut text = Zeroizing::new([0u8; 2 * KEY_LEN + 2]);
+    let mut length = 0;
+    while length < text.len() {
+        match file.read(&mut text[length..]).map_err(unreadable)? {
+            0 => break,
+            n => length += n,
+        }
+    }
+    let bytes = parse(&text[..length]).ok_or_else(|| KeyFault::Malformed(path.to_owned()))?;
+    if bytes.iter().all(|b| *b == 0) {
+        Err(KeyFault::Blank(path.to_owned()))
+    } else {
+        Ok(MasterKey::from_bytes(bytes))
+    }
+}
+
+/// systemd makes credentials for one unit in a folder of its own; only others' bits are checked, because it may use
+/// an access control list that shows up in the group's bits.
+fn check_credential(path: &Path, metadata: &std::fs::Metadata) -> Result<(), KeyFault> {
+    match metadata.mode() & 0o007 {
+        0 => Ok(()),
+        _ => Err(KeyFault::Mode { path: path.to_owned(), mode: metadata.mode() & 0o7777 }),
+    }
+}
+
+fn check_key_file(path: &Path, metadata: &std::fs::Metadata) -> Result<(), KeyFault> {
+    let (mode, user) = (metadata.mode() & 0o7777, rustix::process::geteuid().as_raw());
+    if mode != 0o600 && mode != 0o400 {
+        return Err(KeyFault::Mode { path: path.to_owned(), mode });
+    }
+    match metadata.uid() {
+        owner if owner == user || owner == 0 => Ok(()),
+        owner => Err(KeyFault::Owner { path: path.to_owned(), owner, user }),
+    }
+}
+
+/// 32 raw bytes, or 64 hexadecimal digits with or without the line end that every shell writes.
+fn parse(text: &[u8]) -> Option<Zeroizing<[u8; KEY_LEN]>> {
+    if let Ok(raw) = <[u8; KEY_LEN]>::try_from(text) {
+        return Some(Zeroizing::new(raw));
+    }
+    let digits = text.strip_suffix(b"\n").unwrap_or(text);
+    if digits.len() != 2 * KEY_LEN {
+        return None;
+    }
+    let mut bytes = Zeroizing::new([0; KEY_LEN]);
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = 16 * nibble(pair[0])? + nibble(pair[1])?;
+    }
+    Some(bytes)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use super::*;
+
+    fn key_file(folder: &Path, content: &[u8], mode: u32) -> KeySource {
+        let path = folder.join("key");
+        let _ = fs::remove_file(&path);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        KeySource::File(path)
+    }
+
+    fn refusal(source: &KeySource) -> String {
+        MasterKey::load(source).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn raw_and_hexadecimal_keys_are_the_same_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let raw: Vec<u8> = (100..132).collect();
+        let hex: String = raw.iter().map(|b| format!("{b:02x}")).collect();
+        let forms = [
+            raw.clone(),
+            hex.clone().into_bytes(),
+            hex.to_uppercase().into_bytes(),
+            format!("{hex}\n").into(),
+        ];
+        for form in forms {
+            for mode in [0o600, 0o400] {
+                let key = MasterKey::load(&key_file(folder.path(), &form, mode)).unwrap();
+                assert_eq!(key.0.as_slice(), raw);
+            }
+        }
+    }
+
+    #[test]
+    fn h2_keys_others_can_reach_are_refused_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o644, 0o640, 0o660, 0o666, 0o601, 0o700, 0o4600] {
+            let source = key_file(folder.path(), &[7; 32], mode);
+            let text = refusal(&source);
+            assert!(text.contains(&format!("{mode:04o}")) && text.contains("run `chmod 600 "), "{text}");
+        }
+        let source = key_file(folder.path(), &[7; 32], 0o600);
+        if rustix::process::geteuid().is_root() {
+            chown(folder.path().join("key"), Some(12345), None).unwrap();
+            assert!(refusal(&source).contains("belongs to user 12345: run `chown 0 "));
+        } else {
+            eprintln!("skipped: only root can give a key away");
+        }
+    }
+
+    #[test]
+    fn malformed_keys_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let bad: [&[u8]; 8] =
+            [b"", &[1; 31], &[1; 33], &[b'g'; 64], &[b'a'; 63], &[b'a'; 66], &[1; 5000], b"\n"];
+        for content in bad {
+            let text = refusal(&key_file(folder.path(), content, 0o600));
+            assert!(text.contains("exactly 32 bytes, or 64 hexadecimal digits"), "{text}");
+        }
+        assert!(refusal(&key_file(folder.path(), &[0; 32], 0o600)).contains("all zeros"));
+        assert!(refusal(&KeySource::File(folder.path().join("none"))).contains("read the master key"));
+        assert!(refusal(&KeySource::File(folder.path().to_owned())).contains("no regular file"));
+
+        let _ = key_file(folder.path(), &[7; 32], 0o600);
+        symlink(folder.path().join("key"), folder.path().join("link")).unwrap();
+        assert!(refusal(&KeySource::File(folder.path().join("link"))).contains("no regular file"));
+    }
+
+    #[test]
+    fn a_created_key_is_private_and_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let key = MasterKey::create(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!(MasterKey::load(&KeySource::File(path.clone())).unwrap().0.as_slice(), key.0.as_slice());
+        assert!(matches!(MasterKey::create(&path), Err(KeyFault::Create { .. })));
+        assert_eq!(MasterKey::load(&KeySource::File(path)).unwrap().0.as_slice(), key.0.as_slice());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn a_credential_is_read_from_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CREDENTIAL);
+        fs::write(&path, [9; 32]).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o440)).unwrap();
+        assert!(MasterKey::load(&KeySource::Credential(folder.path().to_owned())).is_ok());
+        fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+        assert!(MasterKey::load(&KeySource::Credential(folder.path().to_owned())).is_err());
+    }
+
+    #[test]
+    fn h4_debug_output_shows_no_key() {
+        assert_eq!(format!("{:?}", MasterKey::from_bytes(Zeroizing::new([0xab; 32]))), "MasterKey");
+    }
+
+    #[test]
+    fn e1_keys_differ_by_purpose_store_and_site() {
+        let master = MasterKey::from_bytes(Zeroizing::new([5; 32]));
+        let (one, two) = (master.store_keys(StoreId([1; 16])), master.store_keys(StoreId([2; 16])));
+        let all = [
+            one.epoch_wrap.bytes(),
+            one.setting.bytes(),
+            one.row.bytes(),
+            one.state.bytes(),
+            one.anchor.bytes(),
+            one.signing.as_bytes(),
+            two.setting.bytes(),
+            master.transform_key(&"north".parse().unwrap()).bytes(),
+            master.transform_key(&"south".parse().unwrap()).bytes(),
+        ]
+        .map(|bytes| bytes.to_vec());
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+    }
+}

@@ -1,0 +1,208 @@
+//! The shape of a person as far as depth and infrared cameras see it: a head of the size its eyes say, with nose,
+//! brows and eye sockets, on a neck and shoulders, before a wall.
+
+use doorward_core::frame::{Plane, Rgb};
+use doorward_core::geometry::Point;
+use doorward_core::vision::Detection;
+
+use super::{HEIGHT, WIDTH, byte, focal, luminance, mix, smooth};
+
+/// Distance between the pupils of an adult (ISO 24553 has 63 in the middle), millimetres.
+const PUPILS_MM: f32 = 63.0;
+/// From the front of a face to its outline, millimetres.
+const HEAD_DEPTH_MM: f32 = 88.0;
+/// How far a nose stands out, millimetres.
+const NOSE_MM: f32 = 21.0;
+/// The wall behind, millimetres.
+pub(super) const WALL_MM: f32 = 2500.0;
+
+/// A head at rest in the picture.
+pub(super) struct Head {
+    centre: Point,
+    /// Half the width and height, pixels.
+    half: Point,
+    /// Sine and cosine of its tilt.
+    tilt: (f32, f32),
+    /// Distance of the eyes from the camera, millimetres.
+    distance: f32,
+    /// Pixels between the eyes.
+    eyes: f32,
+    marks: [Point; 5],
+    chin: Point,
+}
+
+impl Head {
+    pub(super) fn of(face: &Detection) -> Self {
+        let marks = face.landmarks.points();
+        let [left_eye, right_eye, _, left_mouth, right_mouth] = marks;
+        // A turned head shows its eyes closer together; the box limits by how much that can make it seem far.
+        let eyes = face.landmarks.eye_distance().max(0.36 * face.region.width);
+        let (between, mouth) = (left_eye.middle(right_eye), left_mouth.middle(right_mouth));
+        let roll = (right_eye.y - left_eye.y).atan2(right_eye.x - left_eye.x).clamp(-0.5, 0.5);
+        let centre = face.region.centre();
+        let chin = Point::new(mouth.x + 0.75 * (mouth.x - between.x), mouth.y + 0.62 * (mouth.y - between.y));
+        Self {
+            centre: Point::new(centre.x, centre.y - 0.05 * face.region.height),
+            half: Point::new(0.55 * face.region.width, 0.57 * face.region.height),
+            tilt: roll.sin_cos(),
+            distance: PUPILS_MM * focal() / eyes,
+            eyes,
+            marks,
+            chin,
+        }
+    }
+
+    /// Squared distance from the centre in units of the outline: 1 on it.
+    fn radius(&self, p: Point, scale: f32) -> f32 {
+        let (x, y) = (p.x - self.centre.x, p.y - self.centre.y);
+        let (sin, cos) = self.tilt;
+        let (u, v) = (x * cos + y * sin, y * cos - x * sin);
+        (u / (scale * self.half.x)).powi(2) + (v / (scale * self.half.y)).powi(2)
+    }
+
+    /// How far a place follows the head's motion: the head wholly, the body partly, the wall not at all.
+    pub(super) fn following(&self, p: Point) -> f32 {
+        let head = 1.0 - smooth(1.0, 2.6, self.radius(p, 1.12).sqrt());
+        let below = smooth(0.0, 2.0 * self.eyes, p.y - self.chin.y);
+        let beside = 1.0 - smooth(2.2 * self.eyes, 4.2 * self.eyes, (p.x - self.chin.x).abs());
+        head.max(0.75 * below * beside)
+    }
+
+    /// Distance of the person's surface, millimetres, and how squarely it faces the camera (0 to 1).
+    fn surface(&self, p: Point) -> Option<(f32, f32)> {
+        let head = self.skull(p);
+        let body = self.body(p);
+        match (head, body) {
+            (Some(h), Some(b)) => Some(if h.0 <= b.0 { h } else { b }),
+            (head, body) => head.or(body),
+        }
+    }
+
+    fn skull(&self, p: Point) -> Option<(f32, f32)> {
+        let inside = 1.0 - self.radius(p, 1.0);
+        if inside <= 0.0 {
+            return None;
+        }
+        let [left_eye, right_eye, nose, left_mouth, right_mouth] = self.marks;
+        let bump = |at: Point, width: f32, height: f32| {
+            let (x, y) = ((p.x - at.x) / (width * self.eyes), (p.y - at.y) / (height * self.eyes));
+            (-(x * x + y * y)).exp()
+        };
+        let between = left_eye.middle(right_eye);
+        let bridge = Point::new(mix(between.x, nose.x, 0.55), mix(between.y, nose.y, 0.55));
+        let up = |at: Point| {
+            Point::new(at.x + 0.25 * self.eyes * self.tilt.0, at.y - 0.25 * self.eyes * self.tilt.1)
+        };
+        let relief = NOSE_MM * bump(nose, 0.17, 0.20) + 7.0 * bump(bridge, 0.11, 0.22)
+            - 6.0 * (bump(left_eye, 0.24, 0.15) + bump(right_eye, 0.24, 0.15))
+            + 3.0 * (bump(up(left_eye), 0.30, 0.10) + bump(up(right_eye), 0.30, 0.10))
+            + 4.0 * bump(left_mouth.middle(right_mouth), 0.36, 0.16)
+            + 4.0 * bump(self.chin, 0.26, 0.18);
+        // A little flatter than an ellipsoid, as faces are.
+        let round = inside.powf(0.45);
+        let eye_level = (1.0 - self.radius(between, 1.0)).max(0.1).powf(0.45);
+        let z = self.distance + HEAD_DEPTH_MM * (eye_level - round) - relief;
+        Some((z, mix(0.42, 1.0, inside.sqrt())))
+    }
+
+    fn body(&self, p: Point) -> Option<(f32, f32)> {
+        let (x, y) = ((p.x - self.chin.x) / self.eyes, (p.y - self.chin.y) / self.eyes);
+        let neck = (y > -0.6 && x.abs() < 0.92).then(|| {
+            let round = (1.0 - (x / 0.92).powi(2)).sqrt();
+            (self.distance + 92.0 - 45.0 * round, mix(0.4, 0.85, round))
+        });
+        // The line of the shoulders: steep at the neck, flat over the collar bones, round at the arms.
+        let aside = x.abs();
+        let slope = 0.1 + 1.05 * (1.0 - (-(aside - 0.8).max(0.0) / 0.75).exp()) + 1.1 * (aside / 3.3).powi(9);
+        let shoulders = (y > slope && x.abs() < 3.3).then(|| {
+            let round = (1.0 - (x / 3.3).powi(2)).sqrt();
+            let edge = smooth(0.0, 0.5, y - slope);
+            (self.distance + 135.0 - 55.0 * round - 25.0 * edge, mix(0.35, 0.9, round * edge))
+        });
+        match (neck, shoulders) {
+            (Some(n), Some(s)) => Some(if n.0 <= s.0 { n } else { s }),
+            (neck, shoulders) => neck.or(shoulders),
+        }
+    }
+}
+
+/// Distances, millimetres, of the persons before a wall.
+pub(super) fn range(heads: &[Head]) -> Plane<u16> {
+    let mut pixels = Vec::with_capacity((WIDTH * HEIGHT) as usize);
+    for y in 0..HEIGHT {
+        for x in 0..WIDTH {
+            let p = Point::new(x as f32, y as f32);
+            let wall = WALL_MM + 0.35 * (p.x - 320.0) - 0.2 * (p.y - 240.0);
+            let nearest = heads.iter().filter_map(|head| head.surface(p)).map(|s| s.0).fold(wall, f32::min);
+            pixels.push(nearest as u16);
+        }
+    }
+    Plane::new(WIDTH, HEIGHT, pixels).expect("one reading for each place")
+}
+
+/// What an infrared camera beside its emitter sees: light that falls off with the square of distance, on surfaces that
+/// keep part of their visible structure. Skin of every tone is bright in near infrared, so each face is taken relative
+/// to its own mean.
+pub(super) fn infrared(colour: &Plane<Rgb>, range: &Plane<u16>, heads: &[Head]) -> Plane<u8> {
+    let tones: Vec<f32> = heads.iter().map(|head| tone(colour, head)).collect();
+    let mut light = Vec::with_capacity((WIDTH * HEIGHT) as usize);
+    for y in 0..HEIGHT {
+        for x in 0..WIDTH {
+            let p = Point::new(x as f32, y as f32);
+            let shade = luminance(colour.at(x, y));
+            let z = f32::from(range.at(x, y));
+            let nearest = (0..heads.len())
+                .filter_map(|k| heads[k].surface(p).map(|(depth, facing)| (k, depth, facing)))
+                .min_by(|a, b| a.1.total_cmp(&b.1));
+            let Some((k, _, facing)) = nearest else {
+                light.push(20.0 + 0.06 * shade + 250.0 * (400.0 / z).powi(2) * (0.3 + shade / 400.0));
+                continue;
+            };
+            let structure = (shade / tones[k]).clamp(0.12, 1.5).powf(0.75);
+            let glint: f32 = heads[k].marks[..2].iter().map(|eye| glint(p, *eye)).sum();
+            let near = (heads[k].distance / z).powi(2);
+            light.push(18.0 + 150.0 * structure * facing * near + 70.0 * glint);
+        }
+    }
+    softened(&light)
+}
+
+/// Mean luminance of the middle of the face.
+fn tone(colour: &Plane<Rgb>, head: &Head) -> f32 {
+    let (mut sum, mut count) = (0.0, 1.0);
+    for y in 0..HEIGHT {
+        for x in 0..WIDTH {
+            if head.radius(Point::new(x as f32, y as f32), 0.75) < 1.0 {
+                sum += luminance(colour.at(x, y));
+                count += 1.0;
+            }
+        }
+    }
+    f32::max(sum / count, 12.0)
+}
+
+/// The emitter's reflection on a cornea.
+fn glint(p: Point, eye: Point) -> f32 {
+    let square = (p.x - eye.x).powi(2) + (p.y - eye.y).powi(2);
+    (-square / 3.0).exp()
+}
+
+/// A 5 x 5 tent: infrared lenses are soft, and the outline of the shape is not that of the hair.
+fn softened(light: &[f32]) -> Plane<u8> {
+    const TENT: [f32; 5] = [1.0 / 9.0, 2.0 / 9.0, 3.0 / 9.0, 2.0 / 9.0, 1.0 / 9.0];
+    let (width, height) = (WIDTH as usize, HEIGHT as usize);
+    let pass = |from: &[f32], step: usize, place: fn(usize, usize) -> usize, length: usize| {
+        let mut to = vec![0.0; from.len()];
+        for (i, value) in to.iter_mut().enumerate() {
+            let along = place(i, width);
+            for (k, share) in TENT.iter().enumerate() {
+                let other = (along + k).saturating_sub(2).min(length - 1);
+                *value += share * from[i + other * step - along * step];
+            }
+        }
+        to
+    };
+    let across = pass(light, 1, |i, width| i % width, width);
+    let both = pass(&across, width, |i, width| i / width, height);
+    Plane::new(WIDTH, HEIGHT, both.into_iter().map(byte).collect()).expect("one value for each place")
+}

@@ -1,0 +1,293 @@
+//! A stage: three cameras that show one scene, and the hand that changes it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use doorward_core::frame::{Frameset, Rgb, Shot};
+use doorward_core::time::Mono;
+
+use super::{Renderer, Scene};
+use crate::camera::{Camera, CameraFault};
+use crate::clock::Clock;
+
+/// The most moments per second: what common cameras deliver at their best.
+pub const RATE_MAX: u32 = 60;
+/// How long a waiting camera looks away, so that an unplugged cable or a fed frame is noticed soon.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// The cameras of a stage.
+#[derive(Debug)]
+pub struct StageCameras {
+    /// Colour.
+    pub rgb: StageCamera<Rgb>,
+    /// Infrared.
+    pub ir: StageCamera<u8>,
+    /// Depth.
+    pub depth: StageCamera<u16>,
+}
+
+/// One camera of a stage. While the stage is unplugged, [`CameraFault::Unplugged`] comes at once; plugged in again the
+/// same value goes on, and so does one that was opened anew ([`StageHand::cameras`]).
+#[derive(Debug)]
+pub struct StageCamera<P> {
+    name: &'static str,
+    pick: fn(&Frameset) -> Option<Arc<Shot<P>>>,
+    shared: Shared,
+    /// The last moment delivered.
+    seen: u32,
+}
+
+/// Changes what the cameras of a stage see. Clones are hands of the same stage.
+#[derive(Debug, Clone)]
+pub struct StageHand {
+    shared: Shared,
+}
+
+#[derive(Clone)]
+struct Shared {
+    clock: Arc<dyn Clock>,
+    stage: Arc<Mutex<Stage>>,
+}
+
+#[derive(Debug)]
+struct Stage {
+    renderer: Renderer,
+    /// `None` while frames are fed from outside.
+    scene: Option<Scene>,
+    unplugged: bool,
+    origin: Mono,
+    period: Duration,
+    newest: Option<Moment>,
+}
+
+/// What all cameras show at one time.
+#[derive(Debug)]
+struct Moment {
+    /// Which period of the stage's clock it was taken in.
+    tick: u64,
+    frames: Frameset,
+}
+
+/// An empty stage whose cameras take `rate` moments per second (1 to [`RATE_MAX`], else the nearer of them).
+///
+/// Each moment is rendered once, by the first camera that asks for it; its members carry one time and one number.
+#[must_use]
+pub fn stage(renderer: Renderer, clock: Arc<dyn Clock>, rate: u32) -> (StageCameras, StageHand) {
+    let origin = clock.now().mono;
+    let period = Duration::from_secs(1) / rate.clamp(1, RATE_MAX);
+    let stage =
+        Stage { renderer, scene: Some(Scene::Nobody), unplugged: false, origin, period, newest: None };
+    let hand = StageHand { shared: Shared { clock, stage: Arc::new(Mutex::new(stage)) } };
+    (hand.cameras(), hand)
+}
+
+impl StageHand {
+    /// A new set of cameras of this stage, as a terminal opens that lost the others.
+    #[must_use]
+    pub fn cameras(&self) -> StageCameras {
+        StageCameras {
+            rgb: self.camera("stage colour", |frames| Some(Arc::clone(&frames.rgb))),
+            ir: self.camera("stage infrared", |frames| frames.ir.clone()),
+            depth: self.camera("stage depth", |frames| frames.depth.clone()),
+        }
+    }
+
+    /// Shows a scene from the next moment on.
+    pub fn present(&self, scene: Scene) {
+        self.shared.lock().scene = Some(scene);
+    }
+
+    /// Pulls the cable of all cameras, or puts it back.
+    pub fn unplug(&self, unplugged: bool) {
+        self.shared.lock().unplugged = unplugged;
+    }
+
+    /// Shows frames from outside, such as those of a visitor's own camera, and nothing else until the next scene is
+    /// presented. All members get the time of arrival and the stage's next number; a member that is `None` stays
+    /// missing and its camera stalls.
+    pub fn feed(&self, frames: Frameset) {
+        let now = self.shared.clock.now().mono;
+        let mut stage = self.shared.lock();
+        let sequence = stage.next_sequence();
+        let frames = Frameset {
+            rgb: restamped(frames.rgb, now, sequence),
+            ir: frames.ir.map(|shot| restamped(shot, now, sequence)),
+            depth: frames.depth.map(|shot| restamped(shot, now, sequence)),
+        };
+        stage.scene = None;
+        stage.newest = Some(Moment { tick: stage.tick(now), frames });
+    }
+
+    /// The newest moment that a camera has taken, for a display beside the terminal. Renders nothing.
+    #[must_use]
+    pub fn newest(&self) -> Option<Frameset> {
+        self.shared.lock().newest.as_ref().map(|moment| moment.frames.clone())
+    }
+
+    fn camera<P>(&self, name: &'static str, pick: fn(&Frameset) -> Option<Arc<Shot<P>>>) -> StageCamera<P> {
+        StageCamera { name, pick, shared: self.shared.clone(), seen: 0 }
+    }
+}
+
+impl<P: Send + Sync> Camera<P> for StageCamera<P> {
+    fn next(&mut self, wait: Duration) -> Result<Arc<Shot<P>>, CameraFault> {
+        let began = self.shared.clock.now().mono;
+        loop {
+            let now = self.shared.clock.now().mono;
+            let pause = {
+                let mut stage = self.shared.lock();
+                if stage.unplugged {
+                    return Err(CameraFault::Unplugged { camera: self.name.to_owned() });
+                }
+                let fresh = stage.moment(now).and_then(|frames| (self.pick)(frames));
+                if let Some(shot) = fresh.filter(|shot| shot.sequence > self.seen) {
+                    self.seen = shot.sequence;
+                    return Ok(shot);
+                }
+                stage.until_next(now).min(LOOK_EVERY)
+            };
+            let waited = now.since(began);
+            if waited >= wait {
+                let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+                return Err(CameraFault::Stalled { camera: self.name.to_owned(), waited_ms });
+            }
+            self.shared.clock.sleep(pause.min(wait - waited));
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        // A moment is put in place whole or not at all, so a panic elsewhere does not spoil the stage.
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+impl Stage {
+    /// The frames of the newest moment at `now`, rendered if nobody asked for it before.
+    fn moment(&mut self, now: Mono) -> Option<&Frameset> {
+        let tick = self.tick(now);
+        let stale = self.newest.as_ref().is_none_or(|moment| moment.tick < tick);
+        if let (true, Some(scene)) = (stale, &self.scene) {
+            let at = self.origin + self.period * u32::try_from(tick).unwrap_or(u32::MAX);
+            let frames = self.renderer.frameset(scene, at, self.next_sequence());
+            self.newest = Some(Moment { tick, frames });
+        }
+        self.newest.as_ref().map(|moment| &moment.frames)
+    }
+
+    fn next_sequence(&self) -> u32 {
+        self.newest.as_ref().map_or(1, |moment| moment.frames.rgb.sequence.wrapping_add(1))
+    }
+
+    fn tick(&self, now: Mono) -> u64 {
+        u64::try_from(now.since(self.origin).as_micros() / self.period.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn until_next(&self, now: Mono) -> Duration {
+        let into = now.since(self.origin).as_nanos() % self.period.as_nanos();
+        self.period.saturating_sub(Duration::from_nanos(u64::try_from(into).unwrap_or(0)))
+    }
+}
+
+fn restamped<P: Clone>(shot: Arc<Shot<P>>, at: Mono, sequence: u32) -> Arc<Shot<P>> {
+    let shot = Arc::unwrap_or_clone(shot);
+    Arc::new(Shot { sequence, at, plane: shot.plane })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use doorward_core::frame::Plane;
+    use doorward_core::time::{ClockTrust, Now, Wall};
+
+    use super::*;
+
+    /// Time that passes only by waiting.
+    #[derive(Default)]
+    struct Patient(AtomicU64);
+
+    impl Clock for Patient {
+        fn now(&self) -> Now {
+            let wall = Wall { ms: 0, trust: ClockTrust::Unknown };
+            Now { mono: Mono(self.0.load(Ordering::SeqCst)), wall }
+        }
+        fn sleep(&self, duration: Duration) {
+            self.0.fetch_add(u64::try_from(duration.as_micros()).unwrap().max(1), Ordering::SeqCst);
+        }
+    }
+
+    const WAIT: Duration = Duration::from_millis(300);
+
+    fn empty_stage(rate: u32) -> (StageCameras, StageHand, Arc<Patient>) {
+        let clock = Arc::new(Patient::default());
+        let (cameras, hand) = stage(Renderer::new(3), Arc::clone(&clock) as Arc<dyn Clock>, rate);
+        (cameras, hand, clock)
+    }
+
+    #[test]
+    fn members_of_a_moment_share_time_and_number_and_moments_keep_the_rate() {
+        let (mut cameras, hand, _) = empty_stage(10);
+        for k in 0..4u32 {
+            let rgb = cameras.rgb.next(WAIT).unwrap();
+            let ir = cameras.ir.next(WAIT).unwrap();
+            let depth = cameras.depth.next(WAIT).unwrap();
+            assert_eq!((rgb.at, rgb.sequence), (Mono::from_millis(100 * u64::from(k)), k + 1));
+            assert_eq!(
+                (ir.at, ir.sequence, depth.at, depth.sequence),
+                (rgb.at, rgb.sequence, rgb.at, rgb.sequence)
+            );
+            let newest = hand.newest().unwrap();
+            assert!(Arc::ptr_eq(&newest.rgb, &rgb) && Arc::ptr_eq(newest.ir.as_ref().unwrap(), &ir));
+        }
+    }
+
+    #[test]
+    fn a_slow_camera_gets_the_newest_moment_and_no_queue() {
+        let (mut cameras, _, clock) = empty_stage(10);
+        cameras.rgb.next(WAIT).unwrap();
+        clock.sleep(Duration::from_millis(950));
+        assert_eq!(cameras.rgb.next(WAIT).unwrap().at, Mono::from_millis(900));
+        assert_eq!(cameras.rgb.next(WAIT).unwrap().at, Mono::from_millis(1000));
+    }
+
+    #[test]
+    fn an_unplugged_stage_says_so_at_once_and_recovers() {
+        let (mut cameras, hand, clock) = empty_stage(10);
+        cameras.ir.next(WAIT).unwrap();
+        hand.unplug(true);
+        let before = clock.now().mono;
+        assert!(matches!(cameras.ir.next(WAIT), Err(CameraFault::Unplugged { .. })));
+        assert!(matches!(hand.cameras().depth.next(WAIT), Err(CameraFault::Unplugged { .. })));
+        assert_eq!(clock.now().mono, before);
+        hand.unplug(false);
+        let recovered = cameras.ir.next(WAIT).unwrap();
+        assert_eq!(hand.cameras().ir.next(WAIT).unwrap().sequence, recovered.sequence);
+    }
+
+    #[test]
+    fn fed_frames_are_stamped_on_arrival_and_missing_members_stall() {
+        let (mut cameras, hand, clock) = empty_stage(10);
+        let before = cameras.rgb.next(WAIT).unwrap();
+        clock.sleep(Duration::from_millis(130));
+        let picture = Plane::filled(320, 240, [7u8; 3]).unwrap();
+        let rgb = Arc::new(Shot { sequence: 99, at: Mono(1), plane: picture.clone() });
+        hand.feed(Frameset { rgb, ir: None, depth: None });
+        let fed = cameras.rgb.next(WAIT).unwrap();
+        assert_eq!((fed.at, fed.sequence), (Mono::from_millis(130), before.sequence + 1));
+        assert_eq!(fed.plane, picture);
+        assert!(matches!(cameras.ir.next(WAIT), Err(CameraFault::Stalled { waited_ms: 300, .. })));
+        assert!(matches!(cameras.rgb.next(WAIT), Err(CameraFault::Stalled { .. })), "nothing new was fed");
+        hand.present(Scene::Nobody);
+        let after = cameras.rgb.next(WAIT).unwrap();
+        assert!(after.at > fed.at && after.sequence == fed.sequence + 1);
+        assert!(cameras.ir.next(WAIT).is_ok());
+    }
+}

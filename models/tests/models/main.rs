@@ -1,0 +1,10 @@
+//! Tests of the models crate from outside. `engine` and `pack` need no data: they build their networks byte by byte.
+//! `golden` and `photos` need the weights and pictures beside the checkout, and say so loudly where they are absent.
+
+mod engine;
+mod golden;
+mod npy;
+mod onnx;
+mod pack;
+mod photos;
+mod tiny;

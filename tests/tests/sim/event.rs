@@ -1,0 +1,112 @@
+//! Everything that can happen, as plain values: drawn from a seed, written to a log, replayed from it.
+
+use rand::{Rng as _, RngExt as _};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::eyes::{Figure, Reproduction};
+
+/// Persons the model knows by number; the first four are enrolled at the start.
+pub const PEOPLE: u8 = 8;
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// Something stands before the cameras from now on.
+    Appear(Figure),
+    /// So many framesets are taken, 100 ms apart.
+    Look(u32),
+    /// Time passes without a frameset, milliseconds.
+    Wait(u64),
+    /// The door leaf moves.
+    Leaf(bool),
+    /// Somebody leaves.
+    Egress,
+    /// Fire alarm on or off.
+    Fire(bool),
+    /// Lockdown on or off.
+    Lockdown(bool),
+    /// The infrared camera is lost or back.
+    InfraredLost(bool),
+    /// The depth camera is lost or back.
+    DepthLost(bool),
+    /// The colour camera repeats its last picture, or goes on.
+    Frozen(bool),
+    /// The models break or work again.
+    ModelsBroken(bool),
+    /// The disk is full or has room.
+    DiskFull(bool),
+    /// The relay does not answer or does.
+    RelayBroken(bool),
+    /// The wall clock jumps, milliseconds; it is not trusted from then on unless `set` by a time server.
+    ClockJump {
+        /// How far.
+        ms: i64,
+        /// Whether a time server did it.
+        set: bool,
+    },
+    /// The link to the centre is cut or mended.
+    Link(bool),
+    /// The centre's next acknowledgement is lost.
+    AcknowledgementLost,
+    /// A person is enrolled.
+    Enrol(u8),
+    /// A person is erased.
+    Erase(u8),
+    /// A person is suspended or not.
+    Suspend(u8, bool),
+    /// Power is cut after so many further effects, and comes back.
+    PowerCut(u32),
+    /// The terminal stops and starts in an orderly way.
+    Restart,
+}
+
+impl Event {
+    /// Draws one. People and frames are frequent, disasters are not.
+    pub fn draw(rng: &mut ChaCha8Rng) -> Self {
+        let person = rng.random_range(0..PEOPLE);
+        match rng.random_range(0..100) {
+            0..22 => Event::Appear(figure(rng, person)),
+            22..50 => Event::Look(rng.random_range(1..12)),
+            50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
+            60..66 => Event::Leaf(rng.random()),
+            66..68 => Event::Egress,
+            68..70 => Event::Fire(rng.random_bool(0.4)),
+            70..72 => Event::Lockdown(rng.random_bool(0.4)),
+            72..74 => Event::InfraredLost(rng.random_bool(0.4)),
+            74..76 => Event::DepthLost(rng.random_bool(0.4)),
+            76..77 => Event::Frozen(rng.random_bool(0.4)),
+            77..78 => Event::ModelsBroken(rng.random_bool(0.4)),
+            78..80 => Event::DiskFull(rng.random_bool(0.4)),
+            80..82 => Event::RelayBroken(rng.random_bool(0.4)),
+            82..84 => Event::ClockJump {
+                ms: *pick(rng, &[-3_000_000_000_000, -90_000_000, -5_000, 5_000, 90_000_000, 40_000_000_000]),
+                set: rng.random(),
+            },
+            84..87 => Event::Link(rng.random()),
+            87..88 => Event::AcknowledgementLost,
+            88..90 => Event::Enrol(person),
+            90..92 => Event::Erase(person),
+            92..94 => Event::Suspend(person, rng.random()),
+            94..98 => Event::PowerCut(rng.random_range(0..6)),
+            _ => Event::Restart,
+        }
+    }
+}
+
+fn figure(rng: &mut ChaCha8Rng, person: u8) -> Figure {
+    match rng.random_range(0..12) {
+        0..6 => Figure::Live(person),
+        6 => Figure::Reproduced(person, Reproduction::Print),
+        7 => Figure::Reproduced(person, Reproduction::Screen),
+        8 => Figure::Reproduced(person, Reproduction::PerfectPrint),
+        9 => Figure::Two(person, rng.random_range(0..PEOPLE)),
+        10 => Figure::Dark(person),
+        _ => Figure::Nobody,
+    }
+}
+
+fn pick<'a, T>(rng: &mut ChaCha8Rng, from: &'a [T]) -> &'a T {
+    let index = rng.next_u32() as usize % from.len();
+    &from[index]
+}

@@ -1,0 +1,194 @@
+//! What the cameras see and what the models say of it. Pixels are drawn so that the real quality, infrared and depth
+//! rules judge them; only the networks are scripted.
+
+use std::sync::{Arc, Mutex};
+
+use doorward_core::frame::{Frameset, Plane, Rgb, Shot};
+use doorward_core::geometry::{Landmarks, Point, Rect};
+use doorward_core::template::TemplateVersion;
+use doorward_core::time::Mono;
+use doorward_core::vision::{Detection, Vision, VisionFault};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// Values of a simulated template.
+pub const DIMENSION: usize = 64;
+/// The simulated model.
+pub const VERSION: TemplateVersion = TemplateVersion { model: [3; 32], preprocessing: 1 };
+
+const WIDTH: u16 = 160;
+const HEIGHT: u16 = 120;
+/// Middle of the face, pixels.
+const CENTRE: (f32, f32) = (80.0, 58.0);
+/// Distance of the face, millimetres; with 70 degrees over 160 pixels, 63 mm between the eyes are 14 pixels.
+const DISTANCE: f32 = 500.0;
+const MM_PER_PIXEL: f32 = 4.4;
+
+/// What is held up instead of a face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reproduction {
+    /// Flat paper whose ink infrared does not see.
+    Print,
+    /// A screen, dark in infrared.
+    Screen,
+    /// A print that fools the colour model and infrared; only depth sees it.
+    PerfectPrint,
+}
+
+/// What stands before the cameras.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Figure {
+    /// Nobody.
+    Nobody,
+    /// A live person.
+    Live(u8),
+    /// A picture of a person.
+    Reproduced(u8, Reproduction),
+    /// Two persons.
+    Two(u8, u8),
+    /// A person without light.
+    Dark(u8),
+}
+
+/// What the world lets the eyes see.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// What stands there.
+    pub figure: Figure,
+    /// The infrared camera is lost.
+    pub infrared_lost: bool,
+    /// The depth camera is lost.
+    pub depth_lost: bool,
+    /// The models are broken.
+    pub broken: bool,
+}
+
+/// The frames of one moment; `number` makes every picture a new one.
+pub fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
+    let print = |kind| matches!(view.figure, Figure::Reproduced(_, k) if k == kind);
+    let dark = matches!(view.figure, Figure::Dark(_));
+    let flat = matches!(view.figure, Figure::Reproduced(..));
+    let nobody = view.figure == Figure::Nobody;
+    let mut noise = ChaCha8Rng::seed_from_u64(u64::from(number));
+    let rgb = plane(|x, y| {
+        let light = if dark { 8 } else { 90 };
+        let texture = if dark { 3 } else { 90 };
+        let checker = if (x / 3 + y / 3) % 2 == 0 { texture } else { 0 };
+        [light + checker + noise.random_range(0..4u8); 3]
+    });
+    let ir = plane(|x, y| {
+        let inside = oval(x, y) < 1.0;
+        let checker = if (x / 3 + y / 3) % 2 == 0 { 50 } else { 0 };
+        match inside && !nobody {
+            true if print(Reproduction::Screen) => 8,
+            true if print(Reproduction::Print) => 180,
+            true => 100 + checker,
+            false => 30,
+        }
+    });
+    let depth = plane(|x, y| {
+        let head = 1.0 - oval(x, y);
+        let (mx, my) = ((f32::from(x) - CENTRE.0) * MM_PER_PIXEL, (f32::from(y) - CENTRE.1 - 3.0) * MM_PER_PIXEL);
+        let nose = 22.0 * (-(mx / 9.0).powi(2) - (my / 14.0).powi(2)).exp();
+        let mm = match head > 0.0 && !nobody {
+            true if flat => DISTANCE,
+            true => DISTANCE + 80.0 - 80.0 * head.sqrt() - nose,
+            false => 2500.0,
+        };
+        mm as u16
+    });
+    Frameset {
+        rgb: shot(rgb, at, number),
+        ir: (!view.infrared_lost).then(|| shot(ir, at, number)),
+        depth: (!view.depth_lost).then(|| shot(depth, at, number)),
+    }
+}
+
+fn plane<P: Copy>(mut pixel: impl FnMut(u16, u16) -> P) -> Plane<P> {
+    let mut pixels = Vec::with_capacity(usize::from(WIDTH) * usize::from(HEIGHT));
+    for y in 0..HEIGHT {
+        for x in 0..WIDTH {
+            pixels.push(pixel(x, y));
+        }
+    }
+    Plane::new(u32::from(WIDTH), u32::from(HEIGHT), pixels).expect("a plane of its size")
+}
+
+/// 0 in the middle of the head, 1 at its outline.
+fn oval(x: u16, y: u16) -> f32 {
+    ((f32::from(x) - CENTRE.0) / 20.0).powi(2) + ((f32::from(y) - CENTRE.1) / 26.0).powi(2)
+}
+
+fn shot<P>(plane: Plane<P>, at: Mono, sequence: u32) -> Arc<Shot<P>> {
+    Arc::new(Shot { sequence, at, plane })
+}
+
+/// Networks that know the script.
+pub struct Script {
+    view: Arc<Mutex<View>>,
+    calls: u64,
+}
+
+impl Script {
+    /// Networks that look at `view`.
+    pub fn new(view: Arc<Mutex<View>>) -> Self {
+        Self { view, calls: 0 }
+    }
+
+    fn view(&self, model: &'static str) -> Result<View, VisionFault> {
+        let view = *self.view.lock().expect("one thread");
+        if view.broken { Err(VisionFault { model, source: "broken by script".into() }) } else { Ok(view) }
+    }
+}
+
+impl Vision for Script {
+    fn version(&self) -> TemplateVersion {
+        VERSION
+    }
+
+    fn detect(&mut self, _: &Plane<Rgb>) -> Result<Vec<Detection>, VisionFault> {
+        Ok(match self.view("detector")?.figure {
+            Figure::Nobody | Figure::Dark(_) => vec![],
+            Figure::Live(_) | Figure::Reproduced(..) => vec![face(0.0)],
+            Figure::Two(..) => vec![face(0.0), face(45.0)],
+        })
+    }
+
+    fn liveness(&mut self, _: &Plane<Rgb>, _: &Detection) -> Result<f32, VisionFault> {
+        Ok(match self.view("liveness")?.figure {
+            Figure::Reproduced(_, Reproduction::Print | Reproduction::Screen) => 0.1,
+            Figure::Nobody
+            | Figure::Live(_)
+            | Figure::Two(..)
+            | Figure::Dark(_)
+            | Figure::Reproduced(_, Reproduction::PerfectPrint) => 0.97,
+        })
+    }
+
+    fn embed(&mut self, _: &Plane<Rgb>, _: &Landmarks) -> Result<Vec<f32>, VisionFault> {
+        self.calls += 1;
+        let who = match self.view("embedding")?.figure {
+            Figure::Live(who) | Figure::Reproduced(who, _) | Figure::Two(who, _) | Figure::Dark(who) => who,
+            Figure::Nobody => return Err(VisionFault { model: "embedding", source: "nobody to embed".into() }),
+        };
+        Ok(features(who, 0.25, self.calls))
+    }
+}
+
+/// The feature vector of a person in one picture: a fixed direction, and `spread` of another one.
+pub fn features(who: u8, spread: f32, picture: u64) -> Vec<f32> {
+    let mut person = ChaCha8Rng::seed_from_u64(1000 + u64::from(who));
+    let mut noise = ChaCha8Rng::seed_from_u64(picture);
+    (0..DIMENSION).map(|_| person.random_range(-1.0..1.0) + spread * noise.random_range(-1.0f32..1.0)).collect()
+}
+
+fn face(shift: f32) -> Detection {
+    let (x, y) = (CENTRE.0 + shift, CENTRE.1);
+    let points = [(-7.0, -6.0), (7.0, -6.0), (0.0, 3.0), (-5.0, 10.0), (5.0, 10.0)];
+    Detection {
+        score: 0.93,
+        region: Rect { x: x - 15.0, y: y - 19.0, width: 30.0, height: 38.0 },
+        landmarks: Landmarks::from_points(points.map(|(dx, dy)| Point::new(x + dx, y + dy))),
+    }
+}

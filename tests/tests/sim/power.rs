@@ -1,0 +1,137 @@
+//! Effects, and power cuts between any two of them.
+
+use std::panic::panic_any;
+use std::sync::{Arc, Mutex};
+
+use doorward_core::audit::{Journal, JournalFault, Recorded};
+use doorward_core::decision::{Cause, Cue, Grant};
+use doorward_core::time::{Mono, Wall};
+use doorward_hal::clock::Clock;
+use doorward_hal::panel::{Panel, PanelFault};
+use doorward_hal::relay::{Relay, RelayFault};
+use doorward_protocol::audit::What;
+use doorward_store::Store;
+
+/// What a power cut throws; it unwinds to the world, which drops everything that lives in memory.
+pub struct Cut;
+
+/// Keeps the panic hook quiet about cuts.
+pub fn silence_cuts() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !info.payload().is::<Cut>() {
+            usual(info);
+        }
+    }));
+}
+
+/// The lock, as it hangs on the wall.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Release {
+    /// The audit entry it stands on.
+    pub seq: u64,
+    /// Why.
+    pub cause: Cause,
+    /// Since when.
+    pub at: Mono,
+}
+
+/// What the terminal's effects run into.
+#[derive(Debug, Default)]
+pub struct Wires {
+    /// Effects left until the power is cut.
+    pub cut_in: Option<u32>,
+    /// The disk is full.
+    pub disk_full: bool,
+    /// The relay does not answer.
+    pub relay_broken: bool,
+    /// The lock, when it is released.
+    pub released: Option<Release>,
+    /// Every release so far.
+    pub releases: Vec<Release>,
+}
+
+/// Shared by world and devices.
+pub type SharedWires = Arc<Mutex<Wires>>;
+
+fn effect(wires: &SharedWires) {
+    let mut wires = wires.lock().expect("one thread");
+    match wires.cut_in {
+        Some(0) => {
+            wires.cut_in = None;
+            drop(wires);
+            panic_any(Cut);
+        }
+        Some(left) => wires.cut_in = Some(left - 1),
+        None => {}
+    }
+}
+
+/// The real store behind a disk that can be full and a plug that can be pulled.
+pub struct Disk {
+    /// The store.
+    pub store: Arc<Mutex<Store>>,
+    /// The wires.
+    pub wires: SharedWires,
+}
+
+impl Journal for Disk {
+    fn append(&mut self, what: &What, at: Wall) -> Result<u64, JournalFault> {
+        effect(&self.wires);
+        if self.wires.lock().expect("one thread").disk_full {
+            return Err(JournalFault::Full);
+        }
+        let seq = self.store.lock().expect("one thread").append(what, at)?;
+        effect(&self.wires);
+        Ok(seq)
+    }
+}
+
+/// A relay on the wires.
+pub struct Lock {
+    /// The wires.
+    pub wires: SharedWires,
+    /// Stamps releases.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Lock {
+    fn answer(&self, doing: &'static str) -> Result<(), RelayFault> {
+        effect(&self.wires);
+        if self.wires.lock().expect("one thread").relay_broken {
+            let source = std::io::Error::other("broken by script");
+            return Err(RelayFault { line: "relay".into(), doing, source });
+        }
+        Ok(())
+    }
+}
+
+impl Relay for Lock {
+    fn unlock(&mut self, grant: &Recorded<Grant>) -> Result<(), RelayFault> {
+        self.answer("release the lock")?;
+        let release =
+            Release { seq: grant.seq(), cause: grant.subject().cause().clone(), at: self.clock.now().mono };
+        {
+            let mut wires = self.wires.lock().expect("one thread");
+            wires.released = Some(release.clone());
+            wires.releases.push(release);
+        }
+        effect(&self.wires);
+        Ok(())
+    }
+
+    fn lock(&mut self) -> Result<(), RelayFault> {
+        self.answer("lock")?;
+        self.wires.lock().expect("one thread").released = None;
+        Ok(())
+    }
+}
+
+/// A panel nobody looks at.
+pub struct Dark;
+
+impl Panel for Dark {
+    fn show(&mut self, _: Cue) -> Result<(), PanelFault> {
+        Ok(())
+    }
+}

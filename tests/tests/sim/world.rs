@@ -1,0 +1,503 @@
+//! The world: one terminal with its store, its door, its centre, and everything that can go wrong with them.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use doorward_core::calibration::{Calibration, Point};
+use doorward_core::door::{self, Signal};
+use doorward_core::freshness::Freshness;
+use doorward_core::outbox::{Effect, Input as OutboxInput, Outbox};
+use doorward_core::policy::{Rules, UntrustedTime};
+use doorward_core::schedule::Weekly;
+use doorward_core::template::UnitVector;
+use doorward_core::time::{ClockTrust, Mono, Now, Wall};
+use doorward_core::transform::Transform;
+use doorward_core::{attempt, liveness, quality};
+use doorward_daemon::assembly::begin;
+use doorward_daemon::journal::load_people;
+use doorward_daemon::terminal::{Devices, Examiner, Input, Observation, Terminal};
+use doorward_hal::clock::Clock;
+use doorward_hal::fake::{self, FakeClock};
+use doorward_protocol::audit::{Head, Record, Verifier};
+use doorward_protocol::ids::PersonId;
+use doorward_store::{MasterKey, PersonRecord, Store};
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+use tempfile::TempDir;
+
+use crate::checks::Totals;
+use crate::event::Event;
+use crate::eyes::{self, DIMENSION, Figure, Script, VERSION, View};
+use crate::model::{Model, Rights};
+use crate::power::{Cut, Dark, Disk, Lock, SharedWires, Wires};
+
+/// Monday 2026-01-05, 10:00 UTC.
+pub const MONDAY_MS: i64 = 1_767_607_200_000;
+/// Time between framesets.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// The centre, which has every entry once and in order.
+pub struct Centre {
+    /// Follows the chain.
+    pub chain: Verifier,
+    /// How often each entry came.
+    pub received: BTreeMap<u64, Record>,
+}
+
+/// Everything.
+pub struct World {
+    /// Time.
+    pub clock: FakeClock,
+    /// Effects.
+    pub wires: SharedWires,
+    /// What stands before the cameras, and whether they work.
+    pub view: Arc<Mutex<View>>,
+    /// The store in use.
+    pub store: Arc<Mutex<Store>>,
+    /// The reference.
+    pub model: Model,
+    /// The centre.
+    pub centre: Centre,
+    /// What happened in this run.
+    pub totals: Totals,
+    /// Decisions since the last check, with what stood there.
+    pub decided: Vec<(u64, Figure)>,
+    /// When the door was last allowed to be open by fire or egress.
+    pub figure_seen: Vec<(Mono, Figure)>,
+    terminal: Option<Terminal>,
+    examiner: Examiner,
+    observed: Arc<Mutex<Vec<Observation>>>,
+    outbox: Outbox,
+    link: bool,
+    lose_acknowledgement: bool,
+    frozen: bool,
+    leaf_open: bool,
+    frames: u32,
+    folder: TempDir,
+    store_path: PathBuf,
+    lives: u32,
+    key: MasterKey,
+    true_wall_ms: i64,
+    booted_at: Mono,
+}
+
+impl World {
+    /// A terminal with four persons, on a Monday morning.
+    pub fn new(seed: u64, rng: &mut ChaCha8Rng) -> Self {
+        let folder = tempfile::Builder::new().prefix("doorward-sim-").tempdir_in(fast_folder()).expect("a folder");
+        let key = MasterKey::create(&folder.path().join("master.key")).expect("a key");
+        let store_path = folder.path().join("life-0.db");
+        let site = "site".parse().expect("an identifier");
+        let terminal = "front".parse().expect("an identifier");
+        let store = Store::create(&store_path, &key, &site, &terminal).expect("a store");
+        let genesis = store.head().expect("a head");
+        let start = Now {
+            mono: Mono::from_millis(1000 + seed),
+            wall: Wall { ms: MONDAY_MS, trust: ClockTrust::Synchronised },
+        };
+        let clock = fake::clock(start);
+        let view = View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
+        let view = Arc::new(Mutex::new(view));
+        let examiner = Examiner {
+            vision: Box::new(Script::new(Arc::clone(&view))),
+            quality: quality::Limits { eye_distance_min: 10.0, ..quality::Limits::default() },
+            liveness: liveness::Policy::default(),
+            freshness: Freshness::default(),
+            clock: Arc::new(clock.clone()),
+        };
+        let mut world = Self {
+            clock,
+            wires: Arc::new(Mutex::new(Wires::default())),
+            view,
+            store: Arc::new(Mutex::new(store)),
+            model: Model { workdays_only: rng.random(), ..Model::default() },
+            centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
+            totals: Totals::default(),
+            decided: Vec::new(),
+            figure_seen: Vec::new(),
+            terminal: None,
+            examiner,
+            observed: Arc::default(),
+            outbox: Outbox::new(0, 0),
+            link: true,
+            lose_acknowledgement: false,
+            frozen: false,
+            leaf_open: false,
+            frames: 0,
+            folder,
+            store_path,
+            lives: 0,
+            key,
+            true_wall_ms: MONDAY_MS,
+            booted_at: start.mono,
+        };
+        (0..4).for_each(|who| world.enrol(who));
+        world.boot();
+        world
+    }
+
+    /// Takes one event to its end.
+    pub fn happen(&mut self, event: &Event) {
+        self.totals.events += 1;
+        match *event {
+            Event::Appear(figure) => self.view().figure = figure,
+            Event::Look(frames) => (0..frames).for_each(|_| self.look()),
+            Event::Wait(ms) => self.pass(Duration::from_millis(ms)),
+            Event::Leaf(open) => self.move_leaf(open),
+            Event::Egress => self.signal(Signal::Egress),
+            Event::Fire(on) => {
+                self.model.fire = on;
+                self.signal(Signal::Fire(on));
+            }
+            Event::Lockdown(on) => {
+                self.model.lockdown = on;
+                self.step(Input::Lockdown(on));
+            }
+            Event::InfraredLost(lost) => self.view().infrared_lost = lost,
+            Event::DepthLost(lost) => self.view().depth_lost = lost,
+            Event::Frozen(frozen) => self.frozen = frozen,
+            Event::ModelsBroken(broken) => self.view().broken = broken,
+            Event::DiskFull(full) => self.wires().disk_full = full,
+            Event::RelayBroken(broken) => self.wires().relay_broken = broken,
+            Event::ClockJump { ms, set } => self.jump(ms, set),
+            Event::Link(up) => self.link = up,
+            Event::AcknowledgementLost => self.lose_acknowledgement = true,
+            Event::Enrol(who) => self.change_people(|world| world.enrol(who)),
+            Event::Erase(who) => self.change_people(|world| world.erase(who)),
+            Event::Suspend(who, on) => self.change_people(|world| world.suspend(who, on)),
+            Event::PowerCut(effects) => self.wires().cut_in = Some(effects),
+            Event::Restart => self.restart(),
+        }
+        self.talk_to_centre();
+    }
+
+    /// Mends everything, waits out every lockout, and brings a permitted person.
+    pub fn heal(&mut self) {
+        *self.wires() = Wires { releases: std::mem::take(&mut self.wires().releases), ..Wires::default() };
+        *self.view() = View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
+        self.frozen = false;
+        self.link = true;
+        self.lose_acknowledgement = false;
+        self.happen(&Event::Fire(false));
+        self.happen(&Event::Lockdown(false));
+        self.happen(&Event::Leaf(false));
+        self.happen(&Event::Enrol(0));
+        self.happen(&Event::Suspend(0, false));
+        self.happen(&Event::Look(10));
+        // Past every lockout there can be, to a Monday at 10, on a clock a time server vouches for.
+        let week = 7 * 24 * 3_600_000;
+        let now = self.clock.now().wall.ms.max(self.newest_entry_ms());
+        let monday = MONDAY_MS + (now - MONDAY_MS).div_euclid(week) * week + 2 * week;
+        self.jump(monday - self.clock.now().wall.ms, true);
+        self.pass(Duration::from_secs(120));
+        self.happen(&Event::Appear(Figure::Live(0)));
+        let grants = self.totals.grants;
+        for _ in 0..40 {
+            self.look();
+            crate::checks::after_each_event(self);
+            if self.totals.grants > grants {
+                break;
+            }
+        }
+        assert!(self.totals.grants > grants, "a permitted person was not let in within four seconds");
+        self.pass(Duration::from_secs(180));
+        (0..200).for_each(|_| self.talk_to_centre());
+    }
+
+    /// The store's entries after a number.
+    pub fn entries(&self, after: u64) -> Vec<Record> {
+        self.store.lock().expect("one thread").outbox(after, 100_000).expect("the audit trail can be read")
+    }
+
+    /// Checks the files of the store as an auditor would.
+    pub fn audit(&self) {
+        let report = doorward_store::verify(&self.store_path, &self.key, |_, _| {});
+        report.unwrap_or_else(|finding| panic!("the store does not verify: {finding:?}"));
+    }
+
+    /// What the store held when the centre began.
+    pub fn head(&self) -> Head {
+        self.store.lock().expect("one thread").head().expect("a head")
+    }
+
+    /// When the terminal started.
+    pub fn booted_at(&self) -> Mono {
+        self.booted_at
+    }
+
+    /// The view, to be changed.
+    pub fn view(&self) -> std::sync::MutexGuard<'_, View> {
+        self.view.lock().expect("one thread")
+    }
+
+    /// The wires, to be changed.
+    pub fn wires(&self) -> std::sync::MutexGuard<'_, Wires> {
+        self.wires.lock().expect("one thread")
+    }
+
+    /// Takes the observations since the last call.
+    pub fn observations(&self) -> Vec<Observation> {
+        std::mem::take(&mut self.observed.lock().expect("one thread"))
+    }
+
+    fn look(&mut self) {
+        self.pass(FRAME);
+        if !self.frozen {
+            self.frames += 1;
+        }
+        let view = *self.view();
+        let now = self.clock.now().mono;
+        let frames = eyes::frameset(&view, now, self.frames);
+        self.totals.frames += 1;
+        self.figure_seen.push((now, view.figure));
+        let (evidence, _) = self.examiner.examine(frames);
+        self.step(Input::Evidence(evidence));
+    }
+
+    fn move_leaf(&mut self, open: bool) {
+        // A locked door does not open unless it is forced; half of the tries are strong enough.
+        let released = self.wires().released.is_some() || self.leaf_open;
+        if open && !released && self.frames % 2 == 0 {
+            return;
+        }
+        self.leaf_open = open;
+        self.signal(Signal::Contact(open));
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        self.step(Input::Signal(signal));
+    }
+
+    /// Lets time pass the way the terminal thread does: a step at each deadline.
+    fn pass(&mut self, duration: Duration) {
+        let end = self.clock.now().mono + duration;
+        loop {
+            let now = self.clock.now().mono;
+            let due = self.terminal.as_ref().and_then(Terminal::deadline).filter(|at| *at < end);
+            let Some(due) = due else {
+                self.advance(end.since(now));
+                break;
+            };
+            self.advance(due.since(now).max(Duration::from_millis(1)));
+            self.step(Input::Tick);
+        }
+        self.step(Input::Tick);
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.clock.advance(by);
+        self.true_wall_ms += i64::try_from(by.as_millis()).expect("a short time");
+    }
+
+    fn jump(&mut self, ms: i64, set: bool) {
+        let trust = if set { ClockTrust::Synchronised } else { ClockTrust::HeldOver };
+        let ms = self.clock.now().wall.ms.saturating_add(ms).max(0);
+        self.clock.set_wall(Wall { ms, trust });
+        self.step(Input::Tick);
+    }
+
+    /// One step of the real terminal; a power cut ends it and begins the next life.
+    fn step(&mut self, input: Input) {
+        let Some(mut terminal) = self.terminal.take() else { return };
+        let now = self.clock.now();
+        let outcome = catch_unwind(AssertUnwindSafe(move || {
+            terminal.step(input, now);
+            terminal
+        }));
+        match outcome {
+            Ok(terminal) => self.terminal = Some(terminal),
+            Err(panic) if panic.is::<Cut>() => self.lose_power(),
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    /// Power is gone in the middle of an effect: memory is lost, the lock falls shut, the disk keeps what it has.
+    fn lose_power(&mut self) {
+        self.totals.cuts += 1;
+        self.wires().released = None;
+        self.terminal = None;
+        self.lives += 1;
+        let next = self.folder.path().join(format!("life-{}.db", self.lives));
+        copy_store(&self.store_path, &next);
+        self.store_path = next;
+        let store = Store::open(&self.store_path, &self.key).unwrap_or_else(|e| panic!("the store does not open after a power cut: {e}"));
+        self.store = Arc::new(Mutex::new(store));
+        self.audit();
+        self.boot();
+    }
+
+    fn restart(&mut self) {
+        if let Some(mut terminal) = self.terminal.take() {
+            let now = self.clock.now();
+            let stopped = catch_unwind(AssertUnwindSafe(move || terminal.stop("signal", now)));
+            match stopped {
+                Ok(()) => self.wires().released = None,
+                Err(panic) if panic.is::<Cut>() => return self.lose_power(),
+                Err(panic) => resume_unwind(panic),
+            }
+        }
+        self.boot();
+    }
+
+    /// Starts a terminal over the store, as doord does.
+    fn boot(&mut self) {
+        self.wires().cut_in = None;
+        let periods = if self.model.workdays_only { "Mon-Fri 07:00-19:00" } else { "always" };
+        let rules = Rules {
+            door: "front".parse().expect("an identifier"),
+            open_for: Duration::from_secs(5),
+            weekly: Weekly::parse("UTC", &[periods]).expect("a schedule"),
+            max_fpir: 1e-4,
+            margin_min: 0.05,
+            untrusted_time: UntrustedTime::Deny,
+        };
+        let points = vec![
+            Point { score: 0.3, fmr: 1e-3 },
+            Point { score: 0.4, fmr: 1e-4 },
+            Point { score: 0.5, fmr: 1e-5 },
+            Point { score: 0.6, fmr: 1e-6 },
+        ];
+        let calibration = Calibration::new(points, 10_000_000).expect("a calibration");
+        let store = self.store.lock().expect("one thread");
+        let beginning = begin(&store, attempt::Limits::default(), 60.0).expect("the store's history can be read");
+        let people = load_people(&store, VERSION, DIMENSION).expect("the store's persons can be read");
+        let (acknowledged, head) = (store.acknowledged().expect("readable"), store.head().expect("a head"));
+        drop(store);
+        self.outbox = Outbox::new(acknowledged, head.seq);
+        let observed = Arc::clone(&self.observed);
+        let relay = Lock { wires: Arc::clone(&self.wires), clock: Arc::new(self.clock.clone()) };
+        let journal = Disk { store: Arc::clone(&self.store), wires: Arc::clone(&self.wires) };
+        self.examiner.freshness = Freshness::default();
+        self.booted_at = self.clock.now().mono;
+        self.terminal = Some(Terminal::new(
+            people,
+            (rules, calibration, door::Settings::default()),
+            beginning,
+            Devices { relay: Box::new(relay), panel: Box::new(Dark) },
+            Box::new(journal),
+            Box::new(move |observation| observed.lock().expect("one thread").push(observation)),
+        ));
+        self.signal(Signal::Contact(self.leaf_open));
+        let (fire, lockdown) = (self.model.fire, self.model.lockdown);
+        if fire {
+            self.signal(Signal::Fire(true));
+        }
+        if lockdown {
+            self.step(Input::Lockdown(true));
+        }
+    }
+
+    fn change_people(&mut self, change: impl FnOnce(&mut Self)) {
+        change(self);
+        let people = {
+            let store = self.store.lock().expect("one thread");
+            load_people(&store, VERSION, DIMENSION).expect("the store's persons can be read")
+        };
+        self.step(Input::People(people));
+    }
+
+    fn enrol(&mut self, who: u8) {
+        let wall = self.clock.now().wall;
+        let mut store = self.store.lock().expect("one thread");
+        let transform = Transform::new(&store.transform_key(), DIMENSION);
+        store.put_person(&record(who, false), wall).expect("a person can be put");
+        if !self.model.enrolled.contains_key(&who) {
+            let vector = UnitVector::normalise(eyes::features(who, 0.25, u64::from(who))).expect("a template");
+            let template = transform.protect(&vector).expect("of the right dimension");
+            store.put_template(&name(who), VERSION, template.vector(), "photo", wall).expect("a template can be put");
+        }
+        drop(store);
+        self.model.enrolled.insert(who, Rights::default());
+    }
+
+    fn erase(&mut self, who: u8) {
+        if self.model.enrolled.remove(&who).is_some() {
+            let wall = self.clock.now().wall;
+            self.store.lock().expect("one thread").erase_person(&name(who), wall).expect("a person can be erased");
+        }
+    }
+
+    fn suspend(&mut self, who: u8, suspended: bool) {
+        let Some(rights) = self.model.enrolled.get_mut(&who) else { return };
+        rights.suspended = suspended;
+        let wall = self.clock.now().wall;
+        self.store.lock().expect("one thread").put_person(&record(who, suspended), wall).expect("a person can be put");
+    }
+
+    /// Runs the real outbox against the centre until it rests.
+    fn talk_to_centre(&mut self) {
+        let mut input = OutboxInput::Appended(self.head().seq);
+        loop {
+            let (outbox, effects) = self.outbox.clone().handle(input, self.clock.now().mono);
+            self.outbox = outbox;
+            let mut answer = None;
+            for effect in effects {
+                match effect {
+                    Effect::Send { after } => answer = Some(self.deliver(after)),
+                    Effect::Acknowledge { through } => {
+                        self.store.lock().expect("one thread").acknowledge(through).expect("acknowledged");
+                    }
+                }
+            }
+            match answer.flatten() {
+                Some(next) => input = next,
+                None => break,
+            }
+        }
+    }
+
+    fn deliver(&mut self, after: u64) -> Option<OutboxInput> {
+        if !self.link {
+            return Some(OutboxInput::Failed);
+        }
+        for record in self.entries(after) {
+            if record.seq > self.centre.chain.head().seq {
+                self.centre.chain.check(&record).expect("the centre can follow the chain");
+                assert!(self.centre.received.insert(record.seq, record).is_none(), "an entry was taken twice");
+            } else {
+                assert_eq!(self.centre.received.get(&record.seq), Some(&record), "an entry came back changed");
+            }
+        }
+        let lost = std::mem::take(&mut self.lose_acknowledgement);
+        (!lost).then(|| OutboxInput::Acknowledged(self.centre.chain.head().seq))
+    }
+
+    fn newest_entry_ms(&self) -> i64 {
+        self.store.lock().expect("one thread").newest_ms().expect("readable").unwrap_or(MONDAY_MS)
+    }
+}
+
+/// The identifier of a simulated person.
+pub fn name(who: u8) -> PersonId {
+    format!("person-{who}").parse().expect("an identifier")
+}
+
+fn record(who: u8, suspended: bool) -> PersonRecord {
+    PersonRecord { id: name(who), name: format!("Person {who}"), valid_from_ms: None, valid_until_ms: None, suspended }
+}
+
+/// Copies the database with everything beside it, as the disk has it at this moment.
+fn copy_store(from: &Path, to: &Path) {
+    let (folder, stem) = (from.parent().expect("a folder"), from.file_name().expect("a name").to_string_lossy().into_owned());
+    let new = to.file_name().expect("a name").to_string_lossy().into_owned();
+    for entry in std::fs::read_dir(folder).expect("readable") {
+        let path = entry.expect("readable").path();
+        let file = path.file_name().expect("a name").to_string_lossy().into_owned();
+        // The index of the write-ahead log lives in memory and is gone with the power.
+        if let Some(rest) = file.strip_prefix(&stem)
+            && rest != "-shm"
+        {
+            std::fs::copy(&path, folder.join(format!("{new}{rest}"))).expect("copied");
+        }
+    }
+}
+
+/// Memory, where there is such a folder: the store syncs after each entry, and here nothing is lost by not reaching a
+/// disk.
+fn fast_folder() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}
