@@ -23,15 +23,19 @@ const TAIL_MAX: u64 = 100_000;
 #[derive(Debug, Subcommand)]
 pub enum Audit {
     /// Show the newest entries.
-    #[command(after_help = "Each line: number, time, trust in the clock where it is not synchronised, kind, and what \
-        belongs to it.\n\nExample:\n  doorctl audit tail -n 50")]
+    #[command(
+        after_help = "Each line: number, time, trust in the clock where it is not synchronised, kind, and what \
+        belongs to it.\n\nExample:\n  doorctl audit tail -n 50"
+    )]
     Tail(Tail),
     /// Examine the whole store: chain, signatures, every sealed field, rollback. Names the first bad record.
-    #[command(after_help = "Reads only, and works beside a running doord and on a store that doord refuses.\n\n\
+    #[command(
+        after_help = "Reads only, and works beside a running doord and on a store that doord refuses.\n\n\
         JSON: sound, and where it is sound store, site, terminal, first_record, last_record, head_hash, checkpoints, \
         checkpoint_key, persons, templates; else finding (text) and record (number of the first bad audit record, or \
         null).\n\n\
-        Example:\n  doorctl audit verify --json\n\nExit code: 0 sound, 2 something was found, 1 it could not be examined.")]
+        Example:\n  doorctl audit verify --json\n\nExit code: 0 sound, 2 something was found, 1 it could not be examined."
+    )]
     Verify(Verify),
     /// Write all entries as CSV or JSON.
     #[command(after_help = export::HELP)]
@@ -122,7 +126,10 @@ pub(crate) fn fields(entry: &Entry) -> (String, Map<String, Value>) {
 }
 
 /// A number of an entry in as many digits as it has: fractions are 32-bit.
-#[expect(clippy::cast_possible_truncation, reason = "fractions of entries are 32-bit floats before they become JSON")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "fractions of entries are 32-bit floats before they become JSON"
+)]
 pub(crate) fn number(value: &serde_json::Number) -> String {
     match value.as_f64().filter(|_| value.is_f64()) {
         Some(fraction) => (fraction as f32).to_string(),
@@ -236,6 +243,7 @@ fn bad_record(finding: &Finding) -> Option<u64> {
         }),
         Finding::Truncated { found, .. } => Some(found + 1),
         Finding::Rewritten(seq) | Finding::Checkpoint(seq) => Some(*seq),
+        Finding::Stray { found, .. } => u64::try_from(*found).ok(),
         Finding::Missing { .. }
         | Finding::NotAStore { .. }
         | Finding::Newer { .. }
@@ -262,7 +270,12 @@ mod tests {
         let event = "forced\n9  1970-01-01T00:00:00Z  erased\u{1b}[2J".to_owned();
         let what = What::Door(DoorReport { door: "front".parse().unwrap(), event });
         let line = line(7, &Entry { at_ms: 0, clock: ClockTrust::Unknown, what });
-        assert!(line.starts_with("       7  1970-01-01T00:00:00Z (unknown)  door door=front event=forced\u{fffd}9"), "{line}");
+        assert!(
+            line.starts_with(
+                "       7  1970-01-01T00:00:00Z (unknown)  door door=front event=forced\u{fffd}9"
+            ),
+            "{line}"
+        );
         assert!(!line.contains(char::is_control));
     }
 

@@ -14,9 +14,11 @@ use crate::mind::Minding;
 #[derive(Debug, Subcommand)]
 pub enum Bench {
     /// Time every model of the pack, and whole frames, in each engine.
-    #[command(after_help = "Rounds alternate between the engines within one process, so that the ratio of the medians \
+    #[command(
+        after_help = "Rounds alternate between the engines within one process, so that the ratio of the medians \
         can be trusted also where the times wander.\n\n\
-        Example:\n  doorctl bench engines --rounds 100 --ort-library /opt/onnxruntime/libonnxruntime.so")]
+        Example:\n  doorctl bench engines --rounds 100 --ort-library /opt/onnxruntime/libonnxruntime.so"
+    )]
     Engines(Engines),
 }
 
@@ -37,8 +39,9 @@ pub fn run(command: &Bench, minding: &Minding, out: &mut dyn Write) -> Answer {
     // A build without the engine says so below and measures what it has.
     let library = minding.ort_library.as_deref().filter(|_| cfg!(feature = "ort"));
     let pack = minding.pack(None)?;
-    let bar = ProgressBar::new(0)
-        .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}").expect("the template is sound"));
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}").expect("the template is sound"),
+    );
     let rows = bench::engines(&pack, options.rounds, library, &mut |what, done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);

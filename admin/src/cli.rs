@@ -40,19 +40,31 @@ pub struct Cli {
 /// What doorctl can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make the key and the empty store of a new terminal.
+    #[command(long_about = init::ABOUT)]
     Init(init::Init),
+    /// Enrol a person from photographs or a recording.
+    #[command(long_about = enrol::ABOUT)]
     Enroll(enrol::Enrol),
+    /// Show, suspend, resume or erase persons.
     #[command(subcommand)]
     Person(person::Person),
+    /// Find the faces of a photograph and measure them.
     Detect(detect::Detect),
+    /// Compare the faces of two photographs.
     Compare(compare::Compare),
+    /// Search the store for the person of a photograph.
     Identify(identify::Identify),
+    /// Read, verify or export the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Measure error rates.
     #[command(subcommand)]
     Evaluate(evaluate::Evaluate),
+    /// Measure this machine.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Work with model packs.
     #[command(subcommand)]
     Pack(pack::Pack),
 }
@@ -94,7 +106,10 @@ mod tests {
             if !command.has_subcommands() {
                 let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
                 let name = path.trim_start_matches("doorctl ");
-                assert!(help.contains("Example") && help.contains(&format!("doorctl {name}")), "{path}: {help}");
+                assert!(
+                    help.contains("Example") && help.contains(&format!("doorctl {name}")),
+                    "{path}: {help}"
+                );
                 found.push(path.to_owned());
             }
             for sub in command.get_subcommands() {

@@ -12,14 +12,16 @@ use crate::look::{self, Measured};
 use crate::mind::Minding;
 use crate::text;
 
-/// Compare the faces of two photographs.
+/// Options of `compare`.
 #[derive(Debug, Args)]
-#[command(after_help = "JSON: comparison_score (cosine, -1 to 1), threshold_at_fmr_1e-3, threshold_at_fmr_1e-4, \
+#[command(
+    after_help = "JSON: comparison_score (cosine, -1 to 1), threshold_at_fmr_1e-3, threshold_at_fmr_1e-4, \
     threshold_at_fmr_1e-5, max_fmr (what was asked for), threshold (the score that stands for it), threshold_extrapolated \
     (the calibration's sample does not reach that far), same_person, quality_a and quality_b (fields as in `doorctl \
     detect`; reject is null for a good face).\n\n\
     Example:\n  doorctl compare badge.jpg gate.jpg --json\n\n\
-    Exit code: 0 the faces were compared, whatever the answer; 2 a photograph does not show one face; 1 fault.")]
+    Exit code: 0 the faces were compared, whatever the answer; 2 a photograph does not show one face; 1 fault."
+)]
 pub struct Compare {
     /// One photograph.
     a: PathBuf,

@@ -11,7 +11,7 @@ use crate::look::{self, Measured};
 use crate::mind::Minding;
 use crate::text;
 
-/// Find the faces of a photograph and measure them.
+/// Options of `detect`.
 #[derive(Debug, Args)]
 #[command(after_help = "JSON: width, height, and faces (largest first), each with detection_score, region \
     [x, y, width, height], landmarks (left eye, right eye, nose, left and right mouth corner as the picture shows them), \

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use doorward_core::enrolment::Gates;
 use doorward_core::transform::Protected;
 use doorward_core::vision::Vision as _;
@@ -22,24 +22,23 @@ use crate::{samples, text};
 /// Photographs of one enrolment: a bound on work, far below what a person may have.
 const PHOTOS_MAX: usize = 20;
 
-/// Enrol a person from photographs or a recording.
-#[derive(Debug, Args)]
-#[command(
-    long_about = "Enrol a person from photographs or a recording.\n\n\
+pub(crate) const ABOUT: &str = "Enrol a person from photographs or a recording.\n\n\
         In this order: each photograph decodes and shows one dominant face; the face is good enough (size, pose, light, \
         sharpness); it looks alive, unless --supervised says that somebody answers for the photograph; the samples \
         agree with each other; nobody else is enrolled with this face; the templates do not resemble everybody. Where \
         any gate refuses, nothing is stored.\n\n\
         Without --supervised at least two photographs are needed. A recording is judged with every sensor it holds, as \
         at the terminal. A person who is enrolled already gets further templates, the new name, and the new dates where \
-        they are given; a suspension stays.",
-    after_help = "Examples:\n  \
+        they are given; a suspension stays.";
+
+/// Options of `enroll`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
         doorctl enroll --person E-1042 --name \"Ada Lovelace\" --photo ada1.jpg ada2.jpg\n  \
         doorctl enroll --person E-1042 --name \"Ada Lovelace\" --photo badge.jpg --supervised\n  \
         doorctl enroll --person V-77 --name \"A Visitor\" --recording walk-up --valid-until 2027-01-31T18:00:00+01:00\n\n\
-        Exit code: 0 enrolled, 2 a gate refused, 1 fault."
-)]
-#[group(id = "source", required = true, multiple = false, args = ["photo", "recording"])]
+        Exit code: 0 enrolled, 2 a gate refused, 1 fault.")]
+#[command(group(ArgGroup::new("source").args(["photo", "recording"]).required(true)))]
 pub struct Enrol {
     /// The organisation's number for the person, never a name.
     #[arg(long, value_name = "ID")]
@@ -83,19 +82,13 @@ pub fn run(options: &Enrol, place: &Place, minding: &Minding, out: &mut dyn Writ
     let (version, dimension) = (mind.vision.version(), mind.dimension());
     let references = References::load(&mut store, version, dimension)?;
     let templates = gates
-        .check(
-            &options.person,
-            &samples,
-            &references.transform,
-            &references.gallery,
-            mind.pack.calibration(),
-        )
+        .check(&options.person, &samples, &references.transform, &references.gallery, mind.pack.calibration())
         .map_err(Stop::refused)?;
     options.keep(&mut store, &record, &mind, &templates)?;
     let together = references.gallery.templates(&options.person) + templates.len();
     store.close().context("close the store")?;
     let (person, name) = (&options.person, text::printable(&options.name));
-    writeln!(out, "enrolled {person}, {name}: {} new templates, {together} in all", templates.len())?;
+    writeln!(out, "enrolled {person}, {name}; templates: {} new, {together} in all", templates.len())?;
     if record.suspended {
         writeln!(out, "{person} is suspended and stays so; `doorctl person resume {person}` ends that")?;
     }
@@ -132,7 +125,11 @@ impl Enrol {
         if let (Some(from), Some(until)) = (record.valid_from_ms, record.valid_until_ms)
             && from >= until
         {
-            bail!("valid from {} until {}: the end must come after the beginning", text::moment(from), text::moment(until));
+            bail!(
+                "valid from {} until {}: the end must come after the beginning",
+                text::moment(from),
+                text::moment(until)
+            );
         }
         Ok(record)
     }
@@ -146,7 +143,13 @@ impl Enrol {
         }
     }
 
-    fn keep(&self, store: &mut Store, record: &PersonRecord, mind: &Mind, templates: &[Protected]) -> anyhow::Result<()> {
+    fn keep(
+        &self,
+        store: &mut Store,
+        record: &PersonRecord,
+        mind: &Mind,
+        templates: &[Protected],
+    ) -> anyhow::Result<()> {
         let at = place::now();
         let version = mind.vision.version();
         let kept = store.together(|batch| {

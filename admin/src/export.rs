@@ -84,7 +84,9 @@ fn create(path: &Path) -> Answer<std::fs::File> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(Stop::Refused(format!("{} exists, and nothing is overwritten", path.display())))
         }
-        Err(error) => Err(Stop::Fault(anyhow::Error::new(error).context(format!("create {}", path.display())))),
+        Err(error) => {
+            Err(Stop::Fault(anyhow::Error::new(error).context(format!("create {}", path.display()))))
+        }
     }
 }
 
@@ -124,7 +126,9 @@ fn cell(value: Value) -> Cell {
 fn detail(fields: Map<String, Value>) -> String {
     let told = fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| match value {
         Value::String(text) => format!("{name}={text}"),
-        other => format!("{name}={other}"),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            format!("{name}={other}")
+        }
     });
     told.collect::<Vec<_>>().join("; ")
 }
@@ -188,7 +192,8 @@ mod tests {
 
     #[test]
     fn h8_a_formula_in_a_report_stays_text() {
-        let what = What::Door(DoorReport { door: "@SUM".parse().unwrap(), event: "=cmd|' /C calc'!A0".into() });
+        let what =
+            What::Door(DoorReport { door: "@SUM".parse().unwrap(), event: "=cmd|' /C calc'!A0".into() });
         let line = line(&Entry { at_ms: 0, clock: ClockTrust::HeldOver, what });
         assert_eq!(line, "3,1970-01-01T00:00:00Z,held_over,door,'@SUM,,,,,,,,,,,,event==cmd|' /C calc'!A0");
     }
@@ -196,7 +201,10 @@ mod tests {
     #[test]
     fn json_keeps_every_field_and_its_digits() {
         let text = serde_json::to_string(&told(3, &decided())).unwrap();
-        assert!(text.starts_with(r#"{"seq":3,"at":"1970-01-01T00:00:01Z","at_ms":1000,"clock":"synchronised""#), "{text}");
+        assert!(
+            text.starts_with(r#"{"seq":3,"at":"1970-01-01T00:00:01Z","at_ms":1000,"clock":"synchronised""#),
+            "{text}"
+        );
         assert!(text.contains(r#""comparison_score":0.71,"threshold":0.46"#), "{text}");
     }
 

@@ -21,15 +21,17 @@ use crate::place::{self, Place};
 use crate::references::References;
 use crate::text;
 
-/// Search the store for the person of a photograph.
+/// Options of `identify`.
 #[derive(Debug, Args)]
-#[command(after_help = "JSON: decision (recognised, unknown, ambiguous), person (who was recognised, or null), standing \
+#[command(
+    after_help = "JSON: decision (recognised, unknown, ambiguous), person (who was recognised, or null), standing \
     (of that person: valid, suspended, not_yet_valid, expired; or null), candidates (the best person and the runner-up, \
     each with person and comparison_score), threshold (for this size of gallery), threshold_extrapolated, max_fpir, \
     margin_min, gallery_templates, gallery_persons, uncompared_templates (made by other models), quality (fields as in \
     `doorctl detect`).\n\n\
     Example:\n  doorctl identify gate.jpg --json\n\n\
-    Exit code: 0 the store was searched, whatever the answer; 2 the photograph does not show one face; 1 fault.")]
+    Exit code: 0 the store was searched, whatever the answer; 2 the photograph does not show one face; 1 fault."
+)]
 pub struct Identify {
     /// The photograph.
     photo: PathBuf,
@@ -174,7 +176,11 @@ mod tests {
         assert_eq!(decision(Some(&best(0.49, 0.1))), "unknown");
         assert_eq!(decision(Some(&best(0.60, 0.58))), "ambiguous");
         assert_eq!(decision(Some(&best(0.60, 0.1))), "recognised");
-        assert_eq!(decision(Some(&Best { runner_up: None, ..best(0.6, 0.0) })), "recognised", "a gallery of one");
+        assert_eq!(
+            decision(Some(&Best { runner_up: None, ..best(0.6, 0.0) })),
+            "recognised",
+            "a gallery of one"
+        );
     }
 
     #[test]

@@ -10,15 +10,14 @@ use doorward_store::{KeyFault, MasterKey, Store, StoreFault};
 use crate::answer::{Answer, Stop};
 use crate::place::Place;
 
-/// Make the key and the empty store of a new terminal.
-#[derive(Debug, Args)]
-#[command(
-    long_about = "Make the key and the empty store of a new terminal.\n\n\
+pub(crate) const ABOUT: &str = "Make the key and the empty store of a new terminal.\n\n\
         Draws a master key into --key (mode 0600) and creates the store at --store. Nothing that exists is overwritten. \
-        Run it as the user that doord runs as, and keep a copy of the key in a safe: without it the store is noise.",
-    after_help = "Example:\n  sudo -u doorward doorctl init --site hq --terminal lobby-1\n\n\
-        Exit code: 0 made, 2 something is there already, 1 fault."
-)]
+        Run it as the user that doord runs as, and keep a copy of the key in a safe: without it the store is noise.";
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  sudo -u doorward doorctl init --site hq --terminal lobby-1\n\n\
+        Exit code: 0 made, 2 something is there already, 1 fault.")]
 pub struct Init {
     /// The site: the terminals that share enrolments.
     #[arg(long)]

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use doorward_core::decision::Reject;
 use doorward_core::frame::{Frameset, Plane, Rgb, Shot};
 use doorward_core::quality::{self, Limits};
-use doorward_core::stages::{Face, GoodFace};
+use doorward_core::stages::Face;
 use doorward_core::template::UnitVector;
 use doorward_core::time::Mono;
 use doorward_core::vision::{Detection, Vision};
@@ -63,16 +63,21 @@ pub struct Seen {
 /// # Errors
 /// [`Stop::Refused`] for a file that is no photograph within the bounds, [`Stop::Fault`] for one that cannot be read.
 pub fn photograph(path: &Path) -> Answer<Frameset> {
-    match photo::open(path) {
-        Ok(picture) => Ok(frameset(picture)),
-        Err(fault @ PhotoError::Read { .. }) => Err(Stop::Fault(fault.into())),
-        Err(refusal) => Err(Stop::Refused(format!("{}: {refusal}", path.display()))),
-    }
+    let plane = open(path)?.map_err(|refusal| Stop::Refused(format!("{}: {refusal}", path.display())))?;
+    // As the stages know pictures: colour alone, of one moment.
+    Ok(Frameset { rgb: Arc::new(Shot { sequence: 0, at: Mono(0), plane }), ir: None, depth: None })
 }
 
-/// A photograph as the stages know pictures: colour alone, of one moment.
-fn frameset(picture: Plane<Rgb>) -> Frameset {
-    Frameset { rgb: Arc::new(Shot { sequence: 0, at: Mono(0), plane: picture }), ir: None, depth: None }
+/// The picture in a file, or why there is none.
+///
+/// # Errors
+/// When the file cannot be read; what it holds is an answer.
+pub fn open(path: &Path) -> anyhow::Result<Result<Plane<Rgb>, String>> {
+    match photo::open(path) {
+        Ok(picture) => Ok(Ok(picture)),
+        Err(fault @ PhotoError::File { .. }) => Err(fault.into()),
+        Err(refusal) => Ok(Err(format!("{:#}", anyhow::Error::new(refusal)))),
+    }
 }
 
 /// The one dominant face of a photograph with its measures and feature vector, good enough or not.
@@ -113,17 +118,13 @@ pub fn faces_of(path: &Path, vision: &mut dyn Vision) -> Answer<((u32, u32), Vec
 ///
 /// # Errors
 /// When the models break.
-pub fn embed(picture: &Plane<Rgb>, detection: &Detection, vision: &mut dyn Vision) -> anyhow::Result<UnitVector> {
+pub fn embed(
+    picture: &Plane<Rgb>,
+    detection: &Detection,
+    vision: &mut dyn Vision,
+) -> anyhow::Result<UnitVector> {
     let raw = vision.embed(picture, &detection.landmarks).context("make a template")?;
     UnitVector::normalise(raw).context("the embedding model gave no usable vector")
-}
-
-/// The feature vector of a face that somebody answers for.
-///
-/// # Errors
-/// When the models break.
-pub fn embed_good(good: &GoodFace, vision: &mut dyn Vision) -> anyhow::Result<UnitVector> {
-    embed(good.picture(), good.detection(), vision)
 }
 
 /// The refusal of a photograph, in words for whoever took it.
@@ -138,7 +139,9 @@ pub fn remedy(reject: Reject) -> &'static str {
     match reject {
         Reject::NoFace => "no face was found; use a picture that shows one from the front",
         Reject::ManyFaces => "more than one face was found; use a picture of this person alone",
-        Reject::TooFar => "the face is too small; use a picture in which the eyes lie at least 32 pixels apart",
+        Reject::TooFar => {
+            "the face is too small; use a picture in which the eyes lie at least 32 pixels apart"
+        }
         Reject::TooClose => "the face reaches out of the picture; use one that shows all of it",
         Reject::Turned => "the head is turned away; use a picture from the front",
         Reject::Blurred => "the face is blurred; use a sharp picture",
@@ -189,13 +192,15 @@ fn measure(face: Face, vision: &mut dyn Vision) -> anyhow::Result<Measured> {
 
 impl std::fmt::Display for Measured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Adding zero takes the sign from a rounded zero.
+        let whole = |degrees: f32| degrees.round() + 0.0;
         write!(
             f,
             "{:.0} px between the eyes, yaw {:.0}, pitch {:.0}, brightness {:.0}, contrast {:.0}, sharpness {:.0}, \
              liveness {:.2}: {}",
             self.eye_distance,
-            self.yaw,
-            self.pitch,
+            whole(self.yaw),
+            whole(self.pitch),
             self.brightness,
             self.contrast,
             self.sharpness,

@@ -12,13 +12,13 @@ use doorward_models::vision::Models;
 #[derive(Debug, Clone, Args)]
 pub struct Minding {
     /// Folder of a model pack; without it the usual places are searched.
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = "Shared options", value_name = "DIR")]
     pub models: Option<PathBuf>,
     /// Engine that runs the models.
-    #[arg(long, global = true, value_enum, default_value_t = EngineName::Tract)]
+    #[arg(long, global = true, help_heading = "Shared options", value_enum, default_value_t = EngineName::Tract)]
     pub engine: EngineName,
     /// Shared library of ONNX Runtime; needs a build with the feature `ort`, and is loaded only if its digest is pinned.
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, help_heading = "Shared options", value_name = "PATH")]
     pub ort_library: Option<PathBuf>,
 }
 
@@ -39,7 +39,9 @@ impl Minding {
     pub fn engine(&self) -> anyhow::Result<EngineKind> {
         match (self.engine, &self.ort_library) {
             (EngineName::Tract, _) => Ok(EngineKind::Tract),
-            (EngineName::Onnxruntime, Some(library)) => Ok(EngineKind::OnnxRuntime { library: library.clone() }),
+            (EngineName::Onnxruntime, Some(library)) => {
+                Ok(EngineKind::OnnxRuntime { library: library.clone() })
+            }
             (EngineName::Onnxruntime, None) => {
                 bail!("--engine onnxruntime needs --ort-library PATH, the shared library to load")
             }
@@ -62,7 +64,7 @@ impl Minding {
     pub fn load(&self) -> anyhow::Result<Mind> {
         let (pack, engine) = (self.pack(None)?, self.engine()?);
         let vision = Models::load(&pack, &engine).context("load the models")?;
-        Ok(Mind { vision, pack, engine })
+        Ok(Mind { vision, pack })
     }
 }
 
@@ -72,8 +74,6 @@ pub struct Mind {
     pub vision: Models,
     /// What they were loaded from.
     pub pack: Pack,
-    /// What runs them.
-    pub engine: EngineKind,
 }
 
 impl Mind {

@@ -62,7 +62,8 @@ pub fn run(command: &Pack, minding: &Minding, out: &mut dyn Write) -> Answer {
 fn describe(entry: &ModelEntry, out: &mut dyn Write) -> Answer {
     writeln!(out, "  {:<18} {}", entry.role.key(), entry.file)?;
     writeln!(out, "    sha256   {}", hex(&entry.sha256))?;
-    let outputs: Vec<String> = entry.signature.outputs.iter().map(|port| format!("{:?}", port.shape)).collect();
+    let outputs: Vec<String> =
+        entry.signature.outputs.iter().map(|port| format!("{:?}", port.shape)).collect();
     writeln!(out, "    shape    {:?} to {}", entry.signature.input.shape, outputs.join(" "))?;
     writeln!(out, "    licence  {}; {}", entry.licence, entry.data_terms)?;
     writeln!(out, "    source   {}", entry.source)?;

@@ -16,12 +16,16 @@ use crate::text;
 #[derive(Debug, Subcommand)]
 pub enum Person {
     /// List everybody enrolled.
-    #[command(after_help = "JSON: a list of objects with id, name, valid_from, valid_until (RFC 3339 or null), \
-        suspended, templates (their number).\n\nExample:\n  doorctl person list --json")]
+    #[command(
+        after_help = "JSON: a list of objects with id, name, valid_from, valid_until (RFC 3339 or null), \
+        suspended, templates (their number).\n\nExample:\n  doorctl person list --json"
+    )]
     List(Listed),
     /// Show one person.
-    #[command(after_help = "JSON: as in the list, and in place of the number of templates a list of objects with slot, \
-        model, source, created.\n\nExample:\n  doorctl person show E-1042")]
+    #[command(
+        after_help = "JSON: as in the list, and in place of the number of templates a list of objects with slot, \
+        model, source, created.\n\nExample:\n  doorctl person show E-1042"
+    )]
     Show(Shown),
     /// Erase a person: record, templates and key. Nothing brings them back, no older copy of the store either.
     #[command(after_help = "Example:\n  doorctl person erase E-1042 --yes\n\n\
@@ -115,7 +119,11 @@ fn list(options: &Listed, store: &mut Store, out: &mut dyn Write) -> Answer {
         return text::json(out, &persons);
     }
     let width = persons.iter().map(|p| p.id.as_str().len()).max().unwrap_or(0).max("id".len());
-    writeln!(out, "{:width$}  {:>9}  {:9}  {:<24}  {:<24}  name", "id", "templates", "state", "valid from", "valid until")?;
+    writeln!(
+        out,
+        "{:width$}  {:>9}  {:9}  {:<24}  {:<24}  name",
+        "id", "templates", "state", "valid from", "valid until"
+    )?;
     for person in &persons {
         let state = if person.suspended { "suspended" } else { "active" };
         let date = |date: &Option<String>| date.clone().unwrap_or_else(|| "-".into());
@@ -153,7 +161,11 @@ fn erase(options: &Erased, mut store: Store, out: &mut dyn Write) -> Answer {
     }
     let seq = store.erase_person(&options.id, place::now()).context("erase the person")?;
     store.close().context("close the store")?;
-    writeln!(out, "erased {} (audit record {seq}); terminals forget with their next look at the store", options.id)?;
+    writeln!(
+        out,
+        "erased {} (audit record {seq}); a running doord forgets with its next look at the store",
+        options.id
+    )?;
     Ok(())
 }
 
@@ -164,7 +176,8 @@ fn suspend(id: &PersonId, suspended: bool, mut store: Store, out: &mut dyn Write
         writeln!(out, "{id} is {word} already")?;
         return Ok(());
     }
-    let seq = store.put_person(&PersonRecord { suspended, ..record }, place::now()).context("change the person")?;
+    let seq =
+        store.put_person(&PersonRecord { suspended, ..record }, place::now()).context("change the person")?;
     store.close().context("close the store")?;
     writeln!(out, "{id} is {word} (audit record {seq})")?;
     Ok(())
@@ -174,17 +187,26 @@ fn suspend(id: &PersonId, suspended: bool, mut store: Store, out: &mut dyn Write
 fn confirm(record: &PersonRecord) -> Answer {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(Stop::Fault(anyhow::anyhow!("nobody is there to confirm; add --yes to erase {} anyway", record.id)));
+        return Err(Stop::Fault(anyhow::anyhow!(
+            "nobody is there to confirm; add --yes to erase {} anyway",
+            record.id
+        )));
     }
     eprint!("Erase {} ({}) for good? Type the id again: ", record.id, text::printable(&record.name));
     let mut line = String::new();
     stdin.lock().read_line(&mut line).context("read the answer")?;
-    if line.trim() == record.id.as_str() { Ok(()) } else { Err(Stop::refused("not confirmed; nothing was erased")) }
+    if line.trim() == record.id.as_str() {
+        Ok(())
+    } else {
+        Err(Stop::refused("not confirmed; nothing was erased"))
+    }
 }
 
 fn known(store: &mut Store, id: &PersonId) -> Answer<PersonRecord> {
     let found = store.person(id).context("look the person up")?;
-    found.ok_or_else(|| Stop::refused(format!("there is no person {id}; `doorctl person list` shows everybody")))
+    found.ok_or_else(|| {
+        Stop::refused(format!("there is no person {id}; `doorctl person list` shows everybody"))
+    })
 }
 
 fn told<T>(record: PersonRecord, templates: T) -> Told<T> {

@@ -4,18 +4,30 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use doorward_hal::clock::{Clock as _, SystemClock};
 use doorward_core::time::Wall;
+use doorward_hal::clock::{Clock as _, SystemClock};
 use doorward_store::{KeySource, MasterKey, Store};
 
 /// Options that name the terminal's files.
 #[derive(Debug, Clone, Args)]
 pub struct Place {
     /// The terminal's store.
-    #[arg(long, global = true, value_name = "PATH", default_value = "/var/lib/doorward/doord.db")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Shared options",
+        value_name = "PATH",
+        default_value = "/var/lib/doorward/doord.db"
+    )]
     pub store: PathBuf,
     /// The terminal's master key: a file of mode 0600 that nobody else can read.
-    #[arg(long, global = true, value_name = "PATH", default_value = "/etc/doorward/master.key")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Shared options",
+        value_name = "PATH",
+        default_value = "/etc/doorward/master.key"
+    )]
     pub key: PathBuf,
 }
 

@@ -43,7 +43,10 @@ mod tests {
 
     #[test]
     fn h8_names_cannot_drive_a_terminal() {
-        assert_eq!(printable("Ada\u{1b}[2J\r\nL\u{202e}ovelace"), "Ada\u{fffd}[2J\u{fffd}\u{fffd}L\u{fffd}ovelace");
+        assert_eq!(
+            printable("Ada\u{1b}[2J\r\nL\u{202e}ovelace"),
+            "Ada\u{fffd}[2J\u{fffd}\u{fffd}L\u{fffd}ovelace"
+        );
         assert_eq!(printable("Zoë Müller-O'Hara 李"), "Zoë Müller-O'Hara 李");
     }
 

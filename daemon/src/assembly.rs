@@ -1,7 +1,7 @@
 //! How the parts become a running terminal. Reads top to bottom: lock, store, eyes, mind, door.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -138,7 +138,8 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
 
     let mut threads = Supervisor::new(Arc::clone(&clock));
     let listeners = Listeners { terminal: to_terminal.clone(), uplink: appended };
-    threads.spawn("store", false, move |beat| journal::serve(&beat, store, references, &requests, &listeners));
+    threads
+        .spawn("store", false, move |beat| journal::serve(&beat, store, references, &requests, &listeners));
     let ticker = Arc::clone(&clock);
     threads.spawn("terminal", true, move |beat| decide(&beat, terminal, &from_all, ticker.as_ref()));
     let signals = to_terminal.clone();
@@ -185,19 +186,29 @@ pub fn begin(store: &Store, limits: attempt::Limits, window_min: f32) -> anyhow:
 
 fn watch_cameras(threads: &mut Supervisor, clock: &Arc<dyn Clock>, eyes: Eyes, meeting: &Arc<Meeting>) {
     let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
-    threads.spawn("camera-rgb", true, move |beat| capture(&beat, time.as_ref(), eyes.rgb, &place, Arrival::Rgb));
+    threads
+        .spawn("camera-rgb", true, move |beat| capture(&beat, time.as_ref(), eyes.rgb, &place, Arrival::Rgb));
     if let Some(open) = eyes.infrared {
         let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
-        threads.spawn("camera-ir", true, move |beat| capture(&beat, time.as_ref(), open, &place, Arrival::Infrared));
+        threads.spawn("camera-ir", true, move |beat| {
+            capture(&beat, time.as_ref(), open, &place, Arrival::Infrared)
+        });
     }
     if let Some(open) = eyes.depth {
         let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
-        threads.spawn("camera-depth", true, move |beat| capture(&beat, time.as_ref(), open, &place, Arrival::Depth));
+        threads.spawn("camera-depth", true, move |beat| {
+            capture(&beat, time.as_ref(), open, &place, Arrival::Depth)
+        });
     }
 }
 
 /// The body of the terminal thread.
-fn decide(beat: &Beat, mut terminal: Terminal, inputs: &Receiver<Input>, clock: &dyn Clock) -> anyhow::Result<()> {
+fn decide(
+    beat: &Beat,
+    mut terminal: Terminal,
+    inputs: &Receiver<Input>,
+    clock: &dyn Clock,
+) -> anyhow::Result<()> {
     while !beat.stopping() {
         beat.tick();
         let wait = terminal.deadline().map_or(WAIT_MAX, |at| at.since(clock.now().mono).min(WAIT_MAX));

@@ -55,7 +55,11 @@ impl Meeting {
                 return None;
             }
             let pause = deadline.since(now).min(PATIENCE);
-            pairing = self.arrived.wait_timeout(pairing, pause).expect("no thread panics while it holds the pairing").0;
+            pairing = self
+                .arrived
+                .wait_timeout(pairing, pause)
+                .expect("no thread panics while it holds the pairing")
+                .0;
         }
     }
 }

@@ -128,8 +128,10 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        let raw: raw::RawConfig = toml::from_str(text)
-            .map_err(|e| ConfigError::Syntax { file: file.to_owned(), message: e.to_string().trim().to_owned() })?;
+        let raw: raw::RawConfig = toml::from_str(text).map_err(|e| ConfigError::Syntax {
+            file: file.to_owned(),
+            message: e.to_string().trim().to_owned(),
+        })?;
         let check = Check { file };
         Ok(Self {
             site: check.parsed("site", &raw.site)?,
@@ -248,7 +250,9 @@ impl Check<'_> {
     fn engine(&self, raw: &raw::ModelsSection) -> Result<EngineKind, ConfigError> {
         match (raw.engine, &raw.library) {
             (raw::Engine::Tract, _) => Ok(EngineKind::Tract),
-            (raw::Engine::OnnxRuntime, Some(library)) => Ok(EngineKind::OnnxRuntime { library: library.clone() }),
+            (raw::Engine::OnnxRuntime, Some(library)) => {
+                Ok(EngineKind::OnnxRuntime { library: library.clone() })
+            }
             (raw::Engine::OnnxRuntime, None) => {
                 let allowed = "name its shared library with models.library = \"/path/libonnxruntime.so\"";
                 Err(self.refuse("models.engine", "onnxruntime", allowed))
@@ -307,7 +311,11 @@ mod tests {
     #[test]
     fn broken_values_are_refused_naming_file_key_and_what_is_allowed() {
         for (from, to, expected) in [
-            ("open_s = 5.0", "open_s = 500.0", "doord.toml: door.open_s = 500: between 0.5 and 60 is allowed"),
+            (
+                "open_s = 5.0",
+                "open_s = 500.0",
+                "doord.toml: door.open_s = 500: between 0.5 and 60 is allowed",
+            ),
             ("max_fpir = 1e-4", "max_fpir = 0.5", "rules.max_fpir = 0.5: between"),
             ("frames = 3", "frames = 1", "liveness.frames = 1: between 2 and 10 is allowed"),
             ("\"Europe/Berlin\"", "\"Mars/Olympus\"", "time zone \"Mars/Olympus\" is not known"),

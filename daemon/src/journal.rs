@@ -125,7 +125,11 @@ pub fn serve(
                 if people_now != people_seen {
                     people_seen = people_now;
                     let people = load_people(&mut store, version, dimension)?;
-                    tracing::info!(persons = people.permits.len(), templates = people.gallery.len(), "people reloaded");
+                    tracing::info!(
+                        persons = people.permits.len(),
+                        templates = people.gallery.len(),
+                        "people reloaded"
+                    );
                     listeners.terminal.send(Input::People(people)).context("the terminal thread is gone")?;
                 }
             }
@@ -164,11 +168,17 @@ fn answer(store: &mut Store, request: Request) {
         }
         Request::Outbox { after, limit, reply } => match store.outbox(after, limit) {
             Ok(records) => drop(reply.send(records)),
-            Err(fault) => tracing::error!(fault = crate::terminal::chain(&fault), "the outbox cannot be read"),
+            Err(fault) => {
+                tracing::error!(fault = crate::terminal::chain(&fault), "the outbox cannot be read")
+            }
         },
         Request::Acknowledge(through) => {
             if let Err(fault) = store.acknowledge(through) {
-                tracing::error!(fault = crate::terminal::chain(&fault), through, "an acknowledgement was not stored");
+                tracing::error!(
+                    fault = crate::terminal::chain(&fault),
+                    through,
+                    "an acknowledgement was not stored"
+                );
             }
         }
     }

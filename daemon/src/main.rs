@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         .with_default_directive(tracing::Level::INFO.into())
         .with_env_var("DOORD_LOG")
         .from_env_lossy()
-        .add_directive("tract_core=warn".parse().expect("a valid directive"));
+        .add_directive("rusqlite_migration=warn".parse().expect("a valid directive"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = match Cli::parse().command {
         Command::Run { config } => doorward_daemon::run::run(&config),

@@ -62,7 +62,11 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
     match end {
         None => Ok(()),
         Some(end) => {
-            anyhow::bail!("the thread {} ended: {}", end.thread, end.fault.as_deref().unwrap_or("without a fault"))
+            anyhow::bail!(
+                "the thread {} ended: {}",
+                end.thread,
+                end.fault.as_deref().unwrap_or("without a fault")
+            )
         }
     }
 }

@@ -110,9 +110,10 @@ impl Supervisor {
                 return None;
             }
             let now = self.clock.now().mono;
-            let stale = self.watched.iter().find(|(_, beat)| {
-                now.since(Mono(beat.at.load(Ordering::Relaxed))) > STALE_AFTER
-            });
+            let stale = self
+                .watched
+                .iter()
+                .find(|(_, beat)| now.since(Mono(beat.at.load(Ordering::Relaxed))) > STALE_AFTER);
             match stale {
                 None => feed(),
                 // Not feeding is what brings the restart; saying so is for whoever reads the journal afterwards.

@@ -319,7 +319,8 @@ impl Terminal {
     fn decide(&mut self, case: &Case, now: Now) {
         let People { permits, gallery, transform } = &self.people;
         let candidate = Candidate::search(case, gallery, transform, &self.calibration, self.rules.max_fpir);
-        let given = Circumstances { permits, lockout: &self.lockout, lockdown: self.lockdown, wall: now.wall };
+        let given =
+            Circumstances { permits, lockout: &self.lockout, lockdown: self.lockdown, wall: now.wall };
         let decision = policy::decide(&candidate, &self.rules, &given);
         let granted = matches!(decision.answer(), Answer::Grant(_));
         let recorded = self.settle(decision, case.at(), now);
@@ -378,7 +379,10 @@ impl Terminal {
                 Some(recorded)
             }
             Err(fault) => {
-                tracing::error!(fault = chain(&fault), "a release could not be recorded; the egress hardware stands alone");
+                tracing::error!(
+                    fault = chain(&fault),
+                    "a release could not be recorded; the egress hardware stands alone"
+                );
                 None
             }
         }

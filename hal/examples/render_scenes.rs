@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("nobody", Scene::Nobody),
         ("live", Scene::Live(portrait.clone())),
         ("print", Scene::Print(portrait.clone())),
+        ("carbon", Scene::CarbonPrint(portrait.clone())),
         ("screen", Scene::Screen(portrait.clone())),
         ("two", Scene::Two(portrait.clone(), portrait.clone())),
         ("dark", Scene::Dark(portrait)),

@@ -26,7 +26,7 @@ pub struct Edge {
 }
 
 /// All inputs of one door, debounced. A new value first reports the level of each fitted input as an edge, so that the
-/// terminal knows the door before the first change.
+/// terminal knows the door before the first change; a request to exit has no level and is reported only when it is made.
 pub trait Inputs: Send {
     /// The next change, or `None` when nothing changed within `wait`. Edges come in the kernel's order; none is lost
     /// without a fault.

@@ -154,18 +154,19 @@ pub fn align(
     into: &mut Tensor,
 ) -> Result<(), Unalignable> {
     let (height, width) = sides(into);
-    let back = Similarity::between(&alignment.template, &landmarks.points()).ok_or(Unalignable)?;
+    let there = Similarity::between(&landmarks.points(), &alignment.template).ok_or(Unalignable)?;
+    let back = there.inverse();
     // Neighbouring pixels of the tensor lie this many pixels apart in the picture.
     let grid = whole(back.scale()).clamp(1, usize::from(alignment.samples_max));
+    let offsets: Vec<f32> = (0..grid).map(|i| (i as f32 + 0.5) / grid as f32 - 0.5).collect();
     let channels = normalisation.channels();
     for row in 0..height {
         for column in 0..width {
             let mut sum = [0.0f32; 3];
-            for offset_y in offsets(grid) {
-                for offset_x in offsets(grid) {
+            for offset_y in &offsets {
+                for offset_x in &offsets {
                     let at = Point::new(column as f32 + offset_x, row as f32 + offset_y);
-                    let colour = bilinear(picture, back.apply(at));
-                    sum.iter_mut().zip(colour).for_each(|(s, c)| *s += c);
+                    add_bilinear(picture, back.apply(at), &mut sum);
                 }
             }
             for (value, channel) in sum.into_iter().zip(channels) {
@@ -177,30 +178,36 @@ pub fn align(
     Ok(())
 }
 
-/// Offsets of `count` samples spread evenly over one pixel around its centre.
-fn offsets(count: usize) -> impl Iterator<Item = f32> {
-    (0..count).map(move |i| (i as f32 + 0.5) / count as f32 - 0.5)
-}
-
-/// Red, green and blue between the four pixels around `at`.
-fn bilinear(picture: &Plane<Rgb>, at: Point) -> [f32; 3] {
+/// Adds red, green and blue between the four pixels around `at`.
+#[inline]
+fn add_bilinear(picture: &Plane<Rgb>, at: Point, sum: &mut [f32; 3]) {
     let (left, top) = (below(at.x), below(at.y));
     let (right_share, bottom_share) = (at.x - left as f32, at.y - top as f32);
-    let upper = between(pixel(picture, left, top), pixel(picture, left + 1, top), right_share);
-    let lower = between(pixel(picture, left, top + 1), pixel(picture, left + 1, top + 1), right_share);
-    between(upper, lower, bottom_share)
-}
-
-fn between(a: [f32; 3], b: [f32; 3], share: f32) -> [f32; 3] {
-    [0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * share)
-}
-
-fn pixel(picture: &Plane<Rgb>, x: i32, y: i32) -> [f32; 3] {
-    let inside = |at: i32, side: u32| u32::try_from(at).ok().filter(|at| *at < side);
-    match (inside(x, picture.width()), inside(y, picture.height())) {
-        (Some(x), Some(y)) => picture.at(x, y).map(f32::from),
-        (None, _) | (_, None) => [0.0; 3],
+    let [a, b, c, d] = square(picture, left, top);
+    for (i, sum) in sum.iter_mut().enumerate() {
+        let (a, b, c, d) = (f32::from(a[i]), f32::from(b[i]), f32::from(c[i]), f32::from(d[i]));
+        let (upper, lower) = (a + (b - a) * right_share, c + (d - c) * right_share);
+        *sum += upper + (lower - upper) * bottom_share;
     }
+}
+
+/// The pixels at and right of `(left, top)`, and those below them; black outside the picture.
+#[inline]
+fn square(picture: &Plane<Rgb>, left: i32, top: i32) -> [Rgb; 4] {
+    let width = picture.width() as usize;
+    if let (Ok(x), Ok(y)) = (usize::try_from(left), usize::try_from(top))
+        && x + 1 < width
+        && y + 1 < picture.height() as usize
+    {
+        let pixels = &picture.pixels()[y * width + x..][..width + 2];
+        return [pixels[0], pixels[1], pixels[width], pixels[width + 1]];
+    }
+    let inside = |at: i32, side: u32| u32::try_from(at).ok().filter(|at| *at < side);
+    let pixel = |x: i32, y: i32| match (inside(x, picture.width()), inside(y, picture.height())) {
+        (Some(x), Some(y)) => picture.at(x, y),
+        (None, _) | (_, None) => [0; 3],
+    };
+    [pixel(left, top), pixel(left + 1, top), pixel(left, top + 1), pixel(left + 1, top + 1)]
 }
 
 /// Spreads interleaved RGB bytes, rows of `width`, over the top left of the tensor's planes.
@@ -233,13 +240,11 @@ fn whole(value: f32) -> usize {
 }
 
 /// The next whole number below.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "saturates, and a saturated pixel lies outside the picture"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "clamped, and a clamped pixel lies outside the picture")]
 fn below(value: f32) -> i32 {
-    // One short of the end, so that the neighbour exists.
-    value.floor().min(1e9) as i32
+    // By hand: `floor` is a function call on processors without a rounding instruction.
+    let cut = value.clamp(-1e9, 1e9) as i32;
+    cut - i32::from(cut as f32 > value)
 }
 
 #[cfg(test)]
@@ -299,8 +304,7 @@ mod tests {
 
     #[test]
     fn a_face_on_its_template_is_copied_and_beyond_the_border_is_black() {
-        let template =
-            [(3.0, 3.0), (12.0, 3.0), (7.5, 7.0), (4.0, 11.0), (11.0, 11.0)].map(|(x, y)| Point::new(x, y));
+        let template = alignment(2).template;
         let picture = gradient(16, 16);
         let mut tensor = Tensor::zeros(&[1, 3, 16, 16]);
         align(&picture, &Landmarks::from_points(template), &alignment(2), &RAW, &mut tensor).unwrap();
@@ -320,7 +324,8 @@ mod tests {
         // Columns of black and white: one sample sees one of them, two a side see both.
         let stripes = (0..64 * 64).map(|i| if i % 2 == 0 { [0; 3] } else { [200; 3] }).collect();
         let picture = Plane::new(64, 64, stripes).unwrap();
-        let landmarks = Landmarks::from_points(alignment(1).template.map(|p| Point::new(2.0 * p.x, 2.0 * p.y)));
+        let landmarks =
+            Landmarks::from_points(alignment(1).template.map(|p| Point::new(2.0 * p.x, 2.0 * p.y)));
         let mut tensor = Tensor::zeros(&[1, 3, 16, 16]);
         align(&picture, &landmarks, &alignment(1), &RAW, &mut tensor).unwrap();
         assert!(tensor.values.iter().all(|v| *v < 1.0));
@@ -333,8 +338,6 @@ mod tests {
     fn landmarks_without_extent_cannot_be_aligned() {
         let picture = gradient(16, 16);
         let mut tensor = Tensor::zeros(&[1, 3, 16, 16]);
-        let template =
-            [(3.0, 3.0), (12.0, 3.0), (7.5, 7.0), (4.0, 11.0), (11.0, 11.0)].map(|(x, y)| Point::new(x, y));
         for bad in [Point::new(5.0, 5.0), Point::new(f32::NAN, 0.0), Point::new(f32::INFINITY, 0.0)] {
             let landmarks = Landmarks::from_points([bad; 5]);
             assert_eq!(align(&picture, &landmarks, &alignment(2), &RAW, &mut tensor), Err(Unalignable));
@@ -343,8 +346,7 @@ mod tests {
 
     #[test]
     fn far_away_landmarks_give_black_and_no_panic() {
-        let template =
-            [(3.0, 3.0), (12.0, 3.0), (7.5, 7.0), (4.0, 11.0), (11.0, 11.0)].map(|(x, y)| Point::new(x, y));
+        let template = alignment(2).template;
         let far = template.map(|p| Point::new(p.x * 1e12, p.y * 1e12));
         let mut tensor = Tensor::zeros(&[1, 3, 16, 16]);
         let _ = align(&gradient(16, 16), &Landmarks::from_points(far), &alignment(2), &RAW, &mut tensor);

@@ -358,8 +358,8 @@ impl Verifier {
         if next.hash != record.hash {
             return Err(Broken::Hash(record.seq));
         }
-        let entry =
-            Entry::from_bytes(&record.bytes).map_err(|error| Broken::Unreadable { seq: record.seq, error })?;
+        let entry = Entry::from_bytes(&record.bytes)
+            .map_err(|error| Broken::Unreadable { seq: record.seq, error })?;
         if entry.at_ms < self.at_ms {
             return Err(Broken::Time(record.seq));
         }

@@ -106,7 +106,9 @@ identifier!(
 );
 
 /// One attempt to pass: counts up over the life of a terminal's store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode,
+)]
 #[cbor(transparent)]
 pub struct AttemptId(#[n(0)] pub u64);
 

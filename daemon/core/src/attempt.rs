@@ -235,7 +235,9 @@ impl Attempts {
                 attempts.state = State::Blind;
                 (attempts, None)
             }
-            (State::Idle | State::Blind, Evidence::Rejected(Reject::NoFace | Reject::TooDark)) => (attempts, None),
+            (State::Idle | State::Blind, Evidence::Rejected(Reject::NoFace | Reject::TooDark)) => {
+                (attempts, None)
+            }
             (State::Idle | State::Blind, evidence) => {
                 let watch = Watch { since: now, face_at: now, run: Vec::new(), not_live: 0, last: None };
                 attempts.watch(watch, evidence, now)

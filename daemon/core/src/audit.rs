@@ -41,7 +41,11 @@ pub struct Recorded<T> {
 ///
 /// # Errors
 /// [`JournalFault`]; the subject is then not recorded and nothing may come of it.
-pub fn record<T: Auditable>(journal: &mut dyn Journal, subject: T, at: Wall) -> Result<Recorded<T>, JournalFault> {
+pub fn record<T: Auditable>(
+    journal: &mut dyn Journal,
+    subject: T,
+    at: Wall,
+) -> Result<Recorded<T>, JournalFault> {
     let seq = journal.append(&subject.what(), at)?;
     Ok(Recorded { subject, seq })
 }

@@ -129,7 +129,9 @@ impl Reject {
             | Reject::NotYetValid
             | Reject::Expired => "No access.",
             Reject::NotNow => "No access at this time.",
-            Reject::ClockUntrusted => "The terminal does not know the time. Please use your card or call for help.",
+            Reject::ClockUntrusted => {
+                "The terminal does not know the time. Please use your card or call for help."
+            }
             Reject::LockedOut => "Too many attempts. Please use your card or call for help.",
             Reject::Lockdown => "This door is locked down.",
             Reject::Unrecorded => "The terminal has a fault. Please use your card or call for help.",

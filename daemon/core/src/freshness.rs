@@ -27,9 +27,10 @@ impl Freshness {
     /// # Errors
     /// `Ok(Err(reject))` for a picture seen before; [`Frozen`] once it has come too often.
     pub fn check(&mut self, frames: &Frameset) -> Result<Result<(), Reject>, Frozen> {
-        let stale = self.last.as_ref().is_some_and(|last| {
-            frames.rgb.at <= last.at || last.plane.pixels() == frames.rgb.plane.pixels()
-        });
+        let stale = self
+            .last
+            .as_ref()
+            .is_some_and(|last| frames.rgb.at <= last.at || last.plane.pixels() == frames.rgb.plane.pixels());
         if !stale {
             self.repeats = 0;
             self.last = Some(Arc::clone(&frames.rgb));

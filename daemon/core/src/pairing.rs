@@ -45,7 +45,12 @@ impl Pairing {
 
     /// The newest frameset not taken before. While a fitted camera's frame of that moment may still come
     /// (`patience` has not passed since the colour frame) there is none yet; later it goes out with that member missing.
-    pub fn take(&mut self, fitted: crate::liveness::Fitted, patience: std::time::Duration, now: Mono) -> Option<Frameset> {
+    pub fn take(
+        &mut self,
+        fitted: crate::liveness::Fitted,
+        patience: std::time::Duration,
+        now: Mono,
+    ) -> Option<Frameset> {
         let rgb = self.rgb.clone()?;
         if self.taken.is_some_and(|taken| rgb.at <= taken) {
             return None;

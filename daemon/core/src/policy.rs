@@ -91,7 +91,10 @@ impl Candidate {
         let scores = Scores {
             comparison_score: best.as_ref().map_or(-1.0, |best| best.score),
             threshold,
-            runner_up: best.as_ref().and_then(|best| best.runner_up.as_ref()).map_or(-1.0, |(_, score)| *score),
+            runner_up: best
+                .as_ref()
+                .and_then(|best| best.runner_up.as_ref())
+                .map_or(-1.0, |(_, score)| *score),
             liveness: case.confidence(),
             frames: case.frames(),
             gallery: u32::try_from(gallery.len()).unwrap_or(u32::MAX),

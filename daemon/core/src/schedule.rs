@@ -13,7 +13,9 @@ const DAY: u16 = 24 * 60;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// Not a period.
-    #[error("a period is written like \"Mon-Fri 07:30-18:00\", \"Sat 22:00-06:00\" or \"always\"; {0:?} is not")]
+    #[error(
+        "a period is written like \"Mon-Fri 07:30-18:00\", \"Sat 22:00-06:00\" or \"always\"; {0:?} is not"
+    )]
     Period(String),
     /// Too many.
     #[error("a schedule has at most {PERIODS_MAX} periods, this one has {0}")]
@@ -107,7 +109,8 @@ fn day(text: &str) -> Option<usize> {
 
 fn minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':')?;
-    let digits = |t: &str| (t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit())).then(|| t.parse::<u16>().ok());
+    let digits =
+        |t: &str| (t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit())).then(|| t.parse::<u16>().ok());
     let at = digits(hour)?? * 60 + digits(minute)??;
     (at <= DAY && digits(minute)?? < 60).then_some(at)
 }
@@ -162,7 +165,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for bad in ["", "Mon", "Mon 7:30-18:00", "Mon 08:00-08:00", "Mon 25:00-26:00", "Mon 24:00-06:00", "Xyz 08:00-09:00", "Mon 08:60-09:00"] {
+        for bad in [
+            "",
+            "Mon",
+            "Mon 7:30-18:00",
+            "Mon 08:00-08:00",
+            "Mon 25:00-26:00",
+            "Mon 24:00-06:00",
+            "Xyz 08:00-09:00",
+            "Mon 08:60-09:00",
+        ] {
             assert!(Weekly::parse("UTC", &[bad]).is_err(), "{bad:?} was accepted");
         }
         assert!(matches!(Weekly::parse("Mars/Olympus", &["always"]), Err(ScheduleError::Zone(_))));

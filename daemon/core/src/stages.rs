@@ -24,13 +24,17 @@ impl Face {
     /// [`Reject::TooDark`] or [`Reject::NoFace`] for none, [`Reject::ManyFaces`] where a second one is nearly as
     /// large: a grant must belong to exactly one person.
     pub fn dominant(frames: Frameset, detections: &[Detection], limits: &Limits) -> Result<Self, Reject> {
-        let mut sure: Vec<&Detection> = detections.iter().filter(|d| d.score >= limits.detection_min).collect();
+        let mut sure: Vec<&Detection> =
+            detections.iter().filter(|d| d.score >= limits.detection_min).collect();
         sure.sort_by(|a, b| b.region.area().total_cmp(&a.region.area()));
         let Some(first) = sure.first() else {
             let dark = quality::brightness(&frames.rgb.plane) < limits.brightness_min;
             return Err(if dark { Reject::TooDark } else { Reject::NoFace });
         };
-        if sure.get(1).is_some_and(|second| second.region.area() > limits.second_face_max * first.region.area()) {
+        if sure
+            .get(1)
+            .is_some_and(|second| second.region.area() > limits.second_face_max * first.region.area())
+        {
             return Err(Reject::ManyFaces);
         }
         Ok(Self { detection: **first, frames })

@@ -68,7 +68,11 @@ mod tests {
         assert_eq!(read.wall.trust, ClockTrust::Unknown);
         assert_eq!(jump.unwrap().jump_ms, -40 * YEAR);
         let (read, jump) = keeper.read(now(2, 10 * YEAR + 1000, ClockTrust::HeldOver));
-        assert_eq!((read.wall.trust, jump), (ClockTrust::Unknown, None), "it stays untrusted and is said once");
+        assert_eq!(
+            (read.wall.trust, jump),
+            (ClockTrust::Unknown, None),
+            "it stays untrusted and is said once"
+        );
         let (read, jump) = keeper.read(now(3, 51 * YEAR, ClockTrust::Synchronised));
         assert_eq!(read.wall.trust, ClockTrust::Synchronised);
         assert!(jump.unwrap().jump_ms > 0);

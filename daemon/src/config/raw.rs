@@ -114,7 +114,12 @@ pub(super) struct LivenessSection {
 impl Default for LivenessSection {
     fn default() -> Self {
         let policy = doorward_core::liveness::Policy::default();
-        Self { frames: 3, rgb_min: policy.rgb_min, window_min: policy.window_min, rgb_alone: policy.rgb_alone }
+        Self {
+            frames: 3,
+            rgb_min: policy.rgb_min,
+            window_min: policy.window_min,
+            rgb_alone: policy.rgb_alone,
+        }
     }
 }
 

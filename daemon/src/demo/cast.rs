@@ -37,7 +37,9 @@ impl Sitting {
     /// # Errors
     /// In words for the person who brought it: what is wrong and what to do.
     pub fn of(picture: Plane<Rgb>, vision: &mut dyn Vision) -> Result<Self, String> {
-        let broke = |e: doorward_core::vision::VisionFault| format!("The models failed: {}", crate::terminal::chain(&e));
+        let broke = |e: doorward_core::vision::VisionFault| {
+            format!("The models failed: {}", crate::terminal::chain(&e))
+        };
         let limits = quality::Limits::default();
         let found = vision.detect(&picture).map_err(broke)?;
         let mut sure = found.iter().filter(|face| face.score >= limits.detection_min);
@@ -96,7 +98,9 @@ pub fn gather(folder: &Path, models: &mut Models, progress: impl Fn(usize, usize
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .with_context(|| format!("read the folder of portraits {}", folder.display()))?
         .filter_map(|entry| entry.ok().map(|e| e.path()))
-        .filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("png")))
+        .filter(|path| {
+            path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("png"))
+        })
         .collect();
     files.sort();
     files.truncate(PHOTOS_MAX);
@@ -113,9 +117,17 @@ pub fn gather(folder: &Path, models: &mut Models, progress: impl Fn(usize, usize
     people.sort_by_key(|sittings| std::cmp::Reverse(sittings.len()));
     people.truncate(PEOPLE_MAX);
     let stranger = people.pop().filter(|_| !people.is_empty()).with_context(|| {
-        format!("{} holds {} usable photographs, portraits of two people are needed", folder.display(), files.len())
+        format!(
+            "{} holds {} usable photographs, portraits of two people are needed",
+            folder.display(),
+            files.len()
+        )
     })?;
-    let enrolled = people.into_iter().zip(NAMES).map(|(sittings, name)| player(&sittings, name)).collect::<Result<_, _>>();
+    let enrolled = people
+        .into_iter()
+        .zip(NAMES)
+        .map(|(sittings, name)| player(&sittings, name))
+        .collect::<Result<_, _>>();
     let stranger = stranger[0].portrait();
     Ok(Cast {
         enrolled: enrolled.map_err(anyhow::Error::msg)?,

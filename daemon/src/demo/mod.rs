@@ -7,9 +7,9 @@
 //! * [`centre`]: stands for the hub; [`words`]: decisions for people.
 
 pub mod cast;
+pub mod centre;
 pub mod clerk;
 pub mod finding;
-pub mod centre;
 pub mod page;
 pub mod scenes;
 pub mod server;
@@ -45,7 +45,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "the demo has no login and serves the loopback address only; {} is another",
         options.address.ip()
     );
-    let folder = tempfile::Builder::new().prefix("doorward-demo-").tempdir().context("make a temporary folder")?;
+    let folder =
+        tempfile::Builder::new().prefix("doorward-demo-").tempdir().context("make a temporary folder")?;
     let show = show::Show::prepare(options, folder.path(), Arc::new(SystemClock::default()))?;
     let outcome = server::serve(options.address, Arc::clone(&show));
     show.end();

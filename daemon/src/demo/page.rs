@@ -76,7 +76,12 @@ impl Default for Pages {
 
 /// The `frame` event: pictures, and how the examination went.
 #[must_use]
-pub fn frame(frames: &Frameset, trace: &Trace, quality: &doorward_core::quality::Limits, rgb_min: f32) -> Value {
+pub fn frame(
+    frames: &Frameset,
+    trace: &Trace,
+    quality: &doorward_core::quality::Limits,
+    rgb_min: f32,
+) -> Value {
     let face = trace.found.first();
     let round = |v: f32| (v * 10.0).round() / 10.0;
     json!({
@@ -132,10 +137,9 @@ fn stages(trace: &Trace, quality: &doorward_core::quality::Limits, rgb_min: f32)
         Ending::Probe | Ending::Broke(_) => None,
     };
     let face = trace.found.first().map(|f| f.score);
-    let found_out = matches!(
-        reject,
-        Some(Reject::NoFace | Reject::ManyFaces | Reject::TooDark | Reject::Unproven)
-    ) && trace.quality.is_none();
+    let found_out =
+        matches!(reject, Some(Reject::NoFace | Reject::ManyFaces | Reject::TooDark | Reject::Unproven))
+            && trace.quality.is_none();
     let evidence = trace.evidence;
     let family = |name: &str, title: &str, pick: fn(&Evidence) -> Finding, floor: f32, took: Option<f64>| {
         let finding = evidence.as_ref().map(pick);
@@ -143,7 +147,9 @@ fn stages(trace: &Trace, quality: &doorward_core::quality::Limits, rgb_min: f32)
             None => ("not_reached", None, None),
             Some(Finding::NotFitted) => ("not_reached", None, Some("no such sensor on this terminal")),
             Some(Finding::Missing) => ("rejected", None, Some("the sensor gave no picture")),
-            Some(Finding::Score(s)) if s < floor => ("rejected", Some(s), Some("speaks against a live person")),
+            Some(Finding::Score(s)) if s < floor => {
+                ("rejected", Some(s), Some("speaks against a live person"))
+            }
             Some(Finding::Score(s)) => ("passed", Some(s), None),
         };
         json!({"name": name, "title": title, "outcome": outcome, "score": score, "floor": floor, "score_max": 1,

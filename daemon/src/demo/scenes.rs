@@ -23,18 +23,68 @@ enum Needs {
 }
 
 const SCENES: [Choice; 12] = [
-    Choice { id: "enrolled", title: "An enrolled person", text: "Somebody the terminal knows walks up.", needs: Needs::Cast },
-    Choice { id: "stranger", title: "A stranger", text: "A live person nobody has enrolled.", needs: Needs::Cast },
-    Choice { id: "print", title: "A printed photo", text: "The enrolled person's photograph on paper.", needs: Needs::Cast },
+    Choice {
+        id: "enrolled",
+        title: "An enrolled person",
+        text: "Somebody the terminal knows walks up.",
+        needs: Needs::Cast,
+    },
+    Choice {
+        id: "stranger",
+        title: "A stranger",
+        text: "A live person nobody has enrolled.",
+        needs: Needs::Cast,
+    },
+    Choice {
+        id: "print",
+        title: "A printed photo",
+        text: "The enrolled person's photograph on paper.",
+        needs: Needs::Cast,
+    },
     Choice { id: "screen", title: "A screen", text: "The same photograph on a tablet.", needs: Needs::Cast },
-    Choice { id: "two", title: "Two faces", text: "Two people stand before the door together.", needs: Needs::Cast },
-    Choice { id: "dark", title: "Darkness", text: "The light in the hallway has failed.", needs: Needs::Cast },
+    Choice {
+        id: "two",
+        title: "Two faces",
+        text: "Two people stand before the door together.",
+        needs: Needs::Cast,
+    },
+    Choice {
+        id: "dark",
+        title: "Darkness",
+        text: "The light in the hallway has failed.",
+        needs: Needs::Cast,
+    },
     Choice { id: "nobody", title: "Nobody", text: "An empty hallway.", needs: Needs::Nothing },
-    Choice { id: "unplugged", title: "Camera unplugged", text: "Somebody pulls the cable of the cameras.", needs: Needs::Nothing },
-    Choice { id: "network_cut", title: "Network cut", text: "The enrolled person comes while the network is down.", needs: Needs::Cast },
-    Choice { id: "visitor", title: "You", text: "You walk up, as your photograph shows you.", needs: Needs::Visitor },
-    Choice { id: "visitor_print", title: "Your printed photo", text: "Somebody holds up your photograph on paper.", needs: Needs::Visitor },
-    Choice { id: "visitor_screen", title: "Your photo on a screen", text: "Somebody holds up your photograph on a tablet.", needs: Needs::Visitor },
+    Choice {
+        id: "unplugged",
+        title: "Camera unplugged",
+        text: "Somebody pulls the cable of the cameras.",
+        needs: Needs::Nothing,
+    },
+    Choice {
+        id: "network_cut",
+        title: "Network cut",
+        text: "The enrolled person comes while the network is down.",
+        needs: Needs::Cast,
+    },
+    Choice {
+        id: "visitor",
+        title: "You",
+        text: "You walk up, as your photograph shows you.",
+        needs: Needs::Visitor,
+    },
+    Choice {
+        id: "visitor_print",
+        title: "Your printed photo",
+        text: "Somebody holds up your photograph on paper.",
+        needs: Needs::Visitor,
+    },
+    Choice {
+        id: "visitor_screen",
+        title: "Your photo on a screen",
+        text: "Somebody holds up your photograph on a tablet.",
+        needs: Needs::Visitor,
+    },
 ];
 
 impl Show {
@@ -54,7 +104,9 @@ impl Show {
     fn why_not(&self, choice: &Choice) -> Option<&'static str> {
         match choice.needs {
             _ if self.pack.is_none() => Some("No model pack was found."),
-            Needs::Cast if self.cast.is_none() => Some("No portraits were found. Try it with your own photograph."),
+            Needs::Cast if self.cast.is_none() => {
+                Some("No portraits were found. Try it with your own photograph.")
+            }
             Needs::Visitor if self.state().visitor.is_none() => Some("Bring a photograph first."),
             Needs::Nothing | Needs::Cast | Needs::Visitor => None,
         }
@@ -93,7 +145,10 @@ impl Show {
             "stranger" => self.cast.as_ref().map(|cast| Scene::Live(cast.stranger.clone())),
             "print" => star().map(Scene::Print),
             "screen" => star().map(Scene::Screen),
-            "two" => self.cast.as_ref().map(|cast| Scene::Two(cast.enrolled[0].portrait.clone(), cast.stranger.clone())),
+            "two" => self
+                .cast
+                .as_ref()
+                .map(|cast| Scene::Two(cast.enrolled[0].portrait.clone(), cast.stranger.clone())),
             "dark" => star().map(Scene::Dark),
             "visitor" => visitor().map(Scene::Live),
             "visitor_print" => visitor().map(Scene::Print),

@@ -38,7 +38,10 @@ pub fn serve(address: SocketAddr, show: Arc<Show>) -> anyhow::Result<()> {
         let listener = tokio::net::TcpListener::bind(address)
             .await
             .with_context(|| format!("serve the page at {address}; choose another port with --port"))?;
-        println!("\n    The door is at  http://{}  (Ctrl-C ends it, nothing is kept)\n", listener.local_addr()?);
+        println!(
+            "\n    The door is at  http://{}  (Ctrl-C ends it, nothing is kept)\n",
+            listener.local_addr()?
+        );
         tokio::select! {
             served = async { axum::serve(listener, routes(show)).await } => served.context("serve the page"),
             interrupted = interrupted() => interrupted,
@@ -62,8 +65,14 @@ pub fn routes(show: Arc<Show>) -> Router {
     Router::new()
         .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("page/index.html")) }))
         .route("/page.css", get(|| async { asset("text/css; charset=utf-8", include_str!("page/page.css")) }))
-        .route("/page.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/page.js")) }))
-        .route("/visitor.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/visitor.js")) }))
+        .route(
+            "/page.js",
+            get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/page.js")) }),
+        )
+        .route(
+            "/visitor.js",
+            get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/visitor.js")) }),
+        )
         .route("/events", get(events))
         .route("/scenes", get(|State(show): Shown| async move { Json(show.scenes()) }))
         .route("/scene", post(scene))
@@ -101,9 +110,9 @@ async fn guard(request: Request, next: Next) -> Response {
 fn comes_from_own_page(headers: &HeaderMap) -> bool {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(header::HOST).unwrap_or_default();
-    let local = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| {
-        host.strip_prefix(name).is_some_and(|port| port.is_empty() || port.starts_with(':'))
-    });
+    let local = ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|name| host.strip_prefix(name).is_some_and(|port| port.is_empty() || port.starts_with(':')));
     local && text(header::ORIGIN).is_none_or(|origin| origin.strip_prefix("http://") == Some(host))
 }
 
@@ -116,7 +125,8 @@ async fn events(State(show): Shown) -> Sse<impl Stream<Item = Result<SseEvent, I
         Event { name: "terminal", body: show.terminal().to_string() },
     ];
     let reader = Arc::clone(&show);
-    let entries = tokio::task::spawn_blocking(move || reader.last_entries(ENTRIES_AT_OPEN)).await.unwrap_or_default();
+    let entries =
+        tokio::task::spawn_blocking(move || reader.last_entries(ENTRIES_AT_OPEN)).await.unwrap_or_default();
     first.extend(entries.iter().map(|entry| Event { name: "entry", body: entry.to_string() }));
     let all = tokio_stream::iter(first).chain(news);
     Sse::new(all.map(|event| Ok(SseEvent::default().event(event.name).data(event.body))))
@@ -175,7 +185,9 @@ async fn camera_frame(State(show): Shown, picture: Bytes) -> Response {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err("The demo failed at this. See its terminal.".into()))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err("The demo failed at this. See its terminal.".into()))
 }
 
 fn done(outcome: Result<(), String>, refusal: StatusCode) -> Response {

@@ -229,8 +229,8 @@ impl Show {
                 ..liveness::Policy::default()
             },
             attempt: attempt::Limits {
-                cool_down: Duration::from_secs(3),
-                cool_down_max: Duration::from_secs(3),
+                cool_down: Duration::from_secs(5),
+                cool_down_max: Duration::from_secs(5),
                 ..attempt::Limits::default()
             },
             digest: "demo".to_owned(),
@@ -260,7 +260,8 @@ impl Show {
     fn observed(&self, observation: Observation, leaf: &Sender<()>) {
         match observation {
             Observation::Decided(recorded, took) => {
-                let (name, evidence) = (self.name_of(recorded.subject().person()), self.state().last_evidence);
+                let (name, evidence) =
+                    (self.name_of(recorded.subject().person()), self.state().last_evidence);
                 let body = page::decision(&recorded, name.as_deref(), evidence.as_ref(), took);
                 self.pages.tell("decision", &body);
                 if recorded.grant().is_some() {

@@ -86,20 +86,34 @@ pub fn entry(entry: &Entry) -> (&'static str, String) {
         What::Started(started) => ("started", format!("doord {} started", started.version)),
         What::Decided(d) if d.granted => {
             let person = d.person.as_ref().map_or("somebody", |p| p.as_str());
-            let scores = d.scores.map_or(String::new(), |s| {
-                format!(" ({:.2} over {:.2})", s.comparison_score, s.threshold)
-            });
+            let scores = d
+                .scores
+                .map_or(String::new(), |s| format!(" ({:.2} over {:.2})", s.comparison_score, s.threshold));
             ("granted", format!("{}: granted to {person}{scores}", d.door))
         }
         What::Decided(d) => {
             let person = d.person.as_ref().map_or(String::new(), |p| format!(" to {p}"));
-            ("denied", format!("{}: refused{person}: {} (rule: {})", d.door, d.reason.replace('_', " "), d.rule))
+            (
+                "denied",
+                format!("{}: refused{person}: {} (rule: {})", d.door, d.reason.replace('_', " "), d.rule),
+            )
         }
         What::Released(r) => ("released", format!("{}: released for {}", r.door, r.cause.replace('_', " "))),
         What::Door(d) => ("door", format!("{}: {}", d.door, d.event.replace('_', " "))),
-        What::Enrolled(e) => ("enrolled", format!("{} enrolled, {} template(s), from {}", e.person, e.templates, e.source.replace('_', " "))),
+        What::Enrolled(e) => (
+            "enrolled",
+            format!(
+                "{} enrolled, {} template(s), from {}",
+                e.person,
+                e.templates,
+                e.source.replace('_', " ")
+            ),
+        ),
         What::Erased(e) => ("erased", format!("{} erased", e.person)),
-        What::Fault(f) => ("fault", format!("{} {}: {}", f.part, if f.set { "fault" } else { "recovered" }, f.code.replace('_', " "))),
+        What::Fault(f) => (
+            "fault",
+            format!("{} {}: {}", f.part, if f.set { "fault" } else { "recovered" }, f.code.replace('_', " ")),
+        ),
         What::ClockJumped(j) => ("clock", format!("the clock jumped by {:.1} s", j.jump_ms as f64 / 1000.0)),
         What::Stopped(s) => ("stopped", format!("doord stopped: {}", s.cause)),
     }

@@ -104,10 +104,10 @@ fn bytes_written() -> Option<u64> {
 fn report(appends: &mut [Duration], writes: &mut [Duration]) {
     appends.sort_unstable();
     writes.sort_unstable();
-    let at = |sorted: &[Duration], share: f64| sorted[((sorted.len() - 1) as f64 * share) as usize];
+    let at = |sorted: &[Duration], percent: usize| sorted[(sorted.len() - 1) * percent / 100];
     println!("durable append / bare fdatasync'd write, {ROUNDS} rounds in turn");
-    for (name, share) in [("median", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)] {
-        let (append, write) = (at(appends, share), at(writes, share));
+    for (name, percent) in [("median", 50), ("p95", 95), ("p99", 99), ("max", 100)] {
+        let (append, write) = (at(appends, percent), at(writes, percent));
         let ratio = append.as_secs_f64() / write.as_secs_f64();
         println!("{name:>7}: ratio {ratio:.2}   append {append:>9.1?}   bare {write:>9.1?}");
     }

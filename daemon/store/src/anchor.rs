@@ -10,7 +10,8 @@
 //!   win that much, and no more.
 //! * It has two slots, written in turn in blocks of their own, each with a code under a key derived from the master
 //!   key: a torn write leaves the other slot. Open and close write both, so that breaking one gains nothing offline.
-//! * Several processes append. The slots are read and written under a lock on the file, and only forwards.
+//! * Several processes append. The slots are read and written under a lock on the file, and only forwards. The same lock
+//!   is where writers line up; see [`crate::waiting`].
 //!
 //! Whoever copies *all* files of a stopped terminal and puts them back later goes unnoticed here; the hub, which has
 //! seen newer signed records, notices.
@@ -21,19 +22,21 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use doorward_protocol::audit::{Hash, Head};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::durable;
-use crate::fault::{Finding, StoreFault};
+use crate::fault::{Doing, Finding, StoreFault};
 use crate::keys::StoreKeys;
 use crate::settings::StoreId;
+use crate::waiting;
 
 /// Entries between two flushes. More often than every hundredth append would show in its 99th percentile; signed
 /// checkpoints come at the same distance.
 pub(crate) const FLUSH_EVERY: u64 = 256;
 
-/// The distance between slots: a block, so that one torn block leaves the other slot.
-const SLOT_STRIDE: u64 = 4096;
-const SLOTS: [u64; 2] = [0, SLOT_STRIDE];
+/// Slots lie a block apart, so that one torn block leaves the other slot.
+const BLOCK_LEN: usize = 4096;
+const SLOTS: [u64; 2] = [0, BLOCK_LEN as u64];
 const MAGIC: &[u8; 8] = b"DWANCHR1";
 /// Magic, store, sequence number, hash, generation; then the code.
 const BODY_LEN: usize = 8 + 16 + 8 + 32 + 8;
@@ -59,6 +62,7 @@ impl Mark {
 /// The open anchor file.
 pub(crate) struct Anchor {
     file: File,
+    path: PathBuf,
     flushed: u64,
 }
 
@@ -74,8 +78,8 @@ impl Anchor {
     /// [`StoreFault::File`], [`StoreFault::Full`].
     pub(crate) fn create(path: &Path, keys: &StoreKeys, mark: Mark) -> Result<(), StoreFault> {
         // Both blocks exist from the start: later writes need no space.
-        let mut bytes = vec![0; 2 * SLOT_STRIDE as usize];
-        for block in bytes.chunks_exact_mut(SLOT_STRIDE as usize) {
+        let mut bytes = vec![0; SLOTS.len() * BLOCK_LEN];
+        for block in bytes.chunks_exact_mut(BLOCK_LEN) {
             block[..SLOT_LEN].copy_from_slice(&encode(keys, mark));
         }
         durable::create(path, &bytes).map_err(StoreFault::file("create the anchor", path))
@@ -99,15 +103,13 @@ impl Anchor {
             Err(e) => return Err(StoreFault::file("open the anchor", path)(e)),
         };
         let read = || {
-            file.lock_shared()?;
-            let slots = SLOTS.map(|at| read_slot(&file, at));
-            file.unlock()?;
-            Ok(slots)
+            let _lock = waiting::lock(&file)?;
+            Ok(SLOTS.map(|at| read_slot(&file, at)))
         };
         let slots = read().map_err(StoreFault::file("read the anchor", path))?;
         let marks = slots.iter().filter_map(|slot| decode(keys, slot));
         match marks.reduce(Mark::merge) {
-            Some(mark) => Ok((Self { file, flushed: mark.head.seq }, mark)),
+            Some(mark) => Ok((Self { file, path: path.to_owned(), flushed: mark.head.seq }, mark)),
             None if slots.iter().all(|slot| names_another_store(slot, keys.store)) => Err(foreign().into()),
             None => Err(Finding::SideFile { what: "the anchor", path: path.to_owned() }.into()),
         }
@@ -118,10 +120,9 @@ impl Anchor {
     /// # Errors
     /// The file cannot be written; the anchor lags.
     pub(crate) fn advance(&mut self, keys: &StoreKeys, mark: Mark) -> io::Result<()> {
-        self.file.lock()?;
-        let written = self.write_older_slot(keys, mark);
-        self.file.unlock()?;
-        written?;
+        let lock = waiting::lock(&self.file)?;
+        self.write_older_slot(keys, mark)?;
+        drop(lock);
         if mark.head.seq / FLUSH_EVERY > self.flushed / FLUSH_EVERY { self.flush(mark) } else { Ok(()) }
     }
 
@@ -140,15 +141,25 @@ impl Anchor {
     /// # Errors
     /// The file cannot be written.
     pub(crate) fn settle(&mut self, keys: &StoreKeys, mark: Mark) -> io::Result<()> {
-        self.file.lock()?;
+        let _lock = waiting::lock(&self.file)?;
         let newest = self.marks(keys).into_iter().flatten().fold(mark, Mark::merge);
-        let written = SLOTS.iter().try_for_each(|at| {
-            self.file.write_all_at(&encode(keys, newest), *at)?;
-            self.file.sync_data()
-        });
-        self.file.unlock()?;
+        for at in SLOTS {
+            self.file.write_all_at(&encode(keys, newest), at)?;
+            self.file.sync_data()?;
+        }
         self.flushed = newest.head.seq;
-        written
+        Ok(())
+    }
+
+    /// Begins a transaction that writes, after whoever lined up before.
+    ///
+    /// # Errors
+    /// [`StoreFault::Busy`] where others kept the lock too long.
+    pub(crate) fn begin<'c>(&self, conn: &'c mut Connection) -> Result<Transaction<'c>, StoreFault> {
+        let turn = waiting::lock(&self.file).map_err(StoreFault::file("lock", &self.path))?;
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).doing("lock the database")?;
+        drop(turn);
+        Ok(tx)
     }
 
     fn write_older_slot(&self, keys: &StoreKeys, mark: Mark) -> io::Result<()> {
@@ -207,7 +218,7 @@ mod tests {
     use crate::keys::MasterKey;
 
     fn mark(seq: u64, generation: u64) -> Mark {
-        Mark { head: Head { seq, hash: [seq as u8; 32] }, generation }
+        Mark { head: Head { seq, hash: [u8::try_from(seq).unwrap(); 32] }, generation }
     }
 
     fn new(folder: &Path) -> (PathBuf, StoreKeys) {

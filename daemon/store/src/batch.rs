@@ -68,20 +68,13 @@ impl<'a> Batch<'a> {
         within("a name", NAME_LEN_MAX, record.name.len())?;
         let id = record.id.as_str();
         let old = self.person_row(id)?;
-        if old.is_none() {
+        let key = if old.is_some() {
+            self.ring.person_key(id)?
+        } else {
             bound("persons", PERSONS_MAX, self.state.persons)?;
-            // The row comes first because its key refers to it; the name follows, sealed by that key.
-            self.write_person(&PersonRow {
-                id: id.to_owned(),
-                name: Vec::new(),
-                valid_from_ms: None,
-                valid_until_ms: None,
-                suspended: true,
-            })?;
-            self.ring.create_person_key(id)?;
             self.state.persons += 1;
-        }
-        let key = self.ring.person_key(id)?;
+            self.ring.create_person_key(id)?
+        };
         let new = PersonRow::seal(self.keys, &key, record);
         self.write_person(&new)?;
         if let Some(old) = old {
@@ -148,8 +141,12 @@ impl<'a> Batch<'a> {
             self.state.templates -= 1;
         }
         self.state.persons -= 1;
-        // Templates and the key go with the row they refer to.
-        self.conn.execute("DELETE FROM persons WHERE id = ?1", [person.as_str()]).doing("erase a person")?;
+        // The templates go with the row they refer to.
+        self.conn
+            .prepare_cached("DELETE FROM persons WHERE id = ?1")
+            .and_then(|mut s| s.execute([person.as_str()]))
+            .doing("erase a person")?;
+        self.ring.remove_person_key(person.as_str())?;
         self.bereaved.insert(group_of(person.as_str()));
         self.changed = true;
         self.append(&What::Erased(Erased { person: person.clone() }), at)

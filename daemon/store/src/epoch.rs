@@ -25,10 +25,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Transaction;
 
 use crate::durable;
-use crate::fault::{Doing, Finding, StoreFault};
+use crate::fault::{Finding, StoreFault};
 use crate::keys::StoreKeys;
 use crate::sealed::{Key, Place, WRAPPED_LEN};
 use crate::settings::Setting;
@@ -96,16 +96,16 @@ pub(crate) fn has_leftover(path: &Path, keys: &StoreKeys) -> Result<bool, StoreF
     Ok(entries(path, keys)?.len() > 1)
 }
 
-/// Destroys every key but the one that counts, and returns that.
+/// Destroys every key but the one that counts, and returns that. The transaction is there for its lock only.
 ///
 /// # Errors
 /// [`StoreFault`]; run it again.
-pub(crate) fn trim(path: &Path, keys: &StoreKeys, conn: &mut Connection) -> Result<EpochKey, StoreFault> {
-    let lock = conn.transaction_with_behavior(TransactionBehavior::Immediate).doing("lock the database")?;
+pub(crate) fn trim(path: &Path, keys: &StoreKeys, lock: Transaction<'_>) -> Result<EpochKey, StoreFault> {
     let epoch = read(path, keys, Setting::Epoch.get_number(&lock, keys)?)?;
     if has_leftover(path, keys)? {
         write(path, keys, &[&epoch])?;
     }
+    drop(lock);
     Ok(epoch)
 }
 

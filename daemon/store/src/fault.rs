@@ -10,9 +10,7 @@ use doorward_protocol::ids::PersonId;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
-/// How long an operation waits for another process to finish its transaction. Transactions take milliseconds; an
-/// erasure among 100,000 persons stays below a tenth of this.
-pub const BUSY_MS_MAX: u64 = 2000;
+use crate::waiting::BUSY_MS_MAX;
 
 /// An error of a library, kept as a source only.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -223,9 +221,14 @@ pub enum StoreFault {
 impl StoreFault {
     /// A closure for `map_err` that says what was tried on which file.
     pub(crate) fn file<'p>(doing: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> StoreFault + 'p {
-        move |source| match source.kind() == io::ErrorKind::StorageFull {
-            true => StoreFault::Full,
-            false => StoreFault::File { doing, path: path.to_owned(), source },
+        move |source| {
+            if source.kind() == io::ErrorKind::StorageFull {
+                StoreFault::Full
+            } else if source.kind() == io::ErrorKind::WouldBlock {
+                StoreFault::Busy
+            } else {
+                StoreFault::File { doing, path: path.to_owned(), source }
+            }
         }
     }
 }

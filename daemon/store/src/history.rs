@@ -1,10 +1,10 @@
 //! What a terminal wants to know of its own past when it starts, and what changed since it looked.
 
-use doorward_protocol::audit::{Entry, Record};
+use doorward_protocol::audit::{Broken, Entry, Record};
 
 use crate::RECORDS_MAX;
 use crate::chain;
-use crate::fault::StoreFault;
+use crate::fault::{Finding, StoreFault};
 use crate::settings::{self, Setting};
 use crate::state::State;
 use crate::store::Store;
@@ -39,7 +39,7 @@ impl Store {
     /// is found by halving.
     ///
     /// # Errors
-    /// [`crate::Finding::Record`] for an entry that cannot be read.
+    /// [`Finding::Record`] for an entry that cannot be read.
     pub fn each_entry_since(&self, at_ms: i64, mut visit: impl FnMut(&Entry)) -> Result<(), StoreFault> {
         let (mut low, head) = (settings::base(&self.conn, &self.keys)?.seq, self.head()?.seq);
         let mut high = head;
@@ -53,7 +53,11 @@ impl Store {
             }
         }
         while low < head {
-            for (seq, entry) in self.audit(low + 1, RECORDS_MAX)? {
+            let entries = self.audit(low + 1, RECORDS_MAX)?;
+            if entries.is_empty() {
+                return Err(Finding::Record(Broken::Gap { expected: low + 1, found: head }).into());
+            }
+            for (seq, entry) in entries {
                 visit(&entry);
                 low = seq;
             }

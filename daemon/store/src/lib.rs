@@ -14,7 +14,9 @@
 //!
 //! Inside: `schema` (the file, the tables), `settings` (named values with codes), `sealed` (values bound to their
 //! place), `epoch` and `ring` (the keys that make erasure provable), `state` (rows as a whole), `chain` (audit),
-//! `anchor` (how far the store was seen to have come), `opening` (create, open, close), `rules`, `durable` (files that are as before or as after).
+//! `anchor` (how far the store was seen to have come), `opening` (create, open, close), `history` (what a starting
+//! terminal asks of its past), `rules`, `durable` (files that are as before or as after), `waiting` (for other
+//! processes).
 
 pub mod batch;
 pub mod fault;
@@ -35,6 +37,7 @@ mod schema;
 mod sealed;
 mod settings;
 mod state;
+mod waiting;
 
 #[cfg(test)]
 mod power_cuts;
@@ -48,3 +51,4 @@ pub use keys::{CREDENTIAL, KeyFault, KeySource, MasterKey};
 pub use rows::{PersonRecord, StoredTemplate};
 pub use store::{Counts, RECORDS_MAX, Store};
 pub use verify::{Report, verify};
+pub use waiting::BUSY_MS_MAX;

@@ -17,7 +17,7 @@ use crate::ring::Ring;
 use crate::schema;
 use crate::settings::{self, Identity, Setting, StoreId};
 use crate::state::State;
-use crate::store::{Store, begin, data_version, empty_log, snapshot};
+use crate::store::{Store, data_version, empty_log, snapshot};
 
 impl Store {
     /// Creates a store for a terminal and opens it. Beside `path` appear `path.epoch` and `path.anchor`.
@@ -72,7 +72,7 @@ impl Store {
         let epoch_file = epoch::path(path);
         let mut cached = None;
         if epoch::has_leftover(&epoch_file, &keys)? {
-            cached = Some(epoch::trim(&epoch_file, &keys, &mut conn)?);
+            cached = Some(epoch::trim(&epoch_file, &keys, anchor.begin(&mut conn)?)?);
         }
         let examine = |conn: &Connection, epoch: &EpochKey| examine(conn, &keys, epoch, &mark);
         let (mark, checked) = snapshot(&mut conn, &epoch_file, &keys, &mut cached, examine)?;
@@ -90,6 +90,7 @@ impl Store {
             checked: Some(checked),
             audit_rows_max: AUDIT_ROWS_MAX,
         };
+        sync_log(path)?;
         let settled = store.anchor.settle(&store.keys, mark);
         settled.map_err(StoreFault::file("write the anchor", &Anchor::path(path)))?;
         Ok(store)
@@ -101,7 +102,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault`].
     pub fn close(mut self) -> Result<(), StoreFault> {
-        let tx = begin(&mut self.conn)?;
+        let tx = self.anchor.begin(&mut self.conn)?;
         let head = chain::newest(&tx, &self.keys)?.0;
         chain::sign(&tx, &self.keys, &head)?;
         tx.commit().doing("commit")?;
@@ -130,6 +131,16 @@ fn clear_the_way(path: &Path, draft: &Path) -> Result<(), StoreFault> {
         }
     }
     Ok(())
+}
+
+/// Makes durable what SQLite recovered from the log: a process that died between writing and flushing left records there
+/// that are visible but would not survive a power cut, and the anchor must not be ahead of the disk.
+fn sync_log(path: &Path) -> Result<(), StoreFault> {
+    let log = durable::beside(path, "-wal");
+    if !log.exists() {
+        return Ok(());
+    }
+    fs::File::open(&log).and_then(|file| file.sync_all()).map_err(StoreFault::file("flush the log", &log))
 }
 
 /// SQLite's check of every table but the audit rows, which are many and have a check of their own.

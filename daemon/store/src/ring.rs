@@ -50,7 +50,7 @@ impl<'a> Ring<'a> {
         Ok(group_key.unwrap_key(&place, &wrapped)?)
     }
 
-    /// Draws and stores the key of a new person, whose row must be there.
+    /// Draws and stores the key of a new person.
     ///
     /// # Errors
     /// [`StoreFault`].
@@ -65,6 +65,18 @@ impl<'a> Ring<'a> {
         let wrapped = group_key.wrap(&person_place(keys, person, &group), &key);
         store_person(conn, group, person, &wrapped)?;
         Ok(key)
+    }
+
+    /// Removes the key of an erased person.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub(crate) fn remove_person_key(&self, person: &str) -> Result<(), StoreFault> {
+        self.conn
+            .prepare_cached("DELETE FROM person_keys WHERE grp = ?1 AND person = ?2")
+            .and_then(|mut s| s.execute(params![group_of(person), person]))
+            .doing("remove a person's key")?;
+        Ok(())
     }
 
     /// Moves every key below `next`, and gives the groups that lost somebody new keys.

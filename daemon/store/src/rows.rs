@@ -156,11 +156,16 @@ pub(crate) struct TemplateRow {
 impl TemplateRow {
     /// Every row in the order of the file, which is the order of enrolment: the fastest to read.
     pub(crate) const ALL: &'static str =
-        "SELECT person, slot, model, preprocessing, vector, source, created_ms FROM templates ORDER BY rowid";
+        "SELECT person, slot, model, preprocessing, vector, source, created_ms
+         FROM templates ORDER BY rowid";
     /// The rows of one version, in the same order.
-    pub(crate) const OF_VERSION: &'static str = "SELECT person, slot, model, preprocessing, vector, source, created_ms FROM templates WHERE model = ?1 AND preprocessing = ?2 ORDER BY rowid";
+    pub(crate) const OF_VERSION: &'static str =
+        "SELECT person, slot, model, preprocessing, vector, source, created_ms
+         FROM templates WHERE model = ?1 AND preprocessing = ?2 ORDER BY rowid";
     /// The rows of one person.
-    pub(crate) const OF_PERSON: &'static str = "SELECT person, slot, model, preprocessing, vector, source, created_ms FROM templates WHERE person = ?1 ORDER BY slot";
+    pub(crate) const OF_PERSON: &'static str =
+        "SELECT person, slot, model, preprocessing, vector, source, created_ms
+         FROM templates WHERE person = ?1 ORDER BY slot";
 
     /// A row of any of these queries.
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {

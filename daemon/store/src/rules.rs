@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::fault::{Doing, Finding, StoreFault};
 use crate::keys::StoreKeys;
-use crate::settings::{code, code_fits};
+use crate::settings::{Coded, code, code_fits};
 use crate::state::Code;
 
 /// The one row there is: the weekly schedule.
@@ -65,7 +65,7 @@ pub(crate) fn each(
     Ok(())
 }
 
-fn row(conn: &Connection) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreFault> {
+fn row(conn: &Connection) -> Result<Option<Coded>, StoreFault> {
     conn.prepare_cached("SELECT value, mac FROM rules WHERE name = ?1")
         .and_then(|mut s| s.query_row([WEEKLY], |row| Ok((row.get(0)?, row.get(1)?))).optional())
         .doing("read the rules")

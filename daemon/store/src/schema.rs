@@ -2,11 +2,9 @@
 //! the ones this program makes.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -14,7 +12,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
 use crate::durable;
-use crate::fault::{BUSY_MS_MAX, Doing, Finding, StoreFault};
+use crate::fault::{Doing, Finding, StoreFault};
+use crate::waiting;
 
 /// Marks the file as ours: "DWST".
 const APPLICATION_ID: i32 = 0x4457_5354;
@@ -49,7 +48,7 @@ const VERSION: i64 = 1;
 pub(crate) fn create(path: &Path) -> Result<Connection, StoreFault> {
     // The log and the shared memory file take their permissions from the database file.
     drop(durable::create_private(path).map_err(StoreFault::file("create the database", path))?);
-    let mut conn = connect(path)?;
+    let mut conn = connect(path, |_| Ok(()))?;
     conn.pragma_update(None, "application_id", APPLICATION_ID).doing("mark the file")?;
     migrate(&mut conn)?;
     Ok(conn)
@@ -60,10 +59,8 @@ pub(crate) fn create(path: &Path) -> Result<Connection, StoreFault> {
 /// # Errors
 /// [`StoreFault`]; [`Finding::Missing`], [`Finding::NotAStore`] and [`Finding::Newer`] name what is there instead.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreFault> {
-    check_header(path)?;
-    let conn = connect(path)?;
-    check_version(&conn, path)?;
-    Ok(conn)
+    check_file(path)?;
+    connect(path, |conn| check_mark(conn, path))
 }
 
 /// Opens an existing database that is not to be changed, also on a read-only medium.
@@ -71,7 +68,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreFault> {
 /// # Errors
 /// As [`open`].
 pub(crate) fn open_read_only(path: &Path) -> Result<Connection, StoreFault> {
-    check_header(path)?;
+    check_file(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags).doing("open the database")?;
     configure(&conn)?;
@@ -84,7 +81,7 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection, StoreFault> {
         conn = Connection::open_with_flags(immutable_uri(path), flags).doing("open the database")?;
         configure(&conn)?;
     }
-    check_version(&conn, path)?;
+    check_mark(&conn, path)?;
     Ok(conn)
 }
 
@@ -94,12 +91,11 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection, StoreFault> {
 /// [`StoreFault`]; the file is then as before.
 pub(crate) fn migrate(conn: &mut Connection) -> Result<(), StoreFault> {
     let doing = "migrate the tables";
-    migrations().to_latest(conn).map_err(|error| match error {
-        rusqlite_migration::Error::RusqliteError { err, .. } => {
-            Err::<(), _>(err).doing(doing).expect_err("the error just put in")
-        }
-        other => StoreFault::Database { doing, source: Box::new(other) },
-    })
+    let Err(error) = migrations().to_latest(conn) else { return Ok(()) };
+    if let rusqlite_migration::Error::RusqliteError { err, .. } = error {
+        return Err(err).doing(doing);
+    }
+    Err(StoreFault::Database { doing, source: Box::new(error) })
 }
 
 /// Compares tables, indices and triggers with those this program makes.
@@ -138,15 +134,20 @@ pub(crate) fn tables(conn: &Connection) -> Result<Vec<String>, StoreFault> {
     names.collect::<rusqlite::Result<_>>().doing("list the tables")
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreFault> {
+/// Opens for writing; `check` comes before anything is changed.
+fn connect(
+    path: &Path,
+    check: impl FnOnce(&Connection) -> Result<(), StoreFault>,
+) -> Result<Connection, StoreFault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).doing("open the database")?;
     configure(&conn)?;
+    check(&conn)?;
     let doing = "configure the database";
     let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).doing(doing)?;
     if mode != "wal" {
         let why = "its file system cannot share memory; a store needs a local disk";
-        return Err(Finding::NotAStore { path: path.to_owned(), why }.into());
+        return Err(not_ours(path, why));
     }
     conn.pragma_update(None, "synchronous", "FULL").doing(doing)?;
     conn.pragma_update(None, "secure_delete", "ON").doing(doing)?;
@@ -157,7 +158,7 @@ fn connect(path: &Path) -> Result<Connection, StoreFault> {
 
 fn configure(conn: &Connection) -> Result<(), StoreFault> {
     let doing = "configure the database";
-    conn.busy_timeout(Duration::from_millis(BUSY_MS_MAX)).doing(doing)?;
+    waiting::patiently(conn)?;
     for (limit, value) in [
         (Limit::SQLITE_LIMIT_LENGTH, VALUE_LEN_MAX),
         (Limit::SQLITE_LIMIT_SQL_LENGTH, SQL_LEN_MAX),
@@ -175,34 +176,39 @@ fn configure(conn: &Connection) -> Result<(), StoreFault> {
     conn.pragma_update(None, "foreign_keys", "ON").doing(doing)
 }
 
-/// Looks at the file before SQLite does: SQLite takes an empty file for a new database.
-fn check_header(path: &Path) -> Result<(), StoreFault> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+/// Looks at the file's name and size before SQLite does, which takes an empty file for a new database. The file is not
+/// opened for that: closing it would release the locks of every other connection of this process.
+fn check_file(path: &Path) -> Result<(), StoreFault> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(not_ours(path, "it is no file")),
+        Ok(metadata) if metadata.len() == 0 => Err(not_ours(path, "the file is empty")),
+        Ok(_) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Finding::Missing { what: "the database", path: path.to_owned() }.into());
+            Err(Finding::Missing { what: "the database", path: path.to_owned() }.into())
         }
-        Err(e) => return Err(StoreFault::file("open the database", path)(e)),
-    };
-    let not_ours = |why| Err(Finding::NotAStore { path: path.to_owned(), why }.into());
-    let mut header = Vec::new();
-    file.by_ref().take(100).read_to_end(&mut header).map_err(StoreFault::file("read the database", path))?;
-    match (header.len(), header.starts_with(b"SQLite format 3\0"), header.get(68..72)) {
-        (0, _, _) => not_ours("the file is empty"),
-        (100, true, Some(id)) if id == APPLICATION_ID.to_be_bytes() => Ok(()),
-        (100, true, _) => not_ours("another program made this SQLite database"),
-        _ => not_ours("the file does not begin as SQLite databases do"),
+        Err(e) => Err(StoreFault::file("open the database", path)(e)),
     }
 }
 
-fn check_version(conn: &Connection, path: &Path) -> Result<(), StoreFault> {
+fn check_mark(conn: &Connection, path: &Path) -> Result<(), StoreFault> {
+    let mark = conn.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0));
+    if mark.as_ref().err().and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::NotADatabase) {
+        return Err(not_ours(path, "the file is not made by SQLite"));
+    }
+    if mark.doing("read the mark of the database")? != APPLICATION_ID {
+        return Err(not_ours(path, "another program made this SQLite database"));
+    }
     let found: i64 =
         conn.pragma_query_value(None, "user_version", |row| row.get(0)).doing("read the version")?;
     match found {
         1..=VERSION => Ok(()),
-        i64::MIN..1 => Err(Finding::NotAStore { path: path.to_owned(), why: "it has no tables" }.into()),
+        i64::MIN..1 => Err(not_ours(path, "it has no tables")),
         _ => Err(Finding::Newer { found, known: VERSION }.into()),
     }
+}
+
+fn not_ours(path: &Path, why: &'static str) -> StoreFault {
+    Finding::NotAStore { path: path.to_owned(), why }.into()
 }
 
 fn objects(conn: &Connection) -> Result<Vec<(String, Option<String>)>, StoreFault> {

@@ -25,10 +25,10 @@ CREATE TABLE persons (
 ) STRICT, WITHOUT ROWID;
 
 -- Keys of persons, wrapped by the key of their group. Apart from the persons and clustered by group, because an
--- erasure rewrites one group.
+-- erasure rewrites one group. No foreign key: without an index by person, each erasure would search all groups.
 CREATE TABLE person_keys (
     grp     INTEGER NOT NULL,
-    person  TEXT NOT NULL REFERENCES persons (id) ON DELETE CASCADE,
+    person  TEXT NOT NULL,
     wrapped BLOB NOT NULL,
     PRIMARY KEY (grp, person)
 ) STRICT, WITHOUT ROWID;

@@ -19,6 +19,9 @@ impl fmt::Display for StoreId {
     }
 }
 
+/// A value and its authentication code, as they lie in a row.
+pub(crate) type Coded = (Vec<u8>, Vec<u8>);
+
 /// A setting in `meta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Setting {
@@ -116,7 +119,7 @@ impl Setting {
         Finding::Setting { table: "meta", name: self.name().to_owned() }
     }
 
-    fn raw(self, conn: &Connection) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreFault> {
+    fn raw(self, conn: &Connection) -> Result<Option<Coded>, StoreFault> {
         conn.prepare_cached("SELECT value, mac FROM meta WHERE name = ?1")
             .and_then(|mut s| s.query_row([self.name()], |row| Ok((row.get(0)?, row.get(1)?))).optional())
             .doing("read a setting")

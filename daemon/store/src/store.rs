@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use doorward_core::audit::{Journal, JournalFault};
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Wall;
 use doorward_protocol::audit::{Broken, Entry, Head, Record, What};
 use doorward_protocol::ids::{PersonId, SiteId, TerminalId};
+use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, TransactionBehavior};
 use zeroize::Zeroizing;
 
 use crate::anchor::{Anchor, Mark};
@@ -18,7 +17,7 @@ use crate::batch::{self, Batch};
 use crate::chain;
 use crate::durable;
 use crate::epoch::{self, EpochKey};
-use crate::fault::{BUSY_MS_MAX, Doing, Finding, StoreFault};
+use crate::fault::{Doing, Finding, StoreFault};
 use crate::keys::StoreKeys;
 use crate::ring::Ring;
 use crate::rows::{PersonRecord, PersonRow, StoredTemplate, TemplateRow};
@@ -26,6 +25,7 @@ use crate::rules;
 use crate::sealed::Key;
 use crate::settings::{Identity, Setting};
 use crate::state::State;
+use crate::waiting;
 
 /// Records handed out at once: a batch of this size stays below 256 KiB with usual entries.
 pub const RECORDS_MAX: usize = 1000;
@@ -33,9 +33,6 @@ pub const RECORDS_MAX: usize = 1000;
 /// Entries that may be durable without the anchor having followed. A disk that takes the log but not the anchor is
 /// broken, and a store whose rollback would go unnoticed is worth no trust.
 const UNANCHORED_MAX: u64 = 256;
-
-/// How long emptying the log waits for readers in other processes.
-const READER_WAIT: Duration = Duration::from_millis(100);
 
 /// How often a read starts over because another process erased somebody meanwhile.
 const EPOCH_TRIES: u32 = 3;
@@ -288,7 +285,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault::AcknowledgedAhead`] for records that do not exist.
     pub fn acknowledge(&mut self, through: u64) -> Result<(), StoreFault> {
-        let tx = begin(&mut self.conn)?;
+        let tx = self.anchor.begin(&mut self.conn)?;
         let head = chain::newest(&tx, &self.keys)?.0.seq;
         if through > head {
             return Err(StoreFault::AcknowledgedAhead { through, head });
@@ -340,10 +337,10 @@ impl Store {
         self.require_anchor()?;
         let epoch_file = epoch::path(&self.path);
         if self.erasure_pending {
-            epoch::trim(&epoch_file, &self.keys, &mut self.conn)?;
+            epoch::trim(&epoch_file, &self.keys, self.anchor.begin(&mut self.conn)?)?;
             self.erasure_pending = false;
         }
-        let tx = begin(&mut self.conn)?;
+        let tx = self.anchor.begin(&mut self.conn)?;
         let counts = Setting::Epoch.get_number(&tx, &self.keys)?;
         let epoch = epoch_key(&epoch_file, &self.keys, counts, &mut self.epoch)?;
         let mut batch = Batch::new(&tx, &self.keys, epoch, self.audit_rows_max)?;
@@ -362,7 +359,7 @@ impl Store {
         if next.is_some() {
             self.epoch = next;
             self.erasure_pending = true;
-            epoch::trim(&epoch_file, &self.keys, &mut self.conn)?;
+            epoch::trim(&epoch_file, &self.keys, self.anchor.begin(&mut self.conn)?)?;
             self.erasure_pending = false;
             reached(Step::OldEpochGone);
             empty_log(&self.conn)?;
@@ -373,7 +370,7 @@ impl Store {
 
     fn append_entry(&mut self, what: &What, at: Wall) -> Result<u64, StoreFault> {
         self.require_anchor()?;
-        let tx = begin(&mut self.conn)?;
+        let tx = self.anchor.begin(&mut self.conn)?;
         let head = chain::append(&tx, &self.keys, self.audit_rows_max, what, at)?;
         tx.commit().doing("commit")?;
         self.note(head);
@@ -498,17 +495,12 @@ fn show_templates(
     Ok(shown)
 }
 
-pub(crate) fn begin(conn: &mut Connection) -> Result<rusqlite::Transaction<'_>, StoreFault> {
-    conn.transaction_with_behavior(TransactionBehavior::Immediate).doing("lock the database")
-}
-
 /// Moves the log into the database and truncates it. A reader in another process may hinder that, and no door waits for
 /// it long: what stays in the log is sealed under keys that are gone, and goes with the next time.
 pub(crate) fn empty_log(conn: &Connection) -> Result<(), StoreFault> {
-    let doing = "empty the log";
-    conn.busy_timeout(READER_WAIT).doing(doing)?;
-    let emptied = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).doing(doing);
-    conn.busy_timeout(Duration::from_millis(BUSY_MS_MAX)).doing(doing)?;
+    waiting::briefly(conn)?;
+    let emptied = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).doing("empty the log");
+    waiting::patiently(conn)?;
     emptied
 }
 

@@ -69,7 +69,7 @@ pub struct Offer {
 #[must_use]
 pub fn list() -> Vec<Listed> {
     let mut listed = Vec::new();
-    for found in nodes().iter().filter_map(|node| Found::open(node).ok()) {
+    for found in look_around().0 {
         let offer = |code: [u8; 4]| Offer {
             code: String::from_utf8_lossy(&code).into_owned(),
             sizes: found.device.sizes(code),
@@ -109,9 +109,9 @@ impl<P: Pixel> V4l2Camera<P> {
         if config.rate == 0 || !(8..=16).contains(&config.y16_bits) || config.depth_unit_um == 0 {
             return Err(refused("rate, bits and depth unit must be set".to_owned()));
         }
-        let mut found: Vec<Found> = nodes().iter().filter_map(|node| Found::open(node).ok()).collect();
+        let (mut found, closed) = look_around();
         let described: Vec<Described<'_>> = found.iter().map(Found::describe).collect();
-        let chosen = choose::<P>(&described, config).map_err(refused)?;
+        let chosen = choose::<P>(&described, config).map_err(|why| refused(why + &closed))?;
         let device = found.swap_remove(chosen).device;
         let layout = agree::<P>(&device, config)?;
         let queue =
@@ -226,23 +226,37 @@ struct Found {
     codes: Vec<[u8; 4]>,
 }
 
+/// The capture nodes of this machine, and which nodes could not be looked at, as the end of a sentence.
+fn look_around() -> (Vec<Found>, String) {
+    let (mut found, mut closed) = (Vec::new(), String::new());
+    for node in nodes() {
+        match Found::open(&node) {
+            Ok(Some(one)) => found.push(one),
+            Ok(None) => {}
+            Err(e) => closed.push_str(&format!("; {} cannot be opened: {e}", node.display())),
+        }
+    }
+    (found, closed)
+}
+
 impl Found {
-    fn open(path: &Path) -> io::Result<Self> {
+    /// Opens a node; `None` where it does not capture pictures.
+    fn open(path: &Path) -> io::Result<Option<Self>> {
         let device = Device::open(path)?;
         let Capability { driver, card, bus, captures } = device.capability()?;
         if !captures {
-            return Err(io::Error::other("not a capture node"));
+            return Ok(None);
         }
         let (major, minor) = device.number()?;
         let node = identity::Node::look_up(Path::new("/sys"), Path::new("/dev"), major, minor);
-        Ok(Self {
+        Ok(Some(Self {
             node: path.to_owned(),
             codes: device.formats(),
             device,
             from_program: identity::is_virtual(&driver, &bus, &node),
             identity: Identity { driver, card, bus, usb: node.usb, by_path: node.links.first().cloned() },
             links: node.links,
-        })
+        }))
     }
 
     fn describe(&self) -> Described<'_> {
@@ -300,7 +314,13 @@ fn agree<P: Pixel>(device: &Device, config: &CameraConfig) -> Result<Layout, Cam
     let mut slower: Option<(f64, PixelFormat, [u8; 4])> = None;
     for format in P::FORMATS {
         for code in format.codes().iter().filter(|code| offered.contains(**code)) {
-            let Ok(agreed) = device.set_format(**code, config.width, config.height) else { continue };
+            let agreed = match device.set_format(**code, config.width, config.height) {
+                Ok(agreed) => agreed,
+                Err(e) if e.raw_os_error() == Some(libc::EBUSY) => {
+                    return Err(system(&config.name, "set the format; another program uses the camera", e));
+                }
+                Err(_) => continue,
+            };
             let Ok(layout) = layout(&agreed, *format, **code, config) else { continue };
             let rate = device.set_rate(config.rate).unwrap_or_else(|| f64::from(config.rate));
             if rate >= RATE_SHARE * f64::from(config.rate) {

@@ -1,6 +1,6 @@
 //! The door's wires, over the kernel's GPIO character device.
 //!
-//! * [`line`]: which line is meant, and what its levels mean.
+//! * [`mod@line`]: which line is meant, and what its levels mean.
 //! * [`relay`]: the lock; also over any `embedded-hal` pin.
 //! * [`inputs`]: contact, request to exit, fire, tamper.
 //! * [`panel`]: two lamps and a buzzer.

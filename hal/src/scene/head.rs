@@ -35,8 +35,7 @@ impl Head {
     pub(super) fn of(face: &Detection) -> Self {
         let marks = face.landmarks.points();
         let [left_eye, right_eye, _, left_mouth, right_mouth] = marks;
-        // A turned head shows its eyes closer together; the box limits by how much that can make it seem far.
-        let eyes = face.landmarks.eye_distance().max(0.36 * face.region.width);
+        let eyes = eye_distance(face);
         let (between, mouth) = (left_eye.middle(right_eye), left_mouth.middle(right_mouth));
         let roll = (right_eye.y - left_eye.y).atan2(right_eye.x - left_eye.x).clamp(-0.5, 0.5);
         let centre = face.region.centre();
@@ -45,7 +44,7 @@ impl Head {
             centre: Point::new(centre.x, centre.y - 0.05 * face.region.height),
             half: Point::new(0.55 * face.region.width, 0.57 * face.region.height),
             tilt: roll.sin_cos(),
-            distance: PUPILS_MM * focal() / eyes,
+            distance: distance(face),
             eyes,
             marks,
             chin,
@@ -106,8 +105,10 @@ impl Head {
     }
 
     fn body(&self, p: Point) -> Option<(f32, f32)> {
-        let (x, y) = ((p.x - self.chin.x) / self.eyes, (p.y - self.chin.y) / self.eyes);
-        let neck = (y > -0.6 && x.abs() < 0.92).then(|| {
+        // A head turns on its neck: the neck stays nearer to the middle of the head than the chin does.
+        let middle = mix(self.centre.x, self.chin.x, 0.3);
+        let (x, y) = ((p.x - middle) / self.eyes, (p.y - self.chin.y) / self.eyes);
+        let neck = (y > 0.55 * x.abs() - 0.7 && x.abs() < 0.92).then(|| {
             let round = (1.0 - (x / 0.92).powi(2)).sqrt();
             (self.distance + 92.0 - 45.0 * round, mix(0.4, 0.85, round))
         });
@@ -124,6 +125,16 @@ impl Head {
             (neck, shoulders) => neck.or(shoulders),
         }
     }
+}
+
+/// Where a head of usual size is that looks as large as this face, millimetres from the camera.
+pub(super) fn distance(face: &Detection) -> f32 {
+    PUPILS_MM * focal() / eye_distance(face)
+}
+
+/// A turned head shows its eyes closer together; the box limits by how much that can make it seem far.
+fn eye_distance(face: &Detection) -> f32 {
+    face.landmarks.eye_distance().max(0.36 * face.region.width)
 }
 
 /// Distances, millimetres, of the persons before a wall.

@@ -38,6 +38,7 @@ struct Prepared {
     face: Detection,
     alone: OnceLock<Standing>,
     print: OnceLock<Held>,
+    carbon_print: OnceLock<Held>,
     screen: OnceLock<Held>,
     /// Pairs with this portrait at the left. Weak, so that two portraits shown both ways round do not keep each other.
     beside: Mutex<Vec<(Weak<Prepared>, Arc<Standing>)>>,
@@ -76,6 +77,7 @@ impl Portrait {
             face: placed(detection, x, y, Point::default()),
             alone: OnceLock::new(),
             print: OnceLock::new(),
+            carbon_print: OnceLock::new(),
             screen: OnceLock::new(),
             beside: Mutex::new(Vec::new()),
         };
@@ -96,6 +98,10 @@ impl Portrait {
 
     pub(super) fn print(&self) -> &Held {
         self.0.print.get_or_init(|| Held::print(self))
+    }
+
+    pub(super) fn carbon_print(&self) -> &Held {
+        self.0.carbon_print.get_or_init(|| Held::carbon_print(self))
     }
 
     pub(super) fn screen(&self) -> &Held {

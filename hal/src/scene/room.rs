@@ -15,7 +15,7 @@ const DOOR_MM: [f32; 3] = [260.0, 1110.0, -1130.0];
 const TILE_MM: f32 = 330.0;
 const SKIRTING_MM: f32 = 95.0;
 /// Rays per pixel along each axis.
-const RAYS: u32 = 3;
+const RAYS: u32 = 2;
 
 /// What one ray meets.
 struct Hit {

@@ -49,14 +49,14 @@ impl Sensor {
         let light: [u8; 256] = std::array::from_fn(|v| byte(v as f32 * flicker));
         // Noise in 1/256 of a level for one table unit: grows with the root of the light.
         let strength: [i32; 256] =
-            std::array::from_fn(|v| ((0.9 + 0.09 * (v as f32).sqrt()) / UNIT * 256.0) as i32);
+            std::array::from_fn(|v| ((0.6 + 0.05 * (v as f32).sqrt()) / UNIT * 256.0) as i32);
         for (y, row) in plane.pixels_mut().chunks_mut(WIDTH as usize).enumerate() {
             let grey = self.row(sequence, y, 0, row.len());
             let tint = self.row(sequence, y, 1, row.len() + 2);
             for (x, pixel) in row.iter_mut().enumerate() {
                 for (c, value) in pixel.iter_mut().enumerate() {
                     let level = light[usize::from(*value)];
-                    let noise = i32::from(grey[x]) + i32::from(tint[x + c]) / 2;
+                    let noise = i32::from(grey[x]) + i32::from(tint[x + c]) / 4;
                     *value = clamped(i32::from(level) + ((noise * strength[usize::from(level)] + 128) >> 8));
                 }
             }

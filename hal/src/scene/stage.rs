@@ -148,8 +148,7 @@ impl<P: Send + Sync> Camera<P> for StageCamera<P> {
             };
             let waited = now.since(began);
             if waited >= wait {
-                let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-                return Err(CameraFault::Stalled { camera: self.name.to_owned(), waited_ms });
+                return Err(CameraFault::stalled(self.name.to_owned(), waited));
             }
             self.shared.clock.sleep(pause.min(wait - waited));
         }

@@ -6,9 +6,9 @@ use doorward_core::geometry::{Landmarks, Point, Rect};
 use doorward_core::vision::Detection;
 
 use super::head::{self, Head};
-use super::portrait::Portrait;
+use super::portrait::{Portrait, placed};
 use super::view::{Wish, view};
-use super::{HEIGHT, Layers, WIDTH, byte, mix, smooth};
+use super::{HEIGHT, Layers, WIDTH, byte, mix, smooth, word};
 
 /// Width of the face of a person alone: half a metre from a camera of this field of view.
 const FACE_ALONE: (f32, f32) = (138.0, 162.0);
@@ -29,20 +29,43 @@ pub(super) struct Sway {
 }
 
 impl Sway {
-    /// Where a point near `centre` moves.
+    /// Where a point of a body around `centre` moves.
     fn apply(&self, centre: Point, p: Point) -> Point {
-        let (x, y) = (p.x - centre.x, p.y - centre.y);
-        Point::new(
-            p.x + self.growth * x - self.roll * y + self.right,
-            p.y + self.growth * y + self.roll * x + self.down,
-        )
+        let (right, down) = self.drift(centre, p.y).at(p.x);
+        Point::new(p.x + right, p.y + down)
+    }
+
+    fn drift(&self, centre: Point, y: f32) -> Drift {
+        let y = y - centre.y;
+        Drift {
+            right: self.right - self.roll * y - self.growth * centre.x,
+            down: self.down + self.growth * y - self.roll * centre.x,
+            growth: self.growth,
+            roll: self.roll,
+        }
+    }
+}
+
+/// How far the points of one row move: linear along the row.
+struct Drift {
+    right: f32,
+    down: f32,
+    growth: f32,
+    roll: f32,
+}
+
+impl Drift {
+    fn at(&self, x: f32) -> (f32, f32) {
+        (self.right + self.growth * x, self.down + self.roll * x)
     }
 }
 
 /// One or two live persons at rest, ready to be moved.
 #[derive(Debug)]
 pub(super) struct Standing {
-    layers: Layers,
+    /// Colour and infrared, see [`word`].
+    light: Vec<u32>,
+    range: Vec<u16>,
     /// How far each pixel follows the person it belongs to, 0 to 1.
     weight: Vec<f32>,
     faces: Vec<Detection>,
@@ -74,7 +97,7 @@ impl Standing {
         let (left_view, left_face) = view(left, &wish(163.0));
         let (right_view, right_face) = view(right, &wish(HALF as f32 - 163.0));
         let start = WIDTH - HALF;
-        let right_face = super::portrait::placed(&right_face, 1.0, 1.0, Point::new(start as f32, 0.0));
+        let right_face = placed(&right_face, 1.0, 1.0, Point::new(start as f32, 0.0));
         let mut pixels = Vec::with_capacity((WIDTH * HEIGHT) as usize);
         for y in 0..HEIGHT {
             for x in 0..WIDTH {
@@ -103,7 +126,8 @@ impl Standing {
                 weight.push(head.following(p) * smooth(0.0, STILL_BORDER, sides.min(seam)));
             }
         }
-        Self { layers: Layers { colour, infrared, range }, weight, faces, split }
+        let light = colour.pixels().iter().zip(infrared.pixels()).map(|(rgb, grey)| word::pack(*rgb, *grey));
+        Self { light: light.collect(), range: range.pixels().to_vec(), weight, faces, split }
     }
 
     /// The faces after the motion.
@@ -125,46 +149,42 @@ impl Standing {
     /// All layers after the motion. Colour and infrared are interpolated, so that motion below a pixel shows; a range
     /// between head and wall is nobody's, so depth takes the nearest.
     pub(super) fn moved(&self, sways: &[Sway; 2]) -> Layers {
-        let mut layers = self.layers.clone();
-        let centre = |k: usize| self.faces[k.min(self.faces.len() - 1)].region.centre();
-        let people = [(centre(0), sways[0]), (centre(1), sways[1])];
-        let (colour, infrared, range) =
-            (self.layers.colour.pixels(), self.layers.infrared.pixels(), self.layers.range.pixels());
-        let (colour_out, infrared_out, range_out) =
-            (layers.colour.pixels_mut(), layers.infrared.pixels_mut(), layers.range.pixels_mut());
+        let count = (WIDTH * HEIGHT) as usize;
+        let (mut colour, mut infrared) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut range = Vec::with_capacity(count);
         let width = WIDTH as usize;
-        for y in 1..HEIGHT as usize - 2 {
-            for x in 1..width - 2 {
+        let last = (self.faces.len() - 1).min(1);
+        for (y, weights) in self.weight.chunks_exact(width).enumerate() {
+            let drifts = [0, last].map(|k| sways[k].drift(self.faces[k].region.centre(), y as f32));
+            for (x, weight) in weights.iter().enumerate() {
                 let here = y * width + x;
-                let weight = self.weight[here];
-                if weight <= 0.0 {
+                if *weight <= 0.0 {
+                    let (rgb, grey) = word::unpack(self.light[here]);
+                    colour.push(rgb);
+                    infrared.push(grey);
+                    range.push(self.range[here]);
                     continue;
                 }
-                let (centre, sway) = people[usize::from(x as u32 >= self.split)];
-                let p = Point::new(x as f32, y as f32);
-                let to = sway.apply(centre, p);
-                let from_x = (p.x - weight * (to.x - p.x)).clamp(0.0, (WIDTH - 2) as f32);
-                let from_y = (p.y - weight * (to.y - p.y)).clamp(0.0, (HEIGHT - 2) as f32);
-                let (column, row) = (from_x as usize, from_y as usize);
-                let at = row * width + column;
-                let spots = [at, at + 1, at + width, at + width + 1];
-                let shares = shares(from_x - column as f32, from_y - row as f32);
-                colour_out[here] = std::array::from_fn(|c| blend(spots.map(|s| colour[s][c]), shares));
-                infrared_out[here] = blend(spots.map(|s| infrared[s]), shares);
-                range_out[here] = range[(from_y + 0.5) as usize * width + (from_x + 0.5) as usize];
+                let drift = &drifts[usize::from(x as u32 >= self.split)];
+                let (right, down) = drift.at(x as f32);
+                // In 1/256 of a pixel. The still border is wider than any drift, so neither is negative.
+                let from_x = ((x as f32 - weight * right) * 256.0) as u32;
+                let from_y = ((y as f32 - weight * down) * 256.0) as u32;
+                let at = (from_y >> 8) as usize * width + (from_x >> 8) as usize;
+                let light = word::bilinear(&self.light, width, at, from_x & 255, from_y & 255);
+                let (rgb, grey) = word::unpack(light);
+                colour.push(rgb);
+                infrared.push(grey);
+                range.push(
+                    self.range[((from_y + 128) >> 8) as usize * width + ((from_x + 128) >> 8) as usize],
+                );
             }
         }
-        layers
+        let whole = "one value for each place";
+        Layers {
+            colour: Plane::new(WIDTH, HEIGHT, colour).expect(whole),
+            infrared: Plane::new(WIDTH, HEIGHT, infrared).expect(whole),
+            range: Plane::new(WIDTH, HEIGHT, range).expect(whole),
+        }
     }
-}
-
-/// Bilinear weights in 1/65536 of the four pixels around a place `x`, `y` behind the first.
-pub(super) fn shares(x: f32, y: f32) -> [u32; 4] {
-    let (x, y) = ((x * 256.0) as u32, (y * 256.0) as u32);
-    [(256 - x) * (256 - y), x * (256 - y), (256 - x) * y, x * y]
-}
-
-pub(super) fn blend(values: [u8; 4], shares: [u32; 4]) -> u8 {
-    let sum: u32 = values.iter().zip(shares).map(|(v, s)| u32::from(*v) * s).sum();
-    ((sum + 32_768) >> 16) as u8
 }

@@ -6,11 +6,14 @@ use doorward_core::geometry::Point;
 use doorward_core::vision::Detection;
 
 use super::portrait::{Portrait, placed};
-use super::{byte, smooth};
+use super::{byte, mix, smooth};
 use crate::photo;
 
-/// Over this many pixels the photograph fades into its continuation.
-const FEATHER: f32 = 44.0;
+/// Over this many pixels the photograph fades into its continuation. Long, because a photograph that seems to end
+/// looks like a sheet to a liveness model.
+const FEATHER: f32 = 80.0;
+/// The same where a head reaches the border: it is what must stay sharp.
+const FEATHER_HEAD: f32 = 14.0;
 
 /// What a view asks for, pixels.
 #[derive(Debug, Clone, Copy)]
@@ -87,26 +90,30 @@ fn continued(picture: &Plane<Rgb>, corner: (i32, i32), wish: &Wish, face: &Detec
     let empty = || Level { width, height, cells: vec![[0.0; 4]; width * height] };
     let (mut photo, mut ground) = (empty(), empty());
     let (region, centre) = (face.region, face.region.centre());
-    let outside_head = |x: i32, y: i32| {
+    let outside_head = |x: i32, y: i32, up: f32| {
         let across = (x as f32 - centre.x) / (0.85 * region.width);
-        let down = (y as f32 - centre.y) / (if (y as f32) < centre.y { 0.85 } else { 0.55 } * region.height);
+        let down = (y as f32 - centre.y) / (if (y as f32) < centre.y { up } else { 0.55 } * region.height);
         smooth(0.9, 1.1, across.hypot(down))
     };
     // A border that lies outside the view needs no fading.
-    let fade = |at: i32, length: i32, view: i32, corner: i32| {
-        let from = if corner > 0 { smooth(-0.5, FEATHER, at as f32) } else { 1.0 };
-        let to = if corner + length < view { smooth(-0.5, FEATHER, (length - 1 - at) as f32) } else { 1.0 };
+    let fade = |at: i32, length: i32, view: i32, corner: i32, feather: f32| {
+        let from = if corner > 0 { smooth(-0.5, feather, at as f32) } else { 1.0 };
+        let to = if corner + length < view { smooth(-0.5, feather, (length - 1 - at) as f32) } else { 1.0 };
         from.min(to)
     };
     let (columns, rows) = (picture.width() as i32, picture.height() as i32);
     for y in corner.1.max(0)..(corner.1 + rows).min(height as i32) {
-        let down = fade(y - corner.1, rows, height as i32, corner.1);
+        let down = |feather| fade(y - corner.1, rows, height as i32, corner.1, feather);
         let row = picture.row((y - corner.1) as u32);
         for x in corner.0.max(0)..(corner.0 + columns).min(width as i32) {
-            let weight = down * fade(x - corner.0, columns, width as i32, corner.0);
+            let across = |feather| fade(x - corner.0, columns, width as i32, corner.0, feather);
+            let feather = mix(FEATHER_HEAD, FEATHER, outside_head(x, y, 0.85));
+            let weight = down(feather) * across(feather);
             let [r, g, b] = row[(x - corner.0) as usize].map(|c| f32::from(c) * weight);
-            let (at, share) = (y as usize * width + x as usize, outside_head(x, y));
+            let at = y as usize * width + x as usize;
             photo.cells[at] = [r, g, b, weight];
+            // Hair that a photograph cuts off is as wide at its edge as lower down.
+            let share = outside_head(x, y, 1.6);
             ground.cells[at] = photo.cells[at].map(|v| v * share);
         }
     }

@@ -67,7 +67,12 @@ impl Check {
         let blend_min = self.needed("blend_min", raw.blend_min.take())?;
         self.that("score_min", (0.1..=0.99).contains(&score_min), score_min, "0.1 to 0.99")?;
         self.that("overlap_max", (0.0..1.0).contains(&overlap_max), overlap_max, "0 to below 1")?;
-        self.that("blend_min", blend_min > overlap_max && blend_min <= 1.0, blend_min, "above overlap_max, to 1")?;
+        self.that(
+            "blend_min",
+            blend_min > overlap_max && blend_min <= 1.0,
+            blend_min,
+            "above overlap_max, to 1",
+        )?;
         let entry = self.model(role, raw)?;
         let (height, width) = (entry.signature.input.shape[2], entry.signature.input.shape[3]);
         let expected = detector::outputs(height, width);

@@ -154,7 +154,10 @@ impl Manifest {
             version,
             digest: Sha256::digest(bytes).into(),
             detector: under(Role::Detector).detector(Role::Detector, raw.detector)?,
-            detector_distant: raw.detector_distant.map(|model| under(distant).detector(distant, model)).transpose()?,
+            detector_distant: raw
+                .detector_distant
+                .map(|model| under(distant).detector(distant, model))
+                .transpose()?,
             embedding: under(Role::Embedding).embedding(raw.embedding)?,
             liveness: liveness.collect::<Result<_, _>>()?,
             calibration_data: check.under("calibration").text("data", raw.calibration.data)?,

@@ -9,7 +9,11 @@ fn port(name: &str, shape: &[usize]) -> Port {
 }
 
 fn signature() -> Signature {
-    Signature { model: "embedding root.onnx".into(), input: port("x", &[1, 4]), outputs: vec![port("y", &[1, 4])] }
+    Signature {
+        model: "embedding root.onnx".into(),
+        input: port("x", &[1, 4]),
+        outputs: vec![port("y", &[1, 4])],
+    }
 }
 
 fn load(bytes: &[u8], signature: Signature) -> Result<Box<dyn Engine>, EngineFault> {
@@ -80,7 +84,12 @@ fn truncated_and_garbled_files_are_refused_without_a_panic() {
     for length in 1..whole.len() - 1 {
         // A cut may fall between two parts and leave a smaller sound file, but never the network that was asked for.
         if let Ok(engine) = load(&whole[..length], wanted()) {
-            assert!(length > whole.len() - 24, "cut at {length} of {} loads in {}", whole.len(), engine.name());
+            assert!(
+                length > whole.len() - 24,
+                "cut at {length} of {} loads in {}",
+                whole.len(),
+                engine.name()
+            );
         }
     }
     for place in 0..whole.len() {

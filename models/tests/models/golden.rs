@@ -9,7 +9,7 @@ use doorward_models::vision::Models;
 use crate::npy;
 
 /// A folder beside the checkout, or nothing, said loudly.
-pub fn beside(name: &str) -> Option<PathBuf> {
+pub(crate) fn beside(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
     if !path.is_dir() {
         eprintln!("skipped: {} is absent, this test compares nothing", path.display());
@@ -19,7 +19,7 @@ pub fn beside(name: &str) -> Option<PathBuf> {
 }
 
 /// Every engine that this build and this machine have.
-pub fn kinds() -> Vec<EngineKind> {
+pub(crate) fn kinds() -> Vec<EngineKind> {
     let mut kinds = vec![EngineKind::Tract];
     let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/onnxruntime/libonnxruntime.so");
     if cfg!(feature = "ort") && library.is_file() {
@@ -59,7 +59,8 @@ fn the_embedding_is_that_of_the_reference() {
     let Some(models) = beside("models") else { return };
     for (expected, found) in compare(&models, "mobilefacenet_foamliu_112", &[("embedding", &[1, 128])]) {
         let (a, b) = (&expected[0].values, &found[0].values);
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+        let dot =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
         let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
         assert!(cosine >= 0.9999, "cosine {cosine}");
     }
@@ -80,7 +81,8 @@ fn liveness_is_that_of_the_reference() {
 fn the_detector_is_that_of_the_reference() {
     let Some(models) = beside("models") else { return };
     let outputs = doorward_models::detector::outputs(320, 320);
-    let ports: Vec<(&str, &[usize])> = outputs.iter().map(|p| (p.name.as_str(), p.shape.as_slice())).collect();
+    let ports: Vec<(&str, &[usize])> =
+        outputs.iter().map(|p| (p.name.as_str(), p.shape.as_slice())).collect();
     for (expected, found) in compare(&models, "yunet_n_320_320", &ports) {
         let off = largest_difference(&expected, &found);
         assert!(off <= 1e-4, "{off}");

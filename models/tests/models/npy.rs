@@ -5,7 +5,7 @@ use std::path::Path;
 use doorward_models::engine::Tensor;
 
 /// Reads one array.
-pub fn read(path: &Path) -> Tensor {
+pub(crate) fn read(path: &Path) -> Tensor {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("read {}: {e}", path.display()));
     assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00", "{} is no .npy of version 1", path.display());
     let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));

@@ -40,11 +40,17 @@ const INTS: usize = 7;
 
 /// A graph in the making.
 #[derive(Default)]
-pub struct Graph(Message);
+pub(crate) struct Graph(Message);
 
 impl Graph {
     /// Adds a node with one output that carries the node's name. Attributes are lists of whole numbers.
-    pub fn node(self, operator: &str, inputs: &[&str], output: &str, attributes: &[(&str, &[usize])]) -> Self {
+    pub(crate) fn node(
+        self,
+        operator: &str,
+        inputs: &[&str],
+        output: &str,
+        attributes: &[(&str, &[usize])],
+    ) -> Self {
         let mut node = Message::default();
         for input in inputs {
             node = node.text(1, input);
@@ -59,24 +65,24 @@ impl Graph {
     }
 
     /// Adds constant numbers.
-    pub fn constant(self, name: &str, shape: &[usize], values: &[f32]) -> Self {
+    pub(crate) fn constant(self, name: &str, shape: &[usize], values: &[f32]) -> Self {
         let tensor = shape.iter().fold(Message::default(), |t, side| t.number(1, *side));
         let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Self(self.0.message(5, tensor.number(2, FLOAT).text(8, name).bytes(9, &raw)))
     }
 
     /// Declares an input.
-    pub fn input(self, name: &str, shape: &[usize]) -> Self {
+    pub(crate) fn input(self, name: &str, shape: &[usize]) -> Self {
         Self(self.0.message(11, port(name, shape)))
     }
 
     /// Declares an output.
-    pub fn output(self, name: &str, shape: &[usize]) -> Self {
+    pub(crate) fn output(self, name: &str, shape: &[usize]) -> Self {
         Self(self.0.message(12, port(name, shape)))
     }
 
     /// The bytes of the ONNX file.
-    pub fn file(self) -> Vec<u8> {
+    pub(crate) fn file(self) -> Vec<u8> {
         let operators = Message::default().text(1, "").number(2, 13);
         let graph = self.0.text(2, "tiny");
         Message::default().number(1, 8).message(7, graph).message(8, operators).0
@@ -84,9 +90,8 @@ impl Graph {
 }
 
 fn port(name: &str, shape: &[usize]) -> Message {
-    let dimensions = shape.iter().fold(Message::default(), |s, side| {
-        s.message(1, Message::default().number(1, *side))
-    });
+    let dimensions =
+        shape.iter().fold(Message::default(), |s, side| s.message(1, Message::default().number(1, *side)));
     let tensor = Message::default().number(1, FLOAT).message(2, dimensions);
     Message::default().text(1, name).message(2, Message::default().message(1, tensor))
 }

@@ -69,7 +69,10 @@ fn h5_exchanged_weights_are_refused_by_name() {
     tiny::write(folder.path(), |text| text);
     fs::write(folder.path().join("know.onnx"), tiny::liveness()).unwrap();
     let text = refusal(open(folder.path()));
-    assert!(text.contains("embedding model") && text.contains("know.onnx") && text.contains("pins"), "{text}");
+    assert!(
+        text.contains("embedding model") && text.contains("know.onnx") && text.contains("pins"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -149,7 +152,8 @@ fn files_beyond_their_bound_are_refused_before_they_fill_the_memory() {
 
 #[test]
 fn a_wrong_golden_value_stops_the_load() {
-    let pack = |value| edited("deviation = [255.0", &format!("golden = [{value}]\ndeviation = [255.0")).unwrap();
+    let pack =
+        |value| edited("deviation = [255.0", &format!("golden = [{value}]\ndeviation = [255.0")).unwrap();
     // The first output of the tiny detector is the class score of cell 0: zero.
     assert!(Models::load(&pack("0.0"), &EngineKind::Tract).is_ok());
     let text = chain(&Models::load(&pack("0.01"), &EngineKind::Tract).err().expect("a refusal"));
@@ -166,7 +170,8 @@ fn a_pack_without_a_distant_detector_says_so() {
 
 #[test]
 fn weights_that_are_no_network_are_refused_by_name() {
-    let digest: String = <sha2::Sha256 as sha2::Digest>::digest(b"garbage").iter().map(|b| format!("{b:02x}")).collect();
+    let digest: String =
+        <sha2::Sha256 as sha2::Digest>::digest(b"garbage").iter().map(|b| format!("{b:02x}")).collect();
     let folder = tempfile::tempdir().unwrap();
     tiny::write(folder.path(), |text| {
         let start = text.find("know.onnx\"\nsha256 = \"").unwrap() + 21;

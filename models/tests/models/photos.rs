@@ -5,6 +5,7 @@ use std::path::Path;
 use doorward_core::frame::{Plane, Rgb};
 use doorward_core::geometry::{Landmarks, Point, Rect};
 use doorward_core::template::UnitVector;
+use doorward_core::vision::{Detection, Vision as _};
 use doorward_models::detector::{DetectionLimits, Detector, outputs};
 use doorward_models::embedding::Embedder;
 use doorward_models::engine::{self, EngineKind, Port, Signature};
@@ -12,7 +13,7 @@ use doorward_models::liveness::Liveness;
 use doorward_models::pack::{Manifest, ModelEntry, Pack, find};
 use doorward_models::pixels::{Alignment, Colour, Normalisation};
 use doorward_models::vision::Models;
-use doorward_core::vision::Vision as _;
+use image::{DynamicImage, ImageDecoder as _, ImageReader};
 use serde_json::Value;
 
 use crate::golden::beside;
@@ -29,14 +30,19 @@ struct Face {
     live: [f32; 2],
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "the reference was f32 before it was written as text")]
 fn number(value: &Value) -> f32 {
     value.as_f64().expect("a number") as f32
 }
 
 fn face(value: &Value) -> Face {
     let list = |key: &str| value[key].as_array().unwrap().iter().map(number).collect::<Vec<_>>();
-    let points: Vec<Point> =
-        value["points"].as_array().unwrap().iter().map(|p| Point::new(number(&p[0]), number(&p[1]))).collect();
+    let points: Vec<Point> = value["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| Point::new(number(&p[0]), number(&p[1])))
+        .collect();
     let [x, y, width, height] = list("box_xywh").try_into().unwrap();
     Face {
         score: number(&value["score"]),
@@ -60,11 +66,15 @@ fn photos() -> Option<Vec<(String, Plane<Rgb>, Vec<Face>)>> {
     Some(references.into_iter().map(photo).collect())
 }
 
+/// Decodes a photograph and turns it upright, as its camera says.
 fn picture(path: &Path) -> Plane<Rgb> {
-    let decoded = image::open(path).unwrap().into_rgb8();
-    let (width, height) = decoded.dimensions();
+    let mut decoder = ImageReader::open(path).unwrap().into_decoder().unwrap();
+    let upright = decoder.orientation().unwrap();
+    let mut decoded = DynamicImage::from_decoder(decoder).unwrap();
+    decoded.apply_orientation(upright);
+    let decoded = decoded.into_rgb8();
     let (pixels, _) = decoded.as_chunks::<3>();
-    Plane::new(width, height, pixels.to_vec()).unwrap()
+    Plane::new(decoded.width(), decoded.height(), pixels.to_vec()).unwrap()
 }
 
 fn manifest() -> (Pack, Manifest) {
@@ -92,24 +102,29 @@ fn boxes_and_points_are_those_of_the_reference() {
     // The reference takes the surest candidate as it is.
     let limits = DetectionLimits { score_min: 0.6, overlap_max: 0.3, blend_min: 1.0 };
     let mut detector = Detector::new(engine, &input, RAW, limits);
+    let mut offs = Vec::new();
     for (name, picture, faces) in photos {
         let found = detector.detect(&picture).unwrap();
         assert_eq!(found.len().min(5), faces.len(), "{name}");
-        // Two pixels of the detector's own input, in which one is several of the photograph.
-        let pixel = (picture.width().max(picture.height()) as f32 / 320.0).max(1.0);
         for (found, face) in found.iter().zip(&faces) {
-            let off = (found.region.x - face.region.x)
-                .abs()
-                .max((found.region.width - face.region.width).abs())
-                .max((found.region.y - face.region.y).abs())
-                .max((found.region.height - face.region.height).abs());
-            let points = found.landmarks.points().into_iter().zip(face.landmarks.points());
-            let points = points.map(|(a, b)| a.distance(b)).fold(0.0, f32::max);
-            println!("{name}: box off {off:.2}, points off {points:.2}, one pixel is {pixel:.2}");
-            assert!(off <= 2.0 * pixel && points <= 2.0 * pixel, "{name}: box {off}, points {points} px");
+            let off = off(found, face) / face.region.width;
+            println!("{name}: {:.2} % of the face off", 100.0 * off);
+            // Where two candidates are equally sure, the last digit of a pixel decides between them.
+            assert!(off <= 0.08, "{name}: {off}");
             assert!((found.score - face.score).abs() < 0.03, "{name}");
+            offs.push(off);
         }
     }
+    offs.sort_by(f32::total_cmp);
+    assert!(offs[offs.len() * 9 / 10] <= 0.02, "nine of ten faces are within two per cent: {offs:?}");
+}
+
+/// Largest distance in pixels of any edge or point.
+fn off(found: &Detection, face: &Face) -> f32 {
+    let corners = |r: Rect| [Point::new(r.x, r.y), Point::new(r.x + r.width, r.y + r.height)];
+    let corners = corners(found.region).into_iter().zip(corners(face.region));
+    let points = found.landmarks.points().into_iter().zip(face.landmarks.points());
+    corners.chain(points).map(|(a, b)| a.distance(b)).fold(0.0, f32::max)
 }
 
 #[test]
@@ -126,7 +141,7 @@ fn embeddings_are_those_of_the_reference() {
             let raw = embedder.embed(&picture, &face.landmarks).unwrap();
             let cosine = UnitVector::normalise(raw).unwrap().cosine(&face.embedding);
             println!("{name}: cosine {cosine:.5}, face {:.0} px", face.region.width);
-            assert!(cosine >= 0.99, "{name}: cosine {cosine}");
+            assert!(cosine >= 0.999, "{name}: cosine {cosine}");
         }
     }
 }
@@ -145,7 +160,11 @@ fn liveness_is_that_of_the_reference() {
                 println!("{name}: live {found:.4}, reference {:.4}", face.live[i]);
                 // Near one half a network is undecided, and the last digit of a pixel tips it.
                 let undecided = (face.live[i] - 0.5).abs() < 0.1;
-                assert!(undecided || (found - face.live[i]).abs() <= 0.1, "{name}: {found} against {}", face.live[i]);
+                assert!(
+                    undecided || (found - face.live[i]).abs() <= 0.1,
+                    "{name}: {found} against {}",
+                    face.live[i]
+                );
             }
         }
     }

@@ -10,17 +10,17 @@ use sha2::{Digest as _, Sha256};
 use crate::onnx::Graph;
 
 /// Side of the networks' inputs.
-pub const SIDE: usize = 32;
+pub(crate) const SIDE: usize = 32;
 
 const CELLS: usize = (SIDE / 8) * (SIDE / 8);
 
 /// A network that gives the square root of its input `x [1, 4]` as `y`.
-pub fn root() -> Vec<u8> {
+pub(crate) fn root() -> Vec<u8> {
     Graph::default().node("Sqrt", &["x"], "y", &[]).input("x", &[1, 4]).output("y", &[1, 4]).file()
 }
 
 /// YuNet's outputs with a face of two cells' side in each of the cells given, with its score.
-pub fn faces(cells: &[(usize, f32)]) -> Vec<u8> {
+pub(crate) fn faces(cells: &[(usize, f32)]) -> Vec<u8> {
     let mut graph = Graph::default().input("input", &[1, 3, SIDE, SIDE]);
     for port in detector::outputs(SIDE, SIDE) {
         let (length, count) = (port.shape[2], port.shape[1]);
@@ -43,7 +43,7 @@ pub fn faces(cells: &[(usize, f32)]) -> Vec<u8> {
 }
 
 /// The aligned face shrunk to 4 x 4 in three channels.
-pub fn embedding() -> Vec<u8> {
+pub(crate) fn embedding() -> Vec<u8> {
     let pool: [(&str, &[usize]); 2] = [("kernel_shape", &[8, 8]), ("strides", &[8, 8])];
     Graph::default()
         .input("input", &[1, 3, SIDE, SIDE])
@@ -54,7 +54,7 @@ pub fn embedding() -> Vec<u8> {
 }
 
 /// How green the crop is, against blue and red.
-pub fn liveness() -> Vec<u8> {
+pub(crate) fn liveness() -> Vec<u8> {
     Graph::default()
         .input("input", &[1, 3, SIDE, SIDE])
         .node("GlobalAveragePool", &["input"], "mean", &[])
@@ -65,7 +65,7 @@ pub fn liveness() -> Vec<u8> {
 }
 
 /// Writes manifest and weights; `edit` changes the manifest's text before.
-pub fn write(folder: &Path, edit: impl FnOnce(String) -> String) {
+pub(crate) fn write(folder: &Path, edit: impl FnOnce(String) -> String) {
     for (name, bytes) in files() {
         fs::write(folder.join(name), bytes).unwrap();
     }
@@ -77,7 +77,7 @@ fn files() -> [(&'static str, Vec<u8>); 3] {
 }
 
 /// The manifest of the tiny pack.
-pub fn manifest() -> String {
+pub(crate) fn manifest() -> String {
     let [see, know, live] = files().map(|(name, bytes)| {
         let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         format!(

@@ -18,28 +18,28 @@ const RELEASE_MAX: Duration = Duration::from_millis(30_100);
 
 /// What happened in one run or in all.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Events.
-    pub events: u64,
+    pub(crate) events: u64,
     /// Framesets examined.
-    pub frames: u64,
+    pub(crate) frames: u64,
     /// Grants recorded.
-    pub grants: u64,
+    pub(crate) grants: u64,
     /// Refusals recorded.
-    pub denials: u64,
+    pub(crate) denials: u64,
     /// Presentation attacks recorded.
-    pub spoofs: u64,
+    pub(crate) spoofs: u64,
     /// Decisions that could not be recorded.
-    pub unrecorded: u64,
+    pub(crate) unrecorded: u64,
     /// Power cuts in the middle of an effect.
-    pub cuts: u64,
+    pub(crate) cuts: u64,
     /// Entries at the centre.
-    pub delivered: u64,
+    pub(crate) delivered: u64,
 }
 
 impl Totals {
     /// Adds another run.
-    pub fn add(&mut self, other: &Totals) {
+    pub(crate) fn add(&mut self, other: &Totals) {
         self.events += other.events;
         self.frames += other.frames;
         self.grants += other.grants;
@@ -51,7 +51,7 @@ impl Totals {
     }
 
     /// A simulation in which something never happens proves nothing about it.
-    pub fn assert_that_everything_was_exercised(&self) {
+    pub(crate) fn assert_that_everything_was_exercised(&self) {
         for (what, count) in [
             ("grants", self.grants),
             ("denials", self.denials),
@@ -69,13 +69,20 @@ impl fmt::Display for Totals {
         write!(
             f,
             "{} events, {} framesets, {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, {} entries delivered",
-            self.events, self.frames, self.grants, self.denials, self.spoofs, self.unrecorded, self.cuts, self.delivered
+            self.events,
+            self.frames,
+            self.grants,
+            self.denials,
+            self.spoofs,
+            self.unrecorded,
+            self.cuts,
+            self.delivered
         )
     }
 }
 
 /// Invariants that hold at any time.
-pub fn after_each_event(world: &mut World) {
+pub(crate) fn after_each_event(world: &mut World) {
     decisions_are_allowed(world);
     a_released_lock_stands_on_a_durable_entry(world);
     a_release_is_bounded(world);
@@ -83,10 +90,14 @@ pub fn after_each_event(world: &mut World) {
 }
 
 /// After healing: the centre holds every entry once, the files verify, nothing biometric is in the trail.
-pub fn at_the_end(world: &mut World) {
+pub(crate) fn at_the_end(world: &mut World) {
     world.audit();
     let entries = world.entries(0);
-    assert_eq!(entries.len(), world.centre.received.len(), "the centre and the terminal hold different entries");
+    assert_eq!(
+        entries.len(),
+        world.centre.received.len(),
+        "the centre and the terminal hold different entries"
+    );
     for (at, record) in entries.iter().enumerate() {
         assert_eq!(record.seq, at as u64 + 1, "a gap in the audit trail");
         assert_eq!(world.centre.received.get(&record.seq), Some(record));
@@ -110,12 +121,23 @@ fn decisions_are_allowed(world: &mut World) {
                 match decision.answer() {
                     Answer::Grant(_) => {
                         world.totals.grants += 1;
-                        let who = world.figure_seen.iter().rev().find_map(|(_, figure)| Model::live_person(*figure));
-                        let who = who.unwrap_or_else(|| panic!("granted while {:?} stood there", world.figure_seen));
+                        let who = world
+                            .figure_seen
+                            .iter()
+                            .rev()
+                            .find_map(|(_, figure)| Model::live_person(*figure));
+                        let who = who
+                            .unwrap_or_else(|| panic!("granted while {:?} stood there", world.figure_seen));
                         assert_eq!(decision.person(), Some(&name(who)), "granted to somebody else");
-                        assert!(world.model.may_pass(who, now.wall.ms), "granted to somebody who may not pass");
+                        assert!(
+                            world.model.may_pass(who, now.wall.ms),
+                            "granted to somebody who may not pass"
+                        );
                         let timed = world.model.workdays_only;
-                        assert!(!timed || now.wall.trust != ClockTrust::Unknown, "a timed rule on an unknown clock");
+                        assert!(
+                            !timed || now.wall.trust != ClockTrust::Unknown,
+                            "a timed rule on an unknown clock"
+                        );
                         world.model.granted();
                     }
                     Answer::Deny(reject) => {
@@ -128,7 +150,10 @@ fn decisions_are_allowed(world: &mut World) {
                 }
             }
             Observation::Unrecorded(..) => world.totals.unrecorded += 1,
-            Observation::Shown(_) | Observation::Relay(_) | Observation::Recorded | Observation::Stands(_) => {}
+            Observation::Shown(_)
+            | Observation::Relay(_)
+            | Observation::Recorded
+            | Observation::Stands(_) => {}
         }
     }
 }
@@ -137,10 +162,13 @@ fn a_released_lock_stands_on_a_durable_entry(world: &mut World) {
     let releases = std::mem::take(&mut world.wires().releases);
     for release in releases {
         let entry = world.entries(release.seq - 1).into_iter().next();
-        let entry = entry.unwrap_or_else(|| panic!("the lock was released on entry {} which does not exist", release.seq));
+        let entry = entry
+            .unwrap_or_else(|| panic!("the lock was released on entry {} which does not exist", release.seq));
         let entry = Entry::from_bytes(&entry.bytes).expect("an entry");
         let stands = match (&release.cause, &entry.what) {
-            (Cause::Face(person), What::Decided(decided)) => decided.granted && decided.person.as_ref() == Some(person),
+            (Cause::Face(person), What::Decided(decided)) => {
+                decided.granted && decided.person.as_ref() == Some(person)
+            }
             (Cause::Egress | Cause::Fire | Cause::SelfTest, What::Released(_)) => true,
             _ => false,
         };
@@ -155,5 +183,9 @@ fn a_release_is_bounded(world: &mut World) {
     drop(wires);
     let age = world.clock.now().mono.since(release.at);
     let excused = broken || world.model.fire || release.cause == Cause::Fire;
-    assert!(excused || age <= RELEASE_MAX, "the lock has been released for {age:?} because of {:?}", release.cause);
+    assert!(
+        excused || age <= RELEASE_MAX,
+        "the lock has been released for {age:?} because of {:?}",
+        release.cause
+    );
 }

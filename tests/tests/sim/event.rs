@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::eyes::{Figure, Reproduction};
 
 /// Persons the model knows by number; the first four are enrolled at the start.
-pub const PEOPLE: u8 = 8;
+pub(crate) const PEOPLE: u8 = 8;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Event {
+pub(crate) enum Event {
     /// Something stands before the cameras from now on.
     Appear(Figure),
     /// So many framesets are taken, 100 ms apart.
@@ -63,7 +63,7 @@ pub enum Event {
 
 impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
-    pub fn draw(rng: &mut ChaCha8Rng) -> Self {
+    pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
         match rng.random_range(0..100) {
             0..22 => Event::Appear(figure(rng, person)),

@@ -13,9 +13,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// Values of a simulated template.
-pub const DIMENSION: usize = 64;
+pub(crate) const DIMENSION: usize = 64;
 /// The simulated model.
-pub const VERSION: TemplateVersion = TemplateVersion { model: [3; 32], preprocessing: 1 };
+pub(crate) const VERSION: TemplateVersion = TemplateVersion { model: [3; 32], preprocessing: 1 };
 
 const WIDTH: u16 = 160;
 const HEIGHT: u16 = 120;
@@ -27,7 +27,7 @@ const MM_PER_PIXEL: f32 = 4.4;
 
 /// What is held up instead of a face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reproduction {
+pub(crate) enum Reproduction {
     /// Flat paper whose ink infrared does not see.
     Print,
     /// A screen, dark in infrared.
@@ -38,7 +38,7 @@ pub enum Reproduction {
 
 /// What stands before the cameras.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Figure {
+pub(crate) enum Figure {
     /// Nobody.
     Nobody,
     /// A live person.
@@ -53,19 +53,19 @@ pub enum Figure {
 
 /// What the world lets the eyes see.
 #[derive(Debug, Clone, Copy)]
-pub struct View {
+pub(crate) struct View {
     /// What stands there.
-    pub figure: Figure,
+    pub(crate) figure: Figure,
     /// The infrared camera is lost.
-    pub infrared_lost: bool,
+    pub(crate) infrared_lost: bool,
     /// The depth camera is lost.
-    pub depth_lost: bool,
+    pub(crate) depth_lost: bool,
     /// The models are broken.
-    pub broken: bool,
+    pub(crate) broken: bool,
 }
 
 /// The frames of one moment; `number` makes every picture a new one.
-pub fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
+pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
     let print = |kind| matches!(view.figure, Figure::Reproduced(_, k) if k == kind);
     let dark = matches!(view.figure, Figure::Dark(_));
     let flat = matches!(view.figure, Figure::Reproduced(..));
@@ -89,7 +89,8 @@ pub fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
     });
     let depth = plane(|x, y| {
         let head = 1.0 - oval(x, y);
-        let (mx, my) = ((f32::from(x) - CENTRE.0) * MM_PER_PIXEL, (f32::from(y) - CENTRE.1 - 3.0) * MM_PER_PIXEL);
+        let (mx, my) =
+            ((f32::from(x) - CENTRE.0) * MM_PER_PIXEL, (f32::from(y) - CENTRE.1 - 3.0) * MM_PER_PIXEL);
         let nose = 22.0 * (-(mx / 9.0).powi(2) - (my / 14.0).powi(2)).exp();
         let mm = match head > 0.0 && !nobody {
             true if flat => DISTANCE,
@@ -125,14 +126,14 @@ fn shot<P>(plane: Plane<P>, at: Mono, sequence: u32) -> Arc<Shot<P>> {
 }
 
 /// Networks that know the script.
-pub struct Script {
+pub(crate) struct Script {
     view: Arc<Mutex<View>>,
     calls: u64,
 }
 
 impl Script {
     /// Networks that look at `view`.
-    pub fn new(view: Arc<Mutex<View>>) -> Self {
+    pub(crate) fn new(view: Arc<Mutex<View>>) -> Self {
         Self { view, calls: 0 }
     }
 
@@ -170,17 +171,21 @@ impl Vision for Script {
         self.calls += 1;
         let who = match self.view("embedding")?.figure {
             Figure::Live(who) | Figure::Reproduced(who, _) | Figure::Two(who, _) | Figure::Dark(who) => who,
-            Figure::Nobody => return Err(VisionFault { model: "embedding", source: "nobody to embed".into() }),
+            Figure::Nobody => {
+                return Err(VisionFault { model: "embedding", source: "nobody to embed".into() });
+            }
         };
         Ok(features(who, 0.25, self.calls))
     }
 }
 
 /// The feature vector of a person in one picture: a fixed direction, and `spread` of another one.
-pub fn features(who: u8, spread: f32, picture: u64) -> Vec<f32> {
+pub(crate) fn features(who: u8, spread: f32, picture: u64) -> Vec<f32> {
     let mut person = ChaCha8Rng::seed_from_u64(1000 + u64::from(who));
     let mut noise = ChaCha8Rng::seed_from_u64(picture);
-    (0..DIMENSION).map(|_| person.random_range(-1.0..1.0) + spread * noise.random_range(-1.0f32..1.0)).collect()
+    (0..DIMENSION)
+        .map(|_| person.random_range(-1.0..1.0) + spread * noise.random_range(-1.0f32..1.0))
+        .collect()
 }
 
 fn face(shift: f32) -> Detection {

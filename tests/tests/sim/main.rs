@@ -34,7 +34,8 @@ fn nothing_forbidden_happens_and_everything_heals() {
     if let Some(file) = setting("SIM_REPLAY") {
         let text = std::fs::read_to_string(&file).expect("read the event log");
         let mut lines = text.lines();
-        let seed = lines.next().and_then(|l| l.parse().ok()).expect("the first line of an event log is its seed");
+        let seed =
+            lines.next().and_then(|l| l.parse().ok()).expect("the first line of an event log is its seed");
         let events = lines.map(|line| serde_json::from_str(line).expect("one event a line")).collect();
         run(seed, Some(events));
         return;
@@ -87,7 +88,10 @@ fn write_log(seed: u64, log: &[Event]) -> PathBuf {
     file
 }
 
-#[expect(clippy::disallowed_methods, reason = "the seed of a test run is the one thing it takes from outside")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the seed of a test run is the one thing it takes from outside"
+)]
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

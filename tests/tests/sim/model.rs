@@ -8,29 +8,34 @@ const MINUTE_MS: i64 = 60_000;
 
 /// A person's rights.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Rights {
+pub(crate) struct Rights {
     /// Suspended until further notice.
-    pub suspended: bool,
+    pub(crate) suspended: bool,
 }
 
 /// What the world knows of itself.
 #[derive(Debug, Default)]
-pub struct Model {
+pub(crate) struct Model {
     /// Enrolled persons.
-    pub enrolled: BTreeMap<u8, Rights>,
+    pub(crate) enrolled: BTreeMap<u8, Rights>,
     /// Whether the door opens on workdays from 7 to 19 only.
-    pub workdays_only: bool,
+    pub(crate) workdays_only: bool,
     /// Whether the door is locked down.
-    pub lockdown: bool,
+    pub(crate) lockdown: bool,
     /// Whether the fire alarm is on.
-    pub fire: bool,
+    pub(crate) fire: bool,
     failed_at_ms: Vec<i64>,
     locked_until_ms: i64,
 }
 
 impl Model {
+    /// Nobody is enrolled.
+    pub(crate) fn new(workdays_only: bool) -> Self {
+        Self { workdays_only, ..Self::default() }
+    }
+
     /// A recorded refusal because of a presentation attack.
-    pub fn liveness_failed(&mut self, at_ms: i64) {
+    pub(crate) fn liveness_failed(&mut self, at_ms: i64) {
         self.failed_at_ms.retain(|earlier| at_ms - earlier <= 3 * MINUTE_MS);
         self.failed_at_ms.push(at_ms);
         if self.failed_at_ms.len() == 5 {
@@ -41,18 +46,18 @@ impl Model {
     }
 
     /// A grant ends the count of failures.
-    pub fn granted(&mut self) {
+    pub(crate) fn granted(&mut self) {
         self.failed_at_ms.clear();
     }
 
     /// Whether this person may pass at this time, as far as persons and rules go.
-    pub fn may_pass(&self, who: u8, at_ms: i64) -> bool {
+    pub(crate) fn may_pass(&self, who: u8, at_ms: i64) -> bool {
         let known = self.enrolled.get(&who).is_some_and(|rights| !rights.suspended);
         known && !self.lockdown && at_ms >= self.locked_until_ms && self.open_at(at_ms)
     }
 
     /// Whether the schedule allows it.
-    pub fn open_at(&self, at_ms: i64) -> bool {
+    pub(crate) fn open_at(&self, at_ms: i64) -> bool {
         let minutes = at_ms.div_euclid(MINUTE_MS);
         let minute = minutes.rem_euclid(24 * 60);
         // 1970-01-01 was a Thursday.
@@ -61,7 +66,7 @@ impl Model {
     }
 
     /// The one live person before the cameras, if there is exactly one.
-    pub fn live_person(figure: Figure) -> Option<u8> {
+    pub(crate) fn live_person(figure: Figure) -> Option<u8> {
         match figure {
             Figure::Live(who) => Some(who),
             Figure::Nobody | Figure::Reproduced(..) | Figure::Two(..) | Figure::Dark(_) => None,

@@ -13,10 +13,10 @@ use doorward_protocol::audit::What;
 use doorward_store::Store;
 
 /// What a power cut throws; it unwinds to the world, which drops everything that lives in memory.
-pub struct Cut;
+pub(crate) struct Cut;
 
 /// Keeps the panic hook quiet about cuts.
-pub fn silence_cuts() {
+pub(crate) fn silence_cuts() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if !info.payload().is::<Cut>() {
@@ -27,32 +27,32 @@ pub fn silence_cuts() {
 
 /// The lock, as it hangs on the wall.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Release {
+pub(crate) struct Release {
     /// The audit entry it stands on.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// Why.
-    pub cause: Cause,
+    pub(crate) cause: Cause,
     /// Since when.
-    pub at: Mono,
+    pub(crate) at: Mono,
 }
 
 /// What the terminal's effects run into.
 #[derive(Debug, Default)]
-pub struct Wires {
+pub(crate) struct Wires {
     /// Effects left until the power is cut.
-    pub cut_in: Option<u32>,
+    pub(crate) cut_in: Option<u32>,
     /// The disk is full.
-    pub disk_full: bool,
+    pub(crate) disk_full: bool,
     /// The relay does not answer.
-    pub relay_broken: bool,
+    pub(crate) relay_broken: bool,
     /// The lock, when it is released.
-    pub released: Option<Release>,
+    pub(crate) released: Option<Release>,
     /// Every release so far.
-    pub releases: Vec<Release>,
+    pub(crate) releases: Vec<Release>,
 }
 
 /// Shared by world and devices.
-pub type SharedWires = Arc<Mutex<Wires>>;
+pub(crate) type SharedWires = Arc<Mutex<Wires>>;
 
 fn effect(wires: &SharedWires) {
     let mut wires = wires.lock().expect("one thread");
@@ -68,11 +68,11 @@ fn effect(wires: &SharedWires) {
 }
 
 /// The real store behind a disk that can be full and a plug that can be pulled.
-pub struct Disk {
+pub(crate) struct Disk {
     /// The store.
-    pub store: Arc<Mutex<Store>>,
+    pub(crate) store: Arc<Mutex<Store>>,
     /// The wires.
-    pub wires: SharedWires,
+    pub(crate) wires: SharedWires,
 }
 
 impl Journal for Disk {
@@ -88,11 +88,11 @@ impl Journal for Disk {
 }
 
 /// A relay on the wires.
-pub struct Lock {
+pub(crate) struct Lock {
     /// The wires.
-    pub wires: SharedWires,
+    pub(crate) wires: SharedWires,
     /// Stamps releases.
-    pub clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Lock {
@@ -128,7 +128,7 @@ impl Relay for Lock {
 }
 
 /// A panel nobody looks at.
-pub struct Dark;
+pub(crate) struct Dark;
 
 impl Panel for Dark {
     fn show(&mut self, _: Cue) -> Result<(), PanelFault> {

@@ -35,38 +35,36 @@ use crate::model::{Model, Rights};
 use crate::power::{Cut, Dark, Disk, Lock, SharedWires, Wires};
 
 /// Monday 2026-01-05, 10:00 UTC.
-pub const MONDAY_MS: i64 = 1_767_607_200_000;
+pub(crate) const MONDAY_MS: i64 = 1_767_607_200_000;
 /// Time between framesets.
 const FRAME: Duration = Duration::from_millis(100);
 
 /// The centre, which has every entry once and in order.
-pub struct Centre {
+pub(crate) struct Centre {
     /// Follows the chain.
-    pub chain: Verifier,
+    pub(crate) chain: Verifier,
     /// How often each entry came.
-    pub received: BTreeMap<u64, Record>,
+    pub(crate) received: BTreeMap<u64, Record>,
 }
 
 /// Everything.
-pub struct World {
+pub(crate) struct World {
     /// Time.
-    pub clock: FakeClock,
+    pub(crate) clock: FakeClock,
     /// Effects.
-    pub wires: SharedWires,
+    pub(crate) wires: SharedWires,
     /// What stands before the cameras, and whether they work.
-    pub view: Arc<Mutex<View>>,
+    pub(crate) view: Arc<Mutex<View>>,
     /// The store in use.
-    pub store: Arc<Mutex<Store>>,
+    pub(crate) store: Arc<Mutex<Store>>,
     /// The reference.
-    pub model: Model,
+    pub(crate) model: Model,
     /// The centre.
-    pub centre: Centre,
+    pub(crate) centre: Centre,
     /// What happened in this run.
-    pub totals: Totals,
-    /// Decisions since the last check, with what stood there.
-    pub decided: Vec<(u64, Figure)>,
-    /// When the door was last allowed to be open by fire or egress.
-    pub figure_seen: Vec<(Mono, Figure)>,
+    pub(crate) totals: Totals,
+    /// What stood there at each frameset since the last check.
+    pub(crate) figure_seen: Vec<(Mono, Figure)>,
     terminal: Option<Terminal>,
     examiner: Examiner,
     observed: Arc<Mutex<Vec<Observation>>>,
@@ -81,13 +79,13 @@ pub struct World {
     lives: u32,
     key: MasterKey,
     true_wall_ms: i64,
-    booted_at: Mono,
 }
 
 impl World {
     /// A terminal with four persons, on a Monday morning.
-    pub fn new(seed: u64, rng: &mut ChaCha8Rng) -> Self {
-        let folder = tempfile::Builder::new().prefix("doorward-sim-").tempdir_in(fast_folder()).expect("a folder");
+    pub(crate) fn new(seed: u64, rng: &mut ChaCha8Rng) -> Self {
+        let folder =
+            tempfile::Builder::new().prefix("doorward-sim-").tempdir_in(fast_folder()).expect("a folder");
         let key = MasterKey::create(&folder.path().join("master.key")).expect("a key");
         let store_path = folder.path().join("life-0.db");
         let site = "site".parse().expect("an identifier");
@@ -113,10 +111,9 @@ impl World {
             wires: Arc::new(Mutex::new(Wires::default())),
             view,
             store: Arc::new(Mutex::new(store)),
-            model: Model { workdays_only: rng.random(), ..Model::default() },
+            model: Model::new(rng.random()),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
             totals: Totals::default(),
-            decided: Vec::new(),
             figure_seen: Vec::new(),
             terminal: None,
             examiner,
@@ -132,7 +129,6 @@ impl World {
             lives: 0,
             key,
             true_wall_ms: MONDAY_MS,
-            booted_at: start.mono,
         };
         (0..4).for_each(|who| world.enrol(who));
         world.boot();
@@ -140,7 +136,7 @@ impl World {
     }
 
     /// Takes one event to its end.
-    pub fn happen(&mut self, event: &Event) {
+    pub(crate) fn happen(&mut self, event: &Event) {
         self.totals.events += 1;
         match *event {
             Event::Appear(figure) => self.view().figure = figure,
@@ -175,9 +171,11 @@ impl World {
     }
 
     /// Mends everything, waits out every lockout, and brings a permitted person.
-    pub fn heal(&mut self) {
-        *self.wires() = Wires { releases: std::mem::take(&mut self.wires().releases), ..Wires::default() };
-        *self.view() = View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
+    pub(crate) fn heal(&mut self) {
+        let releases = std::mem::take(&mut self.wires().releases);
+        *self.wires() = Wires { releases, ..Wires::default() };
+        *self.view() =
+            View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
         self.frozen = false;
         self.link = true;
         self.lose_acknowledgement = false;
@@ -208,38 +206,33 @@ impl World {
     }
 
     /// The store's entries after a number.
-    pub fn entries(&self, after: u64) -> Vec<Record> {
+    pub(crate) fn entries(&self, after: u64) -> Vec<Record> {
         self.store.lock().expect("one thread").outbox(after, 100_000).expect("the audit trail can be read")
     }
 
     /// Checks the files of the store as an auditor would.
-    pub fn audit(&self) {
+    pub(crate) fn audit(&self) {
         let report = doorward_store::verify(&self.store_path, &self.key, |_, _| {});
         report.unwrap_or_else(|finding| panic!("the store does not verify: {finding:?}"));
     }
 
     /// What the store held when the centre began.
-    pub fn head(&self) -> Head {
+    pub(crate) fn head(&self) -> Head {
         self.store.lock().expect("one thread").head().expect("a head")
     }
 
-    /// When the terminal started.
-    pub fn booted_at(&self) -> Mono {
-        self.booted_at
-    }
-
     /// The view, to be changed.
-    pub fn view(&self) -> std::sync::MutexGuard<'_, View> {
+    pub(crate) fn view(&self) -> std::sync::MutexGuard<'_, View> {
         self.view.lock().expect("one thread")
     }
 
     /// The wires, to be changed.
-    pub fn wires(&self) -> std::sync::MutexGuard<'_, Wires> {
+    pub(crate) fn wires(&self) -> std::sync::MutexGuard<'_, Wires> {
         self.wires.lock().expect("one thread")
     }
 
     /// Takes the observations since the last call.
-    pub fn observations(&self) -> Vec<Observation> {
+    pub(crate) fn observations(&self) -> Vec<Observation> {
         std::mem::take(&mut self.observed.lock().expect("one thread"))
     }
 
@@ -323,7 +316,8 @@ impl World {
         let next = self.folder.path().join(format!("life-{}.db", self.lives));
         copy_store(&self.store_path, &next);
         self.store_path = next;
-        let store = Store::open(&self.store_path, &self.key).unwrap_or_else(|e| panic!("the store does not open after a power cut: {e}"));
+        let store = Store::open(&self.store_path, &self.key)
+            .unwrap_or_else(|e| panic!("the store does not open after a power cut: {e}"));
         self.store = Arc::new(Mutex::new(store));
         self.audit();
         self.boot();
@@ -361,9 +355,10 @@ impl World {
             Point { score: 0.6, fmr: 1e-6 },
         ];
         let calibration = Calibration::new(points, 10_000_000).expect("a calibration");
-        let store = self.store.lock().expect("one thread");
-        let beginning = begin(&store, attempt::Limits::default(), 60.0).expect("the store's history can be read");
-        let people = load_people(&store, VERSION, DIMENSION).expect("the store's persons can be read");
+        let mut store = self.store.lock().expect("one thread");
+        let beginning =
+            begin(&store, attempt::Limits::default(), 60.0).expect("the store's history can be read");
+        let people = load_people(&mut store, VERSION, DIMENSION).expect("the store's persons can be read");
         let (acknowledged, head) = (store.acknowledged().expect("readable"), store.head().expect("a head"));
         drop(store);
         self.outbox = Outbox::new(acknowledged, head.seq);
@@ -371,7 +366,6 @@ impl World {
         let relay = Lock { wires: Arc::clone(&self.wires), clock: Arc::new(self.clock.clone()) };
         let journal = Disk { store: Arc::clone(&self.store), wires: Arc::clone(&self.wires) };
         self.examiner.freshness = Freshness::default();
-        self.booted_at = self.clock.now().mono;
         self.terminal = Some(Terminal::new(
             people,
             (rules, calibration, door::Settings::default()),
@@ -393,8 +387,8 @@ impl World {
     fn change_people(&mut self, change: impl FnOnce(&mut Self)) {
         change(self);
         let people = {
-            let store = self.store.lock().expect("one thread");
-            load_people(&store, VERSION, DIMENSION).expect("the store's persons can be read")
+            let mut store = self.store.lock().expect("one thread");
+            load_people(&mut store, VERSION, DIMENSION).expect("the store's persons can be read")
         };
         self.step(Input::People(people));
     }
@@ -405,9 +399,12 @@ impl World {
         let transform = Transform::new(&store.transform_key(), DIMENSION);
         store.put_person(&record(who, false), wall).expect("a person can be put");
         if !self.model.enrolled.contains_key(&who) {
-            let vector = UnitVector::normalise(eyes::features(who, 0.25, u64::from(who))).expect("a template");
+            let vector =
+                UnitVector::normalise(eyes::features(who, 0.25, u64::from(who))).expect("a template");
             let template = transform.protect(&vector).expect("of the right dimension");
-            store.put_template(&name(who), VERSION, template.vector(), "photo", wall).expect("a template can be put");
+            store
+                .put_template(&name(who), VERSION, template.vector(), "photo", wall)
+                .expect("a template can be put");
         }
         drop(store);
         self.model.enrolled.insert(who, Rights::default());
@@ -416,7 +413,11 @@ impl World {
     fn erase(&mut self, who: u8) {
         if self.model.enrolled.remove(&who).is_some() {
             let wall = self.clock.now().wall;
-            self.store.lock().expect("one thread").erase_person(&name(who), wall).expect("a person can be erased");
+            self.store
+                .lock()
+                .expect("one thread")
+                .erase_person(&name(who), wall)
+                .expect("a person can be erased");
         }
     }
 
@@ -424,7 +425,11 @@ impl World {
         let Some(rights) = self.model.enrolled.get_mut(&who) else { return };
         rights.suspended = suspended;
         let wall = self.clock.now().wall;
-        self.store.lock().expect("one thread").put_person(&record(who, suspended), wall).expect("a person can be put");
+        self.store
+            .lock()
+            .expect("one thread")
+            .put_person(&record(who, suspended), wall)
+            .expect("a person can be put");
     }
 
     /// Runs the real outbox against the centre until it rests.
@@ -456,9 +461,16 @@ impl World {
         for record in self.entries(after) {
             if record.seq > self.centre.chain.head().seq {
                 self.centre.chain.check(&record).expect("the centre can follow the chain");
-                assert!(self.centre.received.insert(record.seq, record).is_none(), "an entry was taken twice");
+                assert!(
+                    self.centre.received.insert(record.seq, record).is_none(),
+                    "an entry was taken twice"
+                );
             } else {
-                assert_eq!(self.centre.received.get(&record.seq), Some(&record), "an entry came back changed");
+                assert_eq!(
+                    self.centre.received.get(&record.seq),
+                    Some(&record),
+                    "an entry came back changed"
+                );
             }
         }
         let lost = std::mem::take(&mut self.lose_acknowledgement);
@@ -471,17 +483,24 @@ impl World {
 }
 
 /// The identifier of a simulated person.
-pub fn name(who: u8) -> PersonId {
+pub(crate) fn name(who: u8) -> PersonId {
     format!("person-{who}").parse().expect("an identifier")
 }
 
 fn record(who: u8, suspended: bool) -> PersonRecord {
-    PersonRecord { id: name(who), name: format!("Person {who}"), valid_from_ms: None, valid_until_ms: None, suspended }
+    PersonRecord {
+        id: name(who),
+        name: format!("Person {who}"),
+        valid_from_ms: None,
+        valid_until_ms: None,
+        suspended,
+    }
 }
 
 /// Copies the database with everything beside it, as the disk has it at this moment.
 fn copy_store(from: &Path, to: &Path) {
-    let (folder, stem) = (from.parent().expect("a folder"), from.file_name().expect("a name").to_string_lossy().into_owned());
+    let (folder, stem) =
+        (from.parent().expect("a folder"), from.file_name().expect("a name").to_string_lossy().into_owned());
     let new = to.file_name().expect("a name").to_string_lossy().into_owned();
     for entry in std::fs::read_dir(folder).expect("readable") {
         let path = entry.expect("readable").path();

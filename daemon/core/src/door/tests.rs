@@ -87,7 +87,10 @@ fn d3_forced_and_held_open_are_reported_once_and_cleared_once() {
 #[test]
 fn d4_a_relay_that_never_confirms_is_locked_and_reported() {
     let (state, log) = run(vec![(0, Input::Contact(false)), (1, grant(5)), (2, Input::Tick)]);
-    assert_eq!((state, log.as_slice()), (State::Secured, &["1 unlock".to_owned(), "2 lock".into(), "2 relay_failed".into()][..]));
+    assert_eq!(
+        (state, log.as_slice()),
+        (State::Secured, &["1 unlock".to_owned(), "2 lock".into(), "2 relay_failed".into()][..])
+    );
 }
 
 #[test]

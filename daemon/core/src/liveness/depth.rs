@@ -115,10 +115,8 @@ fn median_patch(depth: &Plane<u16>, centre: Point, radius: f32) -> Option<f32> {
     let mut readings = Vec::with_capacity(25);
     for j in -2i8..=2 {
         for i in -2i8..=2 {
-            let p = Point::new(
-                centre.x + radius * f32::from(i) / 2.0,
-                centre.y + radius * f32::from(j) / 2.0,
-            );
+            let p =
+                Point::new(centre.x + radius * f32::from(i) / 2.0, centre.y + radius * f32::from(j) / 2.0);
             readings.extend(reading(depth, p));
         }
     }

@@ -45,11 +45,12 @@ impl Evidence {
     /// Confidence 0 to 100: that of the weakest family, because an attack only has to be seen by one.
     #[must_use]
     pub fn confidence(&self) -> f32 {
-        let weakest = self.findings().into_iter().fold(None, |weakest: Option<f32>, (_, finding)| match finding {
-            Finding::NotFitted => weakest,
-            Finding::Missing => Some(0.0),
-            Finding::Score(score) => Some(weakest.map_or(score, |w| w.min(score))),
-        });
+        let weakest =
+            self.findings().into_iter().fold(None, |weakest: Option<f32>, (_, finding)| match finding {
+                Finding::NotFitted => weakest,
+                Finding::Missing => Some(0.0),
+                Finding::Score(score) => Some(weakest.map_or(score, |w| w.min(score))),
+            });
         100.0 * weakest.unwrap_or(0.0).clamp(0.0, 1.0)
     }
 }

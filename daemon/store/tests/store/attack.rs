@@ -423,8 +423,8 @@ fn files_that_are_no_sound_database_are_told_apart() {
         terminal
     };
     assert_refused(&damage(Vec::clear), "is no doorward database: the file is empty");
-    assert_refused(&damage(|bytes| bytes.fill(b'x')), "the file does not begin as SQLite databases do");
-    assert_refused(&damage(|bytes| bytes.truncate(50)), "the file does not begin as SQLite databases do");
+    assert_refused(&damage(|bytes| bytes.fill(b'x')), "the file is not made by SQLite");
+    assert_refused(&damage(|bytes| bytes.truncate(50)), "is no doorward database");
     assert_refused(&damage(|bytes| bytes[68..72].fill(1)), "another program made this SQLite database");
     assert_refused(&damage(|bytes| bytes.truncate(bytes.len() / 8192 * 4096)), "the database is damaged");
     assert_refused(&damage(|bytes| bytes[4096..].fill(0x5a)), "the database is damaged");

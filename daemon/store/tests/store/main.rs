@@ -1,4 +1,5 @@
 //! Tests of the store from outside, over real files.
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod attack;
 mod fixture;

@@ -1,0 +1,58 @@
+//! What doorctl teaches, and how it takes wrong usage.
+
+use crate::doorctl;
+
+const COMMANDS: [&str; 22] = [
+    "",
+    "init",
+    "enroll",
+    "person",
+    "person list",
+    "person show",
+    "person erase",
+    "person suspend",
+    "person resume",
+    "detect",
+    "compare",
+    "identify",
+    "audit",
+    "audit tail",
+    "audit verify",
+    "audit export",
+    "evaluate",
+    "evaluate pairs",
+    "evaluate presentation",
+    "bench engines",
+    "pack",
+    "pack check",
+];
+
+#[test]
+fn every_command_explains_itself() {
+    for command in COMMANDS {
+        let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let said = doorctl(&words).with(0);
+        assert!(said.out.contains("Usage: doorctl"), "{command}: {}", said.out);
+        assert!(said.out.contains("--store <PATH>"), "{command} shows the options that all share");
+    }
+}
+
+#[test]
+fn wrong_usage_is_a_fault_and_no_refusal() {
+    for wrong in [
+        &[][..],
+        &["open-the-door"],
+        &["person", "show"],
+        &["person", "show", "../etc"],
+        &["audit", "tail", "-n", "0"],
+    ] {
+        let said = doorctl(wrong).with(1);
+        assert!(said.out.is_empty() && !said.err.is_empty(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_terminal_without_files_says_which_is_missing() {
+    let said = doorctl(&["person", "list", "--store", "/nowhere/a.db", "--key", "/nowhere/key"]).with(1);
+    assert!(said.err.contains("/nowhere/key"), "{}", said.err);
+}
