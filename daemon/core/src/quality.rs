@@ -1,5 +1,7 @@
 //! Whether a face is good enough to be judged. Every reject is something the person at the door can act on.
 
+#![expect(clippy::cast_possible_truncation, reason = "coordinates are clamped to the picture")]
+
 use crate::decision::Reject;
 use crate::frame::{Plane, Rgb};
 use crate::geometry::{Pose, Rect};

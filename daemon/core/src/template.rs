@@ -1,5 +1,10 @@
 //! Templates: unit vectors with the version that makes their scores comparable.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "lengths are summed in double precision and kept in single"
+)]
+
 use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};

@@ -115,6 +115,7 @@ fn small<P: Copy>(plane: &Plane<P>, colour: impl Fn(P) -> [u8; 3]) -> Plane<[u8;
 }
 
 /// Near is warm, far is cold, no reading is black; half a metre to three metres.
+#[expect(clippy::cast_possible_truncation, reason = "clamped to a byte before the cast")]
 fn depth_colour(mm: u16) -> [u8; 3] {
     if mm == 0 {
         return [0; 3];
@@ -122,7 +123,6 @@ fn depth_colour(mm: u16) -> [u8; 3] {
     let far = ((f32::from(mm) - 400.0) / 2600.0).clamp(0.0, 1.0).sqrt();
     let mix = |near: f32, away: f32| {
         let value = near + (away - near) * far;
-        // Clamped to a byte above.
         value.clamp(0.0, 255.0).round() as u8
     };
     [mix(255.0, 30.0), mix(196.0, 50.0), mix(77.0, 110.0)]

@@ -238,21 +238,25 @@ impl Door {
         let mut effects = Vec::new();
         self.state = match input {
             Input::Granted(grant) => self.granted(grant, now, &mut effects),
-            Input::RelayReleased => match self.state {
-                State::Unlocking { until, .. } => State::Unlocked { until },
-                state => state,
-            },
+            Input::RelayReleased => {
+                if let State::Unlocking { until, .. } = self.state {
+                    State::Unlocked { until }
+                } else {
+                    self.state
+                }
+            }
             Input::RelayFailed => self.relay_failed(&mut effects),
             Input::Contact(open) => self.contact(open, now, &mut effects),
             Input::Egress { release, open_for } => self.egress(release, open_for, now, &mut effects),
             Input::Fire { release } => self.fire(release, &mut effects),
-            Input::FireOver => match self.state {
-                State::Fire { open } => {
+            Input::FireOver => {
+                if let State::Fire { open } = self.state {
                     effects.extend([Effect::Lock, Effect::Report(Event::FireOver)]);
                     settled(open, now)
+                } else {
+                    self.state
                 }
-                state => state,
-            },
+            }
             Input::Lockdown(on) => self.lockdown(on, now, &mut effects),
             Input::Tick => self.state,
         };

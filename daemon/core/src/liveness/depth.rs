@@ -2,6 +2,11 @@
 //! the nose must stand out both from the line eyes–mouth and from the line cheek–cheek; and the face must have the
 //! size of a face at its distance.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "coordinates are checked to lie inside the picture; statistics are summed wider than they are kept"
+)]
+
 use super::logistic;
 use crate::frame::Plane;
 use crate::geometry::Point;

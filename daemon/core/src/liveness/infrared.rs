@@ -1,6 +1,11 @@
 //! Near infrared: a face close to the emitter is bright against what lies behind it and keeps the contrast of skin,
 //! eyes and shadows. Screens do not shine in NIR and stay dark; many printing inks vanish and leave bright paper.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "coordinates are clamped to the picture; statistics are summed wider than they are kept"
+)]
+
 use super::logistic;
 use crate::frame::Plane;
 use crate::geometry::Rect;
