@@ -1,6 +1,8 @@
 //! What the cameras see and what the models say of it. Pixels are drawn so that the real quality, infrared and depth
 //! rules judge them; only the networks are scripted.
 
+#![expect(clippy::cast_possible_truncation, reason = "distances of a few metres fit into 16 bits")]
+
 use std::sync::{Arc, Mutex};
 
 use doorward_core::frame::{Frameset, Plane, Rgb, Shot};
