@@ -157,7 +157,11 @@ impl World {
             Event::Frozen(frozen) => self.frozen = frozen,
             Event::ModelsBroken(broken) => self.view().broken = broken,
             Event::DiskFull(full) => self.wires().disk_full = full,
-            Event::RelayBroken(broken) => self.wires().relay_broken = broken,
+            Event::RelayBroken(broken) => {
+                self.wires().relay_broken = broken;
+                // A relay that obeys again is told within half a second what it missed.
+                self.pass(Duration::from_millis(600));
+            }
             Event::ClockJump { ms, set } => self.jump(ms, set),
             Event::Link(up) => self.link = up,
             Event::AcknowledgementLost => self.lose_acknowledgement = true,

@@ -1,0 +1,222 @@
+//! A whole terminal, measured: frame to relay with real models on replayed photographs, per stage; and cold start and
+//! resident memory with 1,000 and 100,000 templates. Needs models and photographs beside the checkout.
+//!
+//! `cargo bench -p doorward-tests --bench terminal`
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use doorward_core::attempt::{self, Evidence};
+use doorward_core::door::{self, Signal};
+use doorward_core::freshness::Freshness;
+use doorward_core::liveness::{self, Fitted};
+use doorward_core::policy::{Rules, UntrustedTime};
+use doorward_core::schedule::Weekly;
+use doorward_core::template::{TemplateVersion, UnitVector};
+use doorward_core::time::Mono;
+use doorward_core::transform::Transform;
+use doorward_core::vision::Vision as _;
+use doorward_core::{quality, time};
+use doorward_daemon::assembly::begin;
+use doorward_daemon::journal::load_people;
+use doorward_daemon::terminal::{Devices, Examiner, Input, Observation, Terminal};
+use doorward_daemon::trace::Stage;
+use doorward_hal::clock::{Clock, SystemClock};
+use doorward_hal::scene::{self, Portrait, Renderer, Scene};
+use doorward_hal::{fake, photo};
+use doorward_models::engine::EngineKind;
+use doorward_models::pack::{self, Pack};
+use doorward_models::vision::Models;
+use doorward_store::{MasterKey, PersonRecord, Store};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+/// Grants measured.
+const GRANTS: usize = 60;
+
+fn main() {
+    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/media/photos/ageitgey_obama.jpg");
+    let Ok(found) = pack::find(None) else { return eprintln!("skipped: no model pack") };
+    let (Ok(pack), Ok(picture)) = (Pack::open(&found), photo::open(&photo)) else {
+        return eprintln!("skipped: no weights or no photographs beside the checkout");
+    };
+    for templates in [1_000, 100_000] {
+        measure(&pack, &picture, templates);
+    }
+}
+
+fn measure(pack: &Pack, picture: &doorward_core::frame::Plane<[u8; 3]>, templates: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = MasterKey::create(&folder.path().join("key")).expect("a key");
+    let path = folder.path().join("doord.db");
+    let clock = Arc::new(SystemClock::default());
+    let mut models = Models::load(pack, &EngineKind::Tract).expect("the models load");
+    let face = models.detect(picture).expect("the detector runs")[0];
+    let own =
+        UnitVector::normalise(models.embed(picture, &face.landmarks).expect("embedded")).expect("a template");
+    fill(&path, &key, models.version(), &own, templates, clock.now().wall);
+    drop(models);
+
+    let started = now();
+    let mut store = Store::open(&path, &key).expect("the store opens");
+    let models = Models::load(pack, &EngineKind::Tract).expect("the models load");
+    let people = load_people(&mut store, models.version(), pack.dimension()).expect("the people load");
+    let beginning = begin(&store, limits(), 50.0).expect("the history can be read");
+    let (relay, hand) = fake::relay_on(Arc::clone(&clock) as Arc<dyn Clock>);
+    let (panel, _) = fake::panel();
+    let took: Arc<Mutex<Vec<Duration>>> = Arc::default();
+    let taken = Arc::clone(&took);
+    let mut terminal = Terminal::new(
+        people,
+        (rules(), pack.calibration().clone(), door::Settings::default()),
+        beginning,
+        Devices { relay: Box::new(relay), panel: Box::new(panel) },
+        Box::new(store),
+        Box::new(move |observation| {
+            if let Observation::Decided(recorded, since) = observation
+                && recorded.grant().is_some()
+            {
+                taken.lock().expect("one thread").push(since);
+            }
+        }),
+    );
+    let mut examiner = Examiner {
+        vision: Box::new(models),
+        quality: quality::Limits::default(),
+        liveness: liveness::Policy {
+            fitted: Fitted { infrared: true, depth: true },
+            depth_fov: scene::FOV,
+            ..liveness::Policy::default()
+        },
+        freshness: Freshness::default(),
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+    };
+    let cold = now() - started;
+    println!(
+        "\n{templates} templates: cold start {:.2} s, resident {} MB",
+        cold.as_secs_f64(),
+        resident_mb()
+    );
+
+    terminal.step(Input::Signal(Signal::Contact(false)), clock.now());
+    let scene = Scene::Live(Portrait::new(picture, &face).expect("a portrait"));
+    let renderer = Renderer::new(1);
+    let mut laps: Vec<(Stage, Duration)> = Vec::new();
+    let mut sequence = 0;
+    while took.lock().expect("one thread").len() < GRANTS {
+        sequence += 1;
+        // Rendered beforehand and stamped as it is handed over: the camera is not what is measured.
+        let mut frames = renderer.frameset(&scene, Mono::from_millis(u64::from(sequence) * 100), sequence);
+        let at = clock.now().mono;
+        restamp(&mut frames, at);
+        let (evidence, trace) = examiner.examine(frames);
+        laps.extend(trace.laps.iter().copied());
+        let live = matches!(evidence, Evidence::Live(_));
+        terminal.step(Input::Evidence(evidence), clock.now());
+        assert!(live || sequence < 500, "the portrait is not taken for a live person: {:?}", trace.ending);
+    }
+    assert!(hand.history().len() >= GRANTS);
+    report(&took.lock().expect("one thread"), &laps);
+}
+
+fn report(took: &[Duration], laps: &[(Stage, Duration)]) {
+    let total = quantiles(took);
+    println!(
+        "  newest frame to released relay  p50 {:6.1}  p95 {:6.1}  p99 {:6.1} ms",
+        total[0], total[1], total[2]
+    );
+    for stage in [Stage::Detect, Stage::Quality, Stage::Liveness, Stage::Sensors, Stage::Embed] {
+        let own: Vec<Duration> = laps.iter().filter(|(s, _)| *s == stage).map(|(_, took)| *took).collect();
+        let q = quantiles(&own);
+        let share = q[0] / total[0];
+        println!(
+            "    {share:5.2} of it  {:10}  p50 {:6.1}  p95 {:6.1}  p99 {:6.1} ms",
+            format!("{stage:?}"),
+            q[0],
+            q[1],
+            q[2]
+        );
+    }
+}
+
+fn quantiles(of: &[Duration]) -> [f64; 3] {
+    let mut sorted: Vec<f64> = of.iter().map(|d| d.as_secs_f64() * 1e3).collect();
+    sorted.sort_by(f64::total_cmp);
+    [50, 95, 99].map(|percent| sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)])
+}
+
+fn limits() -> attempt::Limits {
+    // Each grant is followed by the next attempt at once, and the same person stands there all the time.
+    attempt::Limits { grant_hold: Duration::ZERO, ..attempt::Limits::default() }
+}
+
+fn rules() -> Rules {
+    Rules {
+        door: "front".parse().expect("an identifier"),
+        open_for: Duration::from_secs(5),
+        weekly: Weekly::parse("UTC", &["always"]).expect("a schedule"),
+        max_fpir: 1e-2,
+        margin_min: 0.05,
+        untrusted_time: UntrustedTime::Believe,
+    }
+}
+
+/// A store with the person of the photograph and strangers of random templates.
+fn fill(
+    path: &Path,
+    key: &MasterKey,
+    version: TemplateVersion,
+    own: &UnitVector,
+    templates: usize,
+    wall: time::Wall,
+) {
+    let site = "bench".parse().expect("an identifier");
+    let mut store =
+        Store::create(path, key, &site, &"front".parse().expect("an identifier")).expect("a store");
+    let transform = Transform::new(&store.transform_key(), own.dimension());
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    store
+        .together(|batch| {
+            for number in 0..templates {
+                let vector = if number == 0 { own.clone() } else { random(&mut rng, own.dimension()) };
+                let id: doorward_protocol::ids::PersonId =
+                    format!("p{number}").parse().expect("an identifier");
+                let record = PersonRecord {
+                    id: id.clone(),
+                    name: String::new(),
+                    valid_from_ms: None,
+                    valid_until_ms: None,
+                    suspended: false,
+                };
+                batch.put_person(&record, wall)?;
+                let template = transform.protect(&vector).expect("of the right dimension");
+                batch.put_template(&id, version, template.vector(), "photo_supervised", wall)?;
+            }
+            Ok(())
+        })
+        .expect("the store takes them");
+    store.close().expect("the store closes");
+}
+
+fn random(rng: &mut ChaCha8Rng, dimension: usize) -> UnitVector {
+    UnitVector::normalise((0..dimension).map(|_| rng.random_range(-1.0f32..1.0)).collect())
+        .expect("a direction")
+}
+
+fn restamp(frames: &mut doorward_core::frame::Frameset, at: Mono) {
+    Arc::make_mut(&mut frames.rgb).at = at;
+    frames.ir.as_mut().into_iter().for_each(|shot| Arc::make_mut(shot).at = at);
+    frames.depth.as_mut().into_iter().for_each(|shot| Arc::make_mut(shot).at = at);
+}
+
+fn resident_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1024
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench reads time")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,59 @@
+//! The real `doord demo` as a child process.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// A running demo; killed when dropped.
+pub(crate) struct Demo {
+    child: Child,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) address: String,
+}
+
+impl Demo {
+    /// Starts it with models and portraits from beside the checkout; says so where they are absent.
+    pub(crate) fn start() -> Option<Self> {
+        if !super::has_media() {
+            eprintln!("skipped: no models and photographs beside the checkout");
+            return None;
+        }
+        Self::start_with(&[])
+    }
+
+    /// Starts it with further options, and waits for the address it prints.
+    pub(crate) fn start_with(options: &[&str]) -> Option<Self> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_doord"))
+            .args(["demo", "--port", "0"])
+            .args(options)
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("doord starts");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let address = lines.map_while(Result::ok).find_map(|line| {
+            line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned)
+        });
+        let Some(address) = address else {
+            let _ = child.kill();
+            panic!("doord demo ended without printing an address");
+        };
+        Some(Self { child, address })
+    }
+
+    /// Posts a body and returns the status.
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> u16 {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut request = agent.post(format!("{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send(body).expect("the demo answers").status().as_u16()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,95 @@
+//! End to end: the real `doord demo`, its page in a real headless Chromium, driven as a visitor would.
+//!
+//! Needs chromium and chromedriver (Debian packages), a model pack and portraits beside the checkout; says so and skips
+//! where one of them is absent.
+
+mod browser;
+mod demo;
+
+use std::path::Path;
+
+use browser::Browser;
+use demo::Demo;
+
+/// What the page must come to say in each scene: whether the door opens, and words of the reason.
+const SCENES: [(&str, bool, &str); 5] = [
+    ("enrolled", true, "is known"),
+    ("print", false, "not a live person"),
+    ("stranger", false, "nobody the terminal knows"),
+    ("two", false, "Two people"),
+    ("network_cut", true, "is known"),
+];
+
+#[test]
+fn a_visitor_watches_the_door_decide() {
+    let Some(demo) = Demo::start() else { return };
+    let Some(browser) = Browser::open(&demo.address) else { return };
+    browser.wait_for("the page is connected", "return document.body.dataset.connected === 'true'");
+    for (scene, opens, words) in SCENES {
+        let before = browser.text("return document.querySelector('#decision').dataset.seq || ''");
+        browser.click(&format!("[data-scene-id=\"{scene}\"]"));
+        let decided = format!(
+            "const d = document.querySelector('#decision').dataset; \
+             return d.granted === '{opens}' && d.seq !== '{before}' \
+             && document.querySelector('#reason').textContent.includes('{words}')"
+        );
+        browser.wait_for(&format!("the scene {scene} is decided"), &decided);
+        if opens {
+            browser
+                .wait_for("the leaf opens", "return document.querySelector('#door').dataset.leaf === 'open'");
+            browser.wait_for(
+                "the leaf closes",
+                "return document.querySelector('#door').dataset.leaf === 'closed'",
+            );
+        } else {
+            let released = browser.text("return document.querySelector('#lamp').dataset.released");
+            assert_eq!(released, "false", "the lock is released in the scene {scene}");
+        }
+    }
+    browser.wait_for(
+        "entries wait while the network is cut",
+        "return [...document.querySelectorAll('#audit tr')].some(r => r.dataset.acknowledged === 'false')",
+    );
+    browser.click("#network");
+    browser.wait_for(
+        "the centre has every entry",
+        "return [...document.querySelectorAll('#audit tr[data-seq]')].every(r => r.dataset.acknowledged === 'true')",
+    );
+    browser.click("[data-scene-id=\"unplugged\"]");
+    browser.wait_for("the terminal is blind", "return document.body.dataset.attempt === 'blind'");
+    browser.click("[data-scene-id=\"enrolled\"]");
+    browser.wait_for("the terminal sees again", "return document.body.dataset.attempt !== 'blind'");
+}
+
+#[test]
+fn h8_the_demo_answers_its_own_page_only_and_bounds_what_it_takes() {
+    let Some(demo) = Demo::start() else { return };
+    let post = |path: &str, origin: &str, body: &[u8]| {
+        demo.post(path, &[("origin", origin), ("content-type", "application/json")], body)
+    };
+    let own = demo.address.clone();
+    assert_eq!(post("/scene", "https://evil.example", b"{\"id\":\"enrolled\"}"), 403);
+    assert_eq!(post("/scene", &own, b"{\"id\":\"../../etc/passwd\"}"), 409);
+    assert_eq!(post("/scene", &own, b"not json"), 400);
+    assert_eq!(post("/visitor", &own, b"not a picture"), 422);
+    assert_eq!(post("/camera/frame", &own, b"not a picture"), 422);
+}
+
+#[test]
+fn without_models_the_page_says_what_to_do() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let pack = empty.path().join("pack.toml");
+    std::fs::write(&pack, "name = \"broken\"").expect("written");
+    let demo = Demo::start_with(&["--models", &empty.path().to_string_lossy()])
+        .expect("the demo starts without models");
+    let Some(browser) = Browser::open(&demo.address) else { return };
+    browser.wait_for("the card is shown", "return !document.querySelector('#problem').hidden");
+    let steps = browser.text("return String(document.querySelectorAll('#problem-do li').length)");
+    assert!(steps.parse::<u32>().expect("a number") >= 2, "the card has no steps");
+}
+
+/// Whether the data beside the checkout is there.
+fn has_media() -> bool {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    shared.join("models").is_dir() && shared.join("media/photos").is_dir()
+}
