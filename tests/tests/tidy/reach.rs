@@ -14,8 +14,11 @@ const APART: [&str; 2] = ["hal/tests/refused/", "firmware/"];
 pub(crate) fn targets(metadata: &Metadata) -> Vec<String> {
     let root = root();
     let targets = metadata.workspace_packages().into_iter().flat_map(|package| &package.targets);
-    let relative =
-        |path: &std::path::Path| path.strip_prefix(&root).ok().and_then(|p| p.to_str()).map(str::to_owned);
+    // A package may name a root file outside its folder; the way there leads through `..`.
+    let relative = |path: &std::path::Path| {
+        let path = path.canonicalize().ok()?;
+        path.strip_prefix(&root).ok().and_then(|p| p.to_str()).map(str::to_owned)
+    };
     targets.filter_map(|target| relative(target.src_path.as_std_path())).collect()
 }
 

@@ -388,7 +388,10 @@ impl Door {
         match (self.state, on) {
             // People leave first; lockdown is asked for again after the alarm.
             (state @ State::Fire { .. }, _) => state,
-            (State::Lockdown { open, .. }, false) => {
+            (State::Lockdown { open, relock_at }, false) => {
+                if relock_at.is_some() {
+                    effects.push(Effect::Lock);
+                }
                 effects.push(Effect::Report(Event::LockdownOver));
                 settled(open, now)
             }

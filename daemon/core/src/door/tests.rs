@@ -143,3 +143,17 @@ fn leaving_by_egress_hardware_is_no_forced_door() {
     ]);
     assert_eq!((state, log), (State::Secured, vec!["2 opened".into(), "3 lock".into(), "3 closed".into()]));
 }
+
+#[test]
+fn d6_lockdown_that_ends_while_somebody_leaves_locks() {
+    let (state, log) = run(vec![
+        (0, Input::Contact(false)),
+        (1, Input::Lockdown(true)),
+        (2, Input::Egress { release: None, open_for: Duration::from_secs(5) }),
+        (3, Input::Lockdown(false)),
+    ]);
+    assert_eq!(
+        (state, log.as_slice()[2..].to_vec()),
+        (State::Secured, vec!["3 lock".to_owned(), "3 lockdown_over".into()])
+    );
+}
