@@ -53,8 +53,11 @@ fn face(value: &Value) -> Face {
     }
 }
 
-/// Every photograph with its reference faces, largest first.
-fn photos() -> Option<Vec<(String, Plane<Rgb>, Vec<Face>)>> {
+/// A photograph by its name, with its reference faces, largest first.
+type Photo = (String, Plane<Rgb>, Vec<Face>);
+
+/// Every photograph.
+fn photos() -> Option<Vec<Photo>> {
     let (models, media) = (beside("models")?, beside("media/photos")?);
     let text = std::fs::read_to_string(models.join("reference/photos.json")).unwrap();
     let Value::Object(references) = serde_json::from_str(&text).unwrap() else { panic!("an object") };

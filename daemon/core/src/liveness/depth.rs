@@ -170,7 +170,8 @@ mod tests {
     fn p10_a_head_passes_and_flat_tilted_or_bent_sheets_do_not() {
         let head_score = score(&plane(head), (640, 480), &face(), FOV);
         assert!(head_score > 0.8, "head {head_score}");
-        let sheets: [(&str, fn(f32, f32) -> f32); 4] = [
+        type Shape = fn(f32, f32) -> f32;
+        let sheets: [(&str, Shape); 4] = [
             ("flat", |_, _| 480.0),
             ("tilted", |x, y| 480.0 + 0.5 * x - 0.3 * y),
             ("bent upright", |x, _| 480.0 + x * x / 150.0),
