@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use doorward_core::decision::{Answer, Cue, Reject};
 use doorward_core::frame::{Frameset, Plane};
-use doorward_core::liveness::{Evidence, Finding};
+use doorward_core::liveness::{Evidence, Finding, SUPPORT_MIN};
 use doorward_hal::photo;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -171,8 +171,8 @@ fn stages(trace: &Trace, quality: &doorward_core::quality::Limits, rgb_min: f32)
             "ms": ms(Stage::Quality),
             "note": reject.filter(|_| !found_out && trace.quality.is_none()).map(Reject::advice)},
         family("rgb_liveness", "Does the colour look alive?", |e| e.rgb, rgb_min, ms(Stage::Liveness)),
-        family("infrared", "Does it reflect like skin?", |e| e.infrared, 0.5, ms(Stage::Sensors)),
-        family("depth", "Does it have the relief of a head?", |e| e.depth, 0.5, ms(Stage::Sensors)),
+        family("infrared", "Does it reflect like skin?", |e| e.infrared, SUPPORT_MIN, ms(Stage::Sensors)),
+        family("depth", "Does it have the relief of a head?", |e| e.depth, SUPPORT_MIN, ms(Stage::Sensors)),
         {"name": "embed", "title": "Describe the face", "outcome": if embedded { "passed" } else { "not_reached" },
             "score": null, "floor": null, "score_max": 1, "ms": ms(Stage::Embed), "note": null},
     ])

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use doorward_core::decision::{Answer, Decision, Reject};
-use doorward_core::liveness::{Evidence, Finding};
+use doorward_core::liveness::{Evidence, Finding, SUPPORT_MIN};
 use doorward_protocol::audit::{Entry, What};
 
 /// Why a decision was taken, in one or two sentences. Says more than the panel at a real door may: this is a demo.
@@ -65,7 +65,7 @@ fn suspicion(last: Option<&Evidence>) -> String {
     let doubts: Vec<&str> = evidence
         .findings()
         .into_iter()
-        .filter(|(_, finding)| matches!(finding, Finding::Score(score) if *score < 0.5))
+        .filter(|(_, finding)| matches!(finding, Finding::Score(score) if *score < SUPPORT_MIN))
         .map(|(family, _)| match family {
             "rgb" => "the colour picture looks like a reproduction",
             "infrared" => "in infrared it does not reflect like skin",

@@ -24,7 +24,7 @@ pub struct PersonRecord {
     pub name: String,
     /// First moment of the right to pass, milliseconds since 1970; none: always.
     pub valid_from_ms: Option<i64>,
-    /// Last moment of it; none: without end.
+    /// First moment after it, milliseconds since 1970; none: without end.
     pub valid_until_ms: Option<i64>,
     /// Whether the right is suspended.
     pub suspended: bool,

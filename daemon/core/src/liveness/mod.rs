@@ -13,6 +13,9 @@ pub mod infrared;
 use crate::decision::Reject;
 use crate::stages::{GoodFace, LiveFace};
 
+/// Confidence from which infrared or depth supports a live person: the operating point of their curves.
+pub const SUPPORT_MIN: f32 = 0.5;
+
 /// What one family says about one frameset.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Finding {
@@ -20,7 +23,7 @@ pub enum Finding {
     NotFitted,
     /// Fitted, but it gave no picture of this moment.
     Missing,
-    /// Confidence that this is a live person, 0 to 1; 0.5 is the family's own operating point.
+    /// Confidence that this is a live person, 0 to 1.
     Score(f32),
 }
 
@@ -121,7 +124,7 @@ pub fn gather(good: &GoodFace, rgb: f32, policy: &Policy) -> Evidence {
 pub fn prove(good: GoodFace, evidence: Evidence, policy: &Policy) -> Result<LiveFace, Reject> {
     let mut missing = !(policy.fitted.infrared || policy.fitted.depth || policy.rgb_alone);
     for (family, finding) in evidence.findings() {
-        let floor = if family == "rgb" { policy.rgb_min } else { 0.5 };
+        let floor = if family == "rgb" { policy.rgb_min } else { SUPPORT_MIN };
         match finding {
             Finding::Score(score) if score < floor => return Err(Reject::NotLive),
             Finding::Score(_) | Finding::NotFitted => {}
