@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// A running demo; killed when dropped.
+/// A running demo; ended when dropped.
 pub(crate) struct Demo {
     child: Child,
     /// `http://127.0.0.1:PORT`.
@@ -53,7 +53,14 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Asked to end, it removes its store; killed, it could not.
+        let asked = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()
+            .is_ok_and(|status| status.success());
+        if !asked {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }
