@@ -16,6 +16,13 @@ PAGE_PACKAGES=(
   "fonts-dejavu-core|letters for the browser, which draws empty boxes without a font"
 )
 
+# What the tests of the training need, which are skipped where it is absent. Training: models/training/requirements.txt.
+TRAINING_PACKAGES=(
+  "python3-torch|networks and their training"
+  "python3-opencv|reads, warps and blurs pictures"
+  "python3-onnx|writes networks to files"
+)
+
 # Ends the script with a message.
 fail() {
   printf '%s: %s\n' "${0##*/}" "$1" >&2
