@@ -1,10 +1,12 @@
-//! `doorctl bench`: the engines side by side on this machine.
+//! `doorctl bench`: engines, or packs, side by side on this machine.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use doorward_models::bench::{self, ROUNDS_MAX, Table};
+use doorward_models::pack::{self, Pack};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::answer::Answer;
@@ -20,6 +22,25 @@ pub enum Bench {
         Example:\n  doorctl bench engines --rounds 100 --ort-library /opt/onnxruntime/libonnxruntime.so"
     )]
     Engines(Engines),
+    /// Time each step of a frame, and whole frames, with several packs.
+    #[command(
+        after_help = "Rounds alternate between the packs within one process, in tract. The last column says how many \
+        times as long a pack takes as the first one.\n\n\
+        Example:\n  doorctl bench packs recommended house"
+    )]
+    Packs(Packs),
+}
+
+/// Options of `packs`.
+#[derive(Debug, Args)]
+pub struct Packs {
+    /// Names or folders of packs, the yardstick first.
+    #[arg(required = true, value_name = "PACK")]
+    packs: Vec<PathBuf>,
+
+    /// Rounds per step; medians settle at about fifty.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = rounds)]
+    rounds: usize,
 }
 
 /// Options of `engines`.
@@ -35,7 +56,21 @@ pub struct Engines {
 /// # Errors
 /// When a model does not load or run.
 pub fn run(command: &Bench, minding: &Minding, out: &mut dyn Write) -> Answer {
-    let Bench::Engines(options) = command;
+    match command {
+        Bench::Engines(options) => engines(options, minding, out),
+        Bench::Packs(options) => packs(options, out),
+    }
+}
+
+fn packs(options: &Packs, out: &mut dyn Write) -> Answer {
+    let open = |path: &PathBuf| pack::find(Some(path)).and_then(|found| Pack::open(&found));
+    let packs = options.packs.iter().map(open).collect::<Result<Vec<_>, _>>().context("open the packs")?;
+    let rows = bench::packs(&packs, options.rounds).context("measure the packs")?;
+    write!(out, "{}", Table(&rows))?;
+    Ok(())
+}
+
+fn engines(options: &Engines, minding: &Minding, out: &mut dyn Write) -> Answer {
     // A build without the engine says so below and measures what it has.
     let library = minding.ort_library.as_deref().filter(|_| cfg!(feature = "ort"));
     let pack = minding.pack(None)?;

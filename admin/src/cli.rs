@@ -118,7 +118,7 @@ mod tests {
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "doorctl", &mut found);
-        assert_eq!(found.len(), 17, "{found:?}");
+        assert_eq!(found.len(), 23, "{found:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use doorward_models::vision::Models;
 /// Options that choose models and engine.
 #[derive(Debug, Clone, Args)]
 pub struct Minding {
-    /// Folder of a model pack; without it the usual places are searched.
+    /// Folder of a model pack, or the name of one in the usual places; without it the usual places are searched.
     #[arg(long, global = true, help_heading = "Shared options", value_name = "DIR")]
     pub models: Option<PathBuf>,
     /// Engine that runs the models.

@@ -1,7 +1,7 @@
-//! The engines side by side on this machine: each network alone, and one whole frame.
+//! Engines or packs side by side on this machine: each network alone, and one whole frame.
 //!
-//! Absolute times on a shared machine wander by half. Rounds alternate between the engines inside one process, so that
-//! both see the same weather, and the ratio of their medians is what can be trusted.
+//! Absolute times on a shared machine wander by half. Rounds alternate between the subjects inside one process, so that
+//! all see the same weather, and the ratio of their medians is what can be trusted.
 
 use std::fmt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use doorward_core::frame::{Plane, Rgb};
 use doorward_core::geometry::{Landmarks, Point, Rect};
-use doorward_core::vision::{Detection, Vision as _};
+use doorward_core::vision::{Detection, Vision as _, VisionFault};
 
 use crate::engine::{self, EngineKind};
 use crate::golden;
@@ -25,20 +25,20 @@ pub const ROUNDS_MAX: usize = 1000;
 /// What the whole frame is called among the models.
 pub const FRAME: &str = "frame: detect, liveness, embed";
 
-/// One model in one engine.
+/// One task of one subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The model, or [`FRAME`].
-    pub model: String,
-    /// The engine.
-    pub engine: String,
+    /// A model's file, a role of a pack, or [`FRAME`].
+    pub task: String,
+    /// The engine or the pack that does it.
+    pub subject: String,
     /// Median of all rounds, milliseconds.
     pub median_ms: f64,
     /// 95th percentile, milliseconds.
     pub p95_ms: f64,
 }
 
-/// Rows as a table with the ratio of tract to ONNX Runtime where both ran.
+/// Rows as a table that says how many times as long each takes as the first subject with the same task.
 pub struct Table<'a>(pub &'a [Row]);
 
 /// Measures every model of the pack, and whole frames, in tract and, where its library is given, in ONNX Runtime.
@@ -56,8 +56,8 @@ pub fn engines(
     progress: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<Vec<Row>, PackFault> {
     assert!((1..=ROUNDS_MAX).contains(&rounds), "1 to {ROUNDS_MAX} rounds");
-    let mut kinds = vec![EngineKind::Tract];
-    kinds.extend(ort_library.map(|library| EngineKind::OnnxRuntime { library: library.to_owned() }));
+    let runtime = ort_library.map(|library| EngineKind::OnnxRuntime { library: library.to_owned() });
+    let kinds: Vec<_> = runtime.into_iter().chain([EngineKind::Tract]).collect();
     let mut rows = Vec::new();
     let entries: Vec<_> = pack.manifest().entries().collect();
     for (done, entry) in entries.iter().enumerate() {
@@ -66,19 +66,57 @@ pub fn engines(
         let mut loaded = kinds.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let input = golden::pattern(&entry.signature.input.shape, &entry.normalisation);
         let times = alternate(&mut loaded, rounds, |engine| engine.run(&input).map(drop))?;
-        rows.extend(times.iter().zip(&kinds).map(|(times, kind)| row(&entry.file, kind, times)));
+        rows.extend(times.iter().zip(&kinds).map(|(times, kind)| row(&entry.file, kind.to_string(), times)));
     }
     progress(FRAME, entries.len(), entries.len() + 1);
     let mut loaded = kinds.iter().map(|kind| Models::load(pack, kind)).collect::<Result<Vec<_>, _>>()?;
+    let times = frames(&mut loaded, rounds);
+    rows.extend(times.iter().zip(&kinds).map(|(times, kind)| row(FRAME, kind.to_string(), times)));
+    Ok(rows)
+}
+
+/// Measures each step of a frame, and whole frames, with every pack, in tract. The steps begin at the camera's pixels:
+/// what a pack's inputs cost to prepare belongs to it.
+///
+/// # Errors
+/// [`PackFault`] where a model does not load.
+///
+/// # Panics
+/// If `rounds` is zero or beyond [`ROUNDS_MAX`].
+pub fn packs(packs: &[Pack], rounds: usize) -> Result<Vec<Row>, PackFault> {
+    assert!((1..=ROUNDS_MAX).contains(&rounds), "1 to {ROUNDS_MAX} rounds");
+    let load = |pack: &Pack| Models::load(pack, &EngineKind::Tract);
+    let mut loaded = packs.iter().map(load).collect::<Result<Vec<_>, _>>()?;
     let (picture, face) = scene();
-    let times = alternate(&mut loaded, rounds, |models| {
+    let steps: [(&str, Step); 3] = [
+        ("detect", |models, picture, _| models.detect(picture).map(drop)),
+        ("liveness", |models, picture, face| models.liveness(picture, face).map(drop)),
+        ("embed", |models, picture, face| models.embed(picture, &face.landmarks).map(drop)),
+    ];
+    let mut rows = Vec::new();
+    let mut add = |task: &str, times: Vec<Vec<Duration>>| {
+        rows.extend(times.iter().zip(packs).map(|(times, pack)| row(task, pack.title(), times)));
+    };
+    for (task, step) in steps {
+        let times = alternate(&mut loaded, rounds, |models| step(models, &picture, &face));
+        add(task, times.expect("a pack that loads runs: it has answered its golden vectors"));
+    }
+    add(FRAME, frames(&mut loaded, rounds));
+    Ok(rows)
+}
+
+/// One step of a frame.
+type Step = fn(&mut Models, &Plane<Rgb>, &Detection) -> Result<(), VisionFault>;
+
+/// Times of whole frames.
+fn frames(loaded: &mut [Models], rounds: usize) -> Vec<Vec<Duration>> {
+    let (picture, face) = scene();
+    let times = alternate(loaded, rounds, |models| {
         models.detect(&picture)?;
         models.liveness(&picture, &face)?;
         models.embed(&picture, &face.landmarks).map(drop)
     });
-    let times = times.expect("each of these models has just run alone");
-    rows.extend(times.iter().zip(&kinds).map(|(times, kind)| row(FRAME, kind, times)));
-    Ok(rows)
+    times.expect("each of these models has just run alone")
 }
 
 /// Runs all subjects in turn, `rounds` times; times of each in ascending order.
@@ -102,9 +140,9 @@ fn alternate<S, E>(
     Ok(times)
 }
 
-fn row(model: &str, kind: &EngineKind, sorted: &[Duration]) -> Row {
+fn row(task: &str, subject: String, sorted: &[Duration]) -> Row {
     let at = |percent: usize| sorted[(sorted.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-    Row { model: model.to_owned(), engine: kind.to_string(), median_ms: at(50), p95_ms: at(95) }
+    Row { task: task.to_owned(), subject, median_ms: at(50), p95_ms: at(95) }
 }
 
 /// A frame of a common camera and a face in its middle. The networks cost the same whatever they look at.
@@ -127,24 +165,12 @@ fn now() -> Instant {
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<34} {:>12} {:>10} {:>10} {:>20}",
-            "model", "engine", "median ms", "p95 ms", "tract / onnxruntime"
-        )?;
+        writeln!(f, "{:<34} {:>18} {:>10} {:>10} {:>10}", "", "", "median ms", "p95 ms", "ratio")?;
         for row in self.0 {
-            write!(f, "{:<34} {:>12} {:>10.2} {:>10.2}", row.model, row.engine, row.median_ms, row.p95_ms)?;
-            match ratio(self.0, row) {
-                Some(ratio) => writeln!(f, " {ratio:>20.2}")?,
-                None => writeln!(f)?,
-            }
+            write!(f, "{:<34} {:>18} {:>10.2} {:>10.2}", row.task, row.subject, row.median_ms, row.p95_ms)?;
+            let first = self.0.iter().find(|other| other.task == row.task).unwrap_or(row);
+            writeln!(f, " {:>10.2}", row.median_ms / first.median_ms)?;
         }
         Ok(())
     }
-}
-
-/// For a row of ONNX Runtime, how many times as long tract takes.
-fn ratio(rows: &[Row], row: &Row) -> Option<f64> {
-    let tract = rows.iter().find(|other| other.model == row.model && other.engine == "tract")?;
-    (row.engine == "onnxruntime").then(|| tract.median_ms / row.median_ms)
 }

@@ -1,12 +1,14 @@
 //! `doorctl evaluate pairs`: how well the embedding model tells people apart.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use doorward_core::template::UnitVector;
-use doorward_models::evaluation::{Comparisons, Evaluation, Side};
+use doorward_models::engine::EngineKind;
+use doorward_models::evaluation::{CalibrationTable, Comparisons, Evaluation, Side};
+use doorward_models::pack::Pack;
 use serde::Serialize;
 
 use super::impostors::AllImpostors;
@@ -72,43 +74,95 @@ struct Told<'a> {
     all_impostors: Option<&'a AllImpostors>,
 }
 
+/// The pictures of a test.
+struct Pictures {
+    listing: Listing,
+    /// The person of every picture, or why that is not known.
+    persons: Result<Vec<String>, String>,
+    paths: Vec<PathBuf>,
+}
+
+impl Pictures {
+    /// Reads the list; with `everybody`, also what lies below `images` that no pair names.
+    fn of(file: &Path, images: &Path, limit: Option<usize>, everybody: bool) -> anyhow::Result<Self> {
+        let mut listing = Listing::read(file, limit)?;
+        if everybody && limit.is_none() {
+            listing.add_all(images)?;
+        }
+        let persons = listing.persons();
+        if let (Err(why), true) = (&persons, everybody) {
+            bail!("--all-impostors needs the folder of each picture to be its person: {why}");
+        }
+        let paths = listing.images.iter().map(|image| images.join(image)).collect();
+        Ok(Self { listing, persons, paths })
+    }
+
+    /// Embeds every picture once.
+    fn acquire(self, pack: &Pack, engine: &EngineKind) -> anyhow::Result<Acquired> {
+        let templates = crew::work(&self.paths, pack, engine, |models, path| faces::acquire(models, path))?;
+        Ok(Acquired { listing: self.listing, persons: self.persons, templates })
+    }
+}
+
+/// The pictures of a test and their templates.
+struct Acquired {
+    listing: Listing,
+    persons: Result<Vec<String>, String>,
+    templates: Vec<Result<UnitVector, String>>,
+}
+
+impl Acquired {
+    /// Everybody with everybody else, where persons are known.
+    fn all_impostors(&self, genuine: Vec<f32>, data: &str) -> anyhow::Result<Option<AllImpostors>> {
+        let Ok(persons) = &self.persons else { return Ok(None) };
+        let known = persons.iter().zip(&self.templates);
+        let known: Vec<_> =
+            known.filter_map(|(person, template)| Some((person.as_str(), template.as_ref().ok()?))).collect();
+        AllImpostors::of(&known, genuine, data).map(Some)
+    }
+
+    fn comparisons(&self, model: String, data: String) -> Comparisons {
+        comparisons(&self.listing, self.persons.as_deref().ok(), &self.templates, model, data)
+    }
+}
+
+/// Measures the calibration table of a pack: what [`run`] does with --all-impostors, without the rest.
+///
+/// # Errors
+/// When list, pictures or models cannot be read, or the pictures of one person do not lie in a folder of their own.
+pub fn calibrate(
+    file: &Path,
+    images: &Path,
+    data: &str,
+    pack: &Pack,
+    engine: &EngineKind,
+) -> anyhow::Result<CalibrationTable> {
+    let acquired = Pictures::of(file, images, None, true)?.acquire(pack, engine)?;
+    let test = acquired.comparisons(String::new(), data.to_owned());
+    let genuine = test.genuine.iter().map(|pair| pair.score).collect();
+    let all = acquired.all_impostors(genuine, data)?;
+    Ok(all.context("persons are known, or the pictures would have been refused")?.calibration)
+}
+
 /// Embeds every picture once, compares the pairs, and tells the error rates.
 ///
 /// # Errors
 /// When list, pictures or models cannot be read, or nothing can be concluded from the pairs.
 pub fn run(options: &Pairs, minding: &Minding, out: &mut dyn Write) -> Answer {
     let limit = options.limit.map(|limit| limit as usize);
-    let mut listing = Listing::read(&options.file, limit)?;
-    if options.all_impostors && limit.is_none() {
-        listing.add_all(&options.images)?;
-    }
-    let persons = listing.persons();
-    if let (Err(why), true) = (&persons, options.all_impostors) {
-        return Err(anyhow::anyhow!(
-            "--all-impostors needs the folder of each picture to be its person: {why}"
-        )
-        .into());
-    }
+    let pictures = Pictures::of(&options.file, &options.images, limit, options.all_impostors)?;
     let (pack, engine) = (minding.pack(None)?, minding.engine()?);
-    let paths: Vec<PathBuf> = listing.images.iter().map(|image| options.images.join(image)).collect();
-    let templates = crew::work(&paths, &pack, &engine, |models, path| faces::acquire(models, path))?;
-
+    let acquired = pictures.acquire(&pack, &engine)?;
     let model = tested(&pack, &pack.manifest().embedding.entry.file, &engine);
-    let data = options.data()?;
-    if let Err(why) = &persons {
+    let data = data_of(options.data.as_deref(), &options.file)?;
+    if let Err(why) = &acquired.persons {
         eprintln!("persons are not known ({why}): intervals are resampled over pairs, which flatters them");
     }
-    let test = comparisons(&listing, persons.as_deref().ok(), &templates, model, data.clone());
+    let test = acquired.comparisons(model, data.clone());
     let mut evaluation = Evaluation::of(&test, options.seed).context("evaluate the pairs")?;
-    let all_impostors = match &persons {
-        Ok(persons) if options.all_impostors => {
-            let known = persons.iter().zip(&templates);
-            let known: Vec<_> = known
-                .filter_map(|(person, template)| Some((person.as_str(), template.as_ref().ok()?)))
-                .collect();
-            Some(AllImpostors::of(&known, evaluation.curve.genuine().to_vec(), &data)?)
-        }
-        Ok(_) | Err(_) => None,
+    let all_impostors = match options.all_impostors {
+        true => acquired.all_impostors(evaluation.curve.genuine().to_vec(), &data)?,
+        false => None,
     };
     if let Some(all) = &all_impostors {
         evaluation.calibration = all.calibration.clone();
@@ -116,16 +170,19 @@ pub fn run(options: &Pairs, minding: &Minding, out: &mut dyn Write) -> Answer {
     options.tell(&evaluation, all_impostors.as_ref(), out)
 }
 
-impl Pairs {
-    /// What the pictures are.
-    fn data(&self) -> anyhow::Result<String> {
-        match (&self.data, self.file.file_name()) {
-            (Some(data), _) => Ok(data.clone()),
-            (None, Some(name)) => Ok(name.to_string_lossy().into_owned()),
-            (None, None) => bail!("{} is no file", self.file.display()),
-        }
+/// What the pictures are, in words: those given, or the name of the list.
+///
+/// # Errors
+/// When there is neither.
+pub fn data_of(given: Option<&str>, list: &Path) -> anyhow::Result<String> {
+    match (given, list.file_name()) {
+        (Some(data), _) => Ok(data.to_owned()),
+        (None, Some(name)) => Ok(name.to_string_lossy().into_owned()),
+        (None, None) => bail!("{} is no file", list.display()),
     }
+}
 
+impl Pairs {
     fn tell(&self, evaluation: &Evaluation, all: Option<&AllImpostors>, out: &mut dyn Write) -> Answer {
         if let Some(path) = &self.html {
             keep(path, &evaluation.html(&today()))?;

@@ -1,77 +1,70 @@
-//! `doorctl pack`: model packs.
+//! `doorctl pack`: everything a pack needs to be replaced by a better one.
+//!
+//! * [`fetch`] with [`transfer`]: weights from the addresses of a manifest or recipe.
+//! * [`build`]: from a recipe and weights to a measured pack.
+//! * [`check`]: what a pack is, and whether this machine computes with it what it should.
+//! * [`sign`] with [`keys`]: who answers for a pack.
+//! * [`install`]: which pack a terminal takes, and the way back.
+//! * [`folder`]: folders and files that are there whole or not at all.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 
-use clap::{Args, Subcommand};
-use doorward_models::pack::{self, ModelEntry, Pack as Opened, PackFault, Reach, hex};
+use anyhow::Context as _;
+use clap::Subcommand;
+use doorward_models::engine::EngineKind;
+use doorward_models::pack::signature::{Origin, OriginFault, PublicKey, origin};
+use doorward_models::pack::{Pack as Opened, PackFault, PackPath, Reach};
 use doorward_models::vision::Models;
 
 use crate::answer::{Answer, Stop};
 use crate::mind::Minding;
 
+pub mod build;
+pub mod check;
+pub mod fetch;
+pub mod folder;
+pub mod install;
+pub mod keys;
+pub mod sign;
+pub mod transfer;
+
 /// Work with model packs.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "From an address to a terminal:\n  \
+    doorctl pack fetch models/packs/opencv\n  \
+    doorctl pack build models/packs/opencv --weights models/packs/opencv --liveness-of house --pairs pairs.csv --images lfw --out ours\n  \
+    doorctl pack keygen pack.key\n  \
+    doorctl pack sign ours --key pack.key\n  \
+    sudo doorctl pack install ours --trust pack.key.pub")]
 pub enum Pack {
-    /// Check a pack: manifest, digests, shapes, and whether the engine computes here what it should.
-    #[command(after_help = "Example:\n  doorctl pack check models/packs/recommended\n\n\
-        Exit code: 0 sound, 2 the pack is not what its manifest says or this machine computes something else, 1 fault.")]
-    Check(Check),
+    /// Bring the weights that a manifest pins, from the addresses it names.
+    Fetch(fetch::Fetch),
+    /// Make a pack of a recipe and weights: digests, golden values, calibration.
+    Build(build::Build),
+    /// Check a pack: manifest, digests, shapes, origin, and whether the engine computes here what it should.
+    Check(check::Check),
+    /// Make a key that packs are signed with.
+    Keygen(keys::Keygen),
+    /// Sign a pack, which says that you answer for it.
+    Sign(sign::Sign),
+    /// Make a pack the one that this terminal takes, or go back to the one before.
+    Install(install::Install),
 }
 
-/// Options of `check`.
-#[derive(Debug, Args)]
-pub struct Check {
-    /// Folder of the pack; without it --models, then the usual places.
-    dir: Option<PathBuf>,
-}
-
-/// Checks a pack and says what it is.
+/// Runs one of the commands.
 ///
 /// # Errors
 /// [`Stop::Refused`] for a pack that is not what it says.
 pub fn run(command: &Pack, minding: &Minding, out: &mut dyn Write) -> Answer {
-    let Pack::Check(options) = command;
-    let engine = minding.engine()?;
-    let place = pack::find(options.dir.as_deref().or(minding.models.as_deref())).map_err(judged)?;
-    let pack = Opened::open(&place).map_err(judged)?;
-    let manifest = pack.manifest();
-    writeln!(out, "{}, manifest {}", pack.title(), place.manifest.display())?;
-    writeln!(out, "  digest       {}", hex(&pack.digest()))?;
-    let comparisons = pack.calibration().comparisons();
-    writeln!(out, "  calibration  {comparisons} comparisons of {}", manifest.calibration_data)?;
-    for fmr in [1e-3, 1e-4, 1e-5, 1e-6] {
-        let threshold = pack.calibration().threshold(fmr);
-        let estimate = if threshold.extrapolated { "  (beyond the sample)" } else { "" };
-        writeln!(out, "    FMR {fmr:e}   threshold {:.4}{estimate}", threshold.score)?;
+    match command {
+        Pack::Fetch(options) => fetch::run(options, out),
+        Pack::Build(options) => build::run(options, minding, out),
+        Pack::Check(options) => check::run(options, minding, out),
+        Pack::Keygen(options) => keys::run(options, out),
+        Pack::Sign(options) => sign::run(options, out),
+        Pack::Install(options) => install::run(options, minding, out),
     }
-    for entry in manifest.entries() {
-        describe(entry, out)?;
-    }
-    out.flush()?;
-    for reach in [Reach::Near, Reach::Distant] {
-        match Models::load_for(&pack, &engine, reach) {
-            Ok(_) | Err(PackFault::NoDistant { .. }) => {}
-            Err(fault) => return Err(judged(fault)),
-        }
-    }
-    writeln!(out, "sound: digests, shapes and golden vectors hold in {engine} on this machine")?;
-    Ok(())
-}
-
-fn describe(entry: &ModelEntry, out: &mut dyn Write) -> Answer {
-    writeln!(out, "  {:<18} {}", entry.role.key(), entry.file)?;
-    writeln!(out, "    sha256   {}", hex(&entry.sha256))?;
-    let outputs: Vec<String> =
-        entry.signature.outputs.iter().map(|port| format!("{:?}", port.shape)).collect();
-    writeln!(out, "    shape    {:?} to {}", entry.signature.input.shape, outputs.join(" "))?;
-    writeln!(out, "    licence  {}; {}", entry.licence, entry.data_terms)?;
-    writeln!(out, "    source   {}", entry.source)?;
-    match entry.golden.len() {
-        0 => writeln!(out, "    golden   none: this model is not tested at start")?,
-        count => writeln!(out, "    golden   {count} values")?,
-    }
-    Ok(())
 }
 
 /// A fault of the place is a fault; one of the pack is the answer that was asked for.
@@ -80,7 +73,9 @@ fn judged(fault: PackFault) -> Stop {
         PackFault::NotFound { .. } | PackFault::NoFolder { .. } | PackFault::Read { .. } => {
             Stop::Fault(anyhow::Error::new(fault))
         }
-        PackFault::TooLong { .. }
+        PackFault::NoPack { .. }
+        | PackFault::Unbuilt { .. }
+        | PackFault::TooLong { .. }
         | PackFault::Syntax { .. }
         | PackFault::Value { .. }
         | PackFault::NoWeights { .. }
@@ -89,4 +84,52 @@ fn judged(fault: PackFault) -> Stop {
         | PackFault::Engine(_)
         | PackFault::Golden { .. } => Stop::refused(format!("{:#}", anyhow::Error::new(fault))),
     }
+}
+
+/// Loads every model once: shapes and golden values hold, or this is the answer.
+fn prove(pack: &Opened, engine: &EngineKind) -> Answer {
+    for reach in [Reach::Near, Reach::Distant] {
+        match Models::load_for(pack, engine, reach) {
+            Ok(_) | Err(PackFault::NoDistant { .. }) => {}
+            Err(fault) => return Err(judged(fault)),
+        }
+    }
+    Ok(())
+}
+
+/// Who answers for a pack, as far as the keys that were given go.
+fn origin_of(place: &PackPath, pack: &Opened, trusted: &[PublicKey]) -> Answer<Origin> {
+    origin(home(place), &pack.digest(), trusted).map_err(|fault| match fault {
+        OriginFault::Read(fault) => judged(fault),
+        OriginFault::Malformed { .. }
+        | OriginFault::Wrong { .. }
+        | OriginFault::Missing
+        | OriginFault::Untrusted { .. } => Stop::refused(fault),
+    })
+}
+
+/// An origin in words.
+fn told(origin: &Origin) -> String {
+    match origin {
+        Origin::Unsigned => "not proved: the pack is not signed".to_owned(),
+        Origin::SignedBy(key) => {
+            format!("not proved: signed by {}, which was not given with --trust", key.hex())
+        }
+        Origin::Trusted(key) => format!("signed by the trusted key {}", key.hex()),
+    }
+}
+
+/// The folder of a pack's manifest.
+fn home(place: &PackPath) -> &Path {
+    place.manifest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes into the folder of a pack or beside it; says what to do where that is not allowed.
+fn written<T>(result: std::io::Result<T>, path: &Path) -> anyhow::Result<T> {
+    result.with_context(|| {
+        format!(
+            "write {}: run it as a user who may write there, such as root, or name another place",
+            path.display()
+        )
+    })
 }

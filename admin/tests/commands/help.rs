@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 28] = [
     "",
     "init",
     "enroll",
@@ -23,8 +23,14 @@ const COMMANDS: [&str; 22] = [
     "evaluate pairs",
     "evaluate presentation",
     "bench engines",
+    "bench packs",
     "pack",
+    "pack fetch",
+    "pack build",
     "pack check",
+    "pack keygen",
+    "pack sign",
+    "pack install",
 ];
 
 #[test]

@@ -5,8 +5,13 @@
 
 mod enrolment;
 mod evaluation;
+mod fetching;
 mod help;
+mod installing;
 mod looking;
+mod nobody;
+mod packs;
+mod serving;
 mod tools;
 mod trail;
 

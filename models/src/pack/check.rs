@@ -9,7 +9,10 @@ use doorward_core::geometry::Point;
 use doorward_core::template::DIMENSION_MAX;
 
 use super::manifest::{RawModel, RawPoint, RawPort};
-use super::{DetectorModel, EmbeddingModel, LivenessModel, ModelEntry, PackFault, Role};
+use super::{
+    DetectorModel, EmbeddingModel, LivenessModel, Manifest, ModelEntry, PackFault, Role, WEIGHTS_LEN_MAX,
+    address, unhex,
+};
 use crate::detector::{self, DetectionLimits};
 use crate::engine::{Port, Signature};
 use crate::pixels::{Alignment, Normalisation};
@@ -127,9 +130,21 @@ impl Check {
         comparisons: u64,
     ) -> Result<Calibration, PackFault> {
         let points = points.iter().map(|p| calibration::Point { score: p.comparison_score, fmr: p.fmr });
-        let allowed = "a table that doorctl eval calibrate wrote";
+        let allowed = "a table that doorctl evaluate pairs --calibration wrote";
         Calibration::new(points.collect(), comparisons)
             .map_err(|e| self.fault("calibration", &format!("refused: {e}"), allowed))
+    }
+
+    /// Two files of one name cannot lie in one folder.
+    pub(super) fn one_file_each(&self, manifest: &Manifest) -> Result<(), PackFault> {
+        let same_name = |a: &ModelEntry, b: &ModelEntry| a.file == b.file && a.sha256 != b.sha256;
+        let twice = manifest.entries().find(|a| manifest.entries().any(|b| same_name(a, b)));
+        match twice {
+            None => Ok(()),
+            Some(entry) => {
+                Err(self.fault("file", &entry.file, "one digest for one name: rename one of the files"))
+            }
+        }
     }
 
     /// What all roles have in common.
@@ -144,8 +159,14 @@ impl Check {
             &raw.file,
             "a plain file name that ends in .onnx: letters, digits, dot, dash, underscore",
         )?;
-        let sha256 = digest(&raw.sha256)
-            .ok_or_else(|| self.fault("sha256", &raw.sha256, "64 lower case hexadecimal digits"))?;
+        let sha256 = self.needed("sha256", raw.sha256)?;
+        let sha256 = unhex(&sha256)
+            .ok_or_else(|| self.fault("sha256", &sha256, "64 lower case hexadecimal digits"))?;
+        let honest = raw.bytes.is_none_or(|bytes| (1..=WEIGHTS_LEN_MAX).contains(&bytes));
+        self.that("bytes", honest, raw.bytes, "1 to 67108864")?;
+        if let Some(url) = &raw.url {
+            self.that("url", address::allowed(url), url, address::ALLOWED)?;
+        }
         let [one, channels, sides @ ..] = raw.input.shape.as_slice() else {
             return Err(self.fault(
                 "input.shape",
@@ -189,6 +210,8 @@ impl Check {
             golden: raw.golden,
             file: raw.file,
             sha256,
+            bytes: raw.bytes,
+            url: raw.url,
         })
     }
 
@@ -230,9 +253,9 @@ impl Check {
         }
     }
 
-    /// A key that this role needs.
-    fn needed<T>(&self, key: &str, value: Option<T>) -> Result<T, PackFault> {
-        value.ok_or_else(|| self.fault(key, "missing", "a value: this role needs it"))
+    /// A key that must be there.
+    pub(super) fn needed<T>(&self, key: &str, value: Option<T>) -> Result<T, PackFault> {
+        value.ok_or_else(|| self.fault(key, "missing", "a value: it is needed here"))
     }
 
     fn fault(&self, key: &str, found: &str, allowed: &str) -> PackFault {
@@ -245,17 +268,4 @@ impl Check {
             allowed: allowed.to_owned(),
         }
     }
-}
-
-fn digest(text: &str) -> Option<[u8; 32]> {
-    let nibble = |c: u8| match c {
-        b'0'..=b'9' => Some(c - b'0'),
-        b'a'..=b'f' => Some(c - b'a' + 10),
-        _ => None,
-    };
-    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => Some(nibble(*high)? << 4 | nibble(*low)?),
-        _ => None,
-    });
-    pairs.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }

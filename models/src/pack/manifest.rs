@@ -62,17 +62,19 @@ pub struct Manifest {
     pub calibration: Calibration,
 }
 
+/// A manifest, or a recipe, as TOML has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawManifest {
+pub(super) struct RawManifest {
     format: u32,
     name: String,
     version: String,
     detector: RawModel,
     detector_distant: Option<RawModel>,
     embedding: RawModel,
+    #[serde(default)]
     liveness: Vec<RawModel>,
-    calibration: RawCalibration,
+    calibration: Option<RawCalibration>,
 }
 
 /// One model. The keys at the end belong to some roles only.
@@ -80,7 +82,9 @@ struct RawManifest {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawModel {
     pub(super) file: String,
-    pub(super) sha256: String,
+    pub(super) sha256: Option<String>,
+    pub(super) bytes: Option<u64>,
+    pub(super) url: Option<String>,
     pub(super) licence: String,
     pub(super) source: String,
     pub(super) conversion: String,
@@ -127,42 +131,84 @@ pub(super) struct RawPoint {
     pub(super) fmr: f64,
 }
 
+impl RawManifest {
+    /// Reads TOML; `path` is for the messages alone.
+    pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, PackFault> {
+        let syntax = |e: toml::de::Error| PackFault::Syntax { path: path.to_owned(), source: Box::new(e) };
+        toml::from_slice(bytes).map_err(syntax)
+    }
+
+    /// All models, in the order of [`Manifest::entries`].
+    pub(super) fn models(&mut self) -> impl Iterator<Item = &mut RawModel> {
+        let detectors = [Some(&mut self.detector), self.detector_distant.as_mut()];
+        detectors.into_iter().flatten().chain([&mut self.embedding]).chain(&mut self.liveness)
+    }
+
+    /// Whether there is a calibration.
+    pub(super) fn is_calibrated(&self) -> bool {
+        self.calibration.is_some()
+    }
+
+    /// Puts a calibration in that refuses everybody, where none was measured yet.
+    pub(super) fn calibrate_provisionally(&mut self) {
+        let point = |comparison_score, fmr| RawPoint { comparison_score, fmr };
+        self.calibration = Some(RawCalibration {
+            data: "none yet".to_owned(),
+            comparisons: 1_000_000_000_000,
+            _genuine: 0,
+            point: vec![point(0.998, 1e-1), point(0.999, 1e-9)],
+        });
+    }
+
+    /// Holds every value against its bounds. `digest` is that of the bytes this was read from, `liveness_min` the fewest
+    /// liveness models.
+    pub(super) fn check(
+        self,
+        path: &Path,
+        digest: [u8; 32],
+        liveness_min: usize,
+    ) -> Result<Manifest, PackFault> {
+        let check = Check::new(path);
+        check.that("format", self.format == FORMAT, self.format, "1")?;
+        let (name, version) = (check.text("name", self.name)?, check.text("version", self.version)?);
+        let count = self.liveness.len();
+        check.that(
+            "liveness",
+            (liveness_min..=LIVENESS_MAX).contains(&count),
+            format!("{count} models"),
+            &format!("{liveness_min} to {LIVENESS_MAX} models"),
+        )?;
+        let under = |role: Role| check.under(role.key());
+        let distant = Role::DetectorDistant;
+        let liveness = self.liveness.into_iter().enumerate();
+        let liveness = liveness.map(|(i, model)| check.under(&format!("liveness[{i}]")).liveness(model));
+        let calibration = check.needed("calibration", self.calibration)?;
+        let manifest = Manifest {
+            name,
+            version,
+            digest,
+            detector: under(Role::Detector).detector(Role::Detector, self.detector)?,
+            detector_distant: self
+                .detector_distant
+                .map(|model| under(distant).detector(distant, model))
+                .transpose()?,
+            embedding: under(Role::Embedding).embedding(self.embedding)?,
+            liveness: liveness.collect::<Result<_, _>>()?,
+            calibration_data: check.under("calibration").text("data", calibration.data)?,
+            calibration: check.calibration(&calibration.point, calibration.comparisons)?,
+        };
+        check.one_file_each(&manifest)?;
+        Ok(manifest)
+    }
+}
+
 impl Manifest {
     /// Reads and checks a manifest; `path` is for the messages alone.
     ///
     /// # Errors
     /// [`PackFault::Syntax`] or [`PackFault::Value`].
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, PackFault> {
-        let syntax = |e: toml::de::Error| PackFault::Syntax { path: path.to_owned(), source: Box::new(e) };
-        let raw: RawManifest = toml::from_slice(bytes).map_err(syntax)?;
-        let check = Check::new(path);
-        check.that("format", raw.format == FORMAT, raw.format, "1")?;
-        let (name, version) = (check.text("name", raw.name)?, check.text("version", raw.version)?);
-        let count = raw.liveness.len();
-        check.that(
-            "liveness",
-            (1..=LIVENESS_MAX).contains(&count),
-            format!("{count} models"),
-            "1 to 4 models",
-        )?;
-        let under = |role: Role| check.under(role.key());
-        let distant = Role::DetectorDistant;
-        let liveness = raw.liveness.into_iter().enumerate();
-        let liveness = liveness.map(|(i, model)| check.under(&format!("liveness[{i}]")).liveness(model));
-        Ok(Self {
-            name,
-            version,
-            digest: Sha256::digest(bytes).into(),
-            detector: under(Role::Detector).detector(Role::Detector, raw.detector)?,
-            detector_distant: raw
-                .detector_distant
-                .map(|model| under(distant).detector(distant, model))
-                .transpose()?,
-            embedding: under(Role::Embedding).embedding(raw.embedding)?,
-            liveness: liveness.collect::<Result<_, _>>()?,
-            calibration_data: check.under("calibration").text("data", raw.calibration.data)?,
-            calibration: check.calibration(&raw.calibration.point, raw.calibration.comparisons)?,
-        })
+        RawManifest::read(path, bytes)?.check(path, Sha256::digest(bytes).into(), 1)
     }
 
     /// All models: detector, distant detector, embedding, liveness.
@@ -171,5 +217,93 @@ impl Manifest {
         let detectors = detectors.into_iter().flatten().map(|model| &model.entry);
         let liveness = self.liveness.iter().map(|model| &model.entry);
         detectors.chain([&self.embedding.entry]).chain(liveness)
+    }
+
+    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut ModelEntry> {
+        let detectors = [Some(&mut self.detector), self.detector_distant.as_mut()];
+        let detectors = detectors.into_iter().flatten().map(|model| &mut model.entry);
+        let liveness = self.liveness.iter_mut().map(|model| &mut model.entry);
+        detectors.chain([&mut self.embedding.entry]).chain(liveness)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::recipe::Recipe;
+    use super::super::signature::PackSignature;
+    use super::*;
+
+    const RECOMMENDED: &[u8] = include_bytes!("../../packs/recommended/pack.toml");
+
+    /// Whatever it is, it is read or refused.
+    fn read(bytes: &[u8]) {
+        let path = Path::new("pack.toml");
+        let _ = Manifest::parse(path, bytes).map_err(|fault| fault.to_string());
+        let _ = Recipe::parse(path, bytes).map_err(|fault| fault.to_string());
+        let _ = PackSignature::parse(path, bytes).map_err(|fault| fault.to_string());
+    }
+
+    proptest! {
+        #[test]
+        fn h5_arbitrary_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+            read(&bytes);
+        }
+
+        #[test]
+        fn h5_a_manifest_with_other_bytes_in_it_is_read_or_refused(
+            changes in prop::collection::vec((0..RECOMMENDED.len(), any::<u8>()), 1..20),
+        ) {
+            let mut bytes = RECOMMENDED.to_vec();
+            for (place, byte) in changes {
+                bytes[place] = byte;
+            }
+            read(&bytes);
+        }
+
+        #[test]
+        fn h5_a_manifest_with_other_values_in_it_is_read_or_refused(
+            line in 0usize..200,
+            value in prop_oneof![
+                Just("-1".to_owned()), Just("nan".to_owned()), Just("inf".to_owned()), Just("1e400".to_owned()),
+                Just("[]".to_owned()), Just("[[]]".to_owned()), Just("{}".to_owned()), Just("true".to_owned()),
+                Just("18446744073709551616".to_owned()), Just("[1, 3, 18446744073709551615, 2]".to_owned()),
+                any::<i64>().prop_map(|n| n.to_string()), any::<f64>().prop_map(|n| format!("{n:e}")),
+                ".*".prop_map(|text| toml::Value::String(text).to_string()),
+            ],
+        ) {
+            let text = std::str::from_utf8(RECOMMENDED).unwrap();
+            let replaced = text.lines().enumerate().map(|(number, content)| match content.split_once(" = ") {
+                Some((key, _)) if number == line => format!("{key} = {value}\n"),
+                Some(_) | None => format!("{content}\n"),
+            });
+            read(replaced.collect::<String>().as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_address_and_a_size_are_optional_and_checked() {
+        let text = std::str::from_utf8(RECOMMENDED).unwrap();
+        let with = |lines: &str| {
+            let text = text.replacen("licence = ", &format!("{lines}\nlicence = "), 1);
+            Manifest::parse(Path::new("pack.toml"), text.as_bytes()).map_err(|fault| fault.to_string())
+        };
+        let entry = with("url = \"https://example.org/a.onnx\"\nbytes = 320196").unwrap().detector.entry;
+        assert_eq!((entry.url.as_deref(), entry.bytes), (Some("https://example.org/a.onnx"), Some(320_196)));
+        let fault = with("url = \"http://example.org/a.onnx\"").unwrap_err();
+        assert!(fault.contains("detector.url") && fault.contains("https://"), "{fault}");
+        for bytes in ["0", "67108865"] {
+            let fault = with(&format!("bytes = {bytes}")).unwrap_err();
+            assert!(fault.contains("detector.bytes") && fault.contains("67108864"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn h5_two_files_of_one_name_are_refused() {
+        let text = std::str::from_utf8(RECOMMENDED).unwrap();
+        let text = text.replace("minifasnet_v1se_4.0.onnx", "minifasnet_v2_2.7.onnx");
+        let fault = Manifest::parse(Path::new("pack.toml"), text.as_bytes()).unwrap_err().to_string();
+        assert!(fault.contains("minifasnet_v2_2.7.onnx") && fault.contains("rename"), "{fault}");
     }
 }

@@ -1,8 +1,8 @@
 //! A pack: one manifest that names, pins and describes a detector, an embedding model and liveness models that belong
 //! together, and their weights.
 //!
-//! The manifest is committed; the weights are not. They are found by name and digest, so it does not matter which
-//! folder they come from: no byte reaches an engine that the manifest does not pin.
+//! Weights are found by name and digest, so it does not matter which folder they come from: no byte reaches an engine
+//! that the manifest does not pin. A [`recipe`] is a pack before it is measured, a [`signature`] says whose pack it is.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -15,15 +15,19 @@ use crate::detector::DetectionLimits;
 use crate::engine::{EngineFault, Signature};
 use crate::pixels::Normalisation;
 
+pub mod address;
 mod check;
 mod manifest;
+pub mod recipe;
 mod search;
+pub mod signature;
+mod text;
 
 pub use manifest::{EmbeddingModel, LivenessModel, Manifest};
-pub use search::{MANIFEST_NAME, PackPath, SYSTEM_FOLDER, find, find_in};
+pub use search::{CURRENT, MANIFEST_NAME, PackPath, RECIPE_NAME, SYSTEM_FOLDER, all_present, find, find_in};
 
 /// Largest manifest: fifty times the recommended one.
-const MANIFEST_LEN_MAX: u64 = 512 << 10;
+pub const MANIFEST_LEN_MAX: u64 = 512 << 10;
 
 /// Largest file of weights: face models for terminals have at most 45 MB, and seven of them must fit into the memory
 /// of a small board while they are loaded.
@@ -74,6 +78,10 @@ pub struct ModelEntry {
     pub file: String,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
+    /// Its size, where the manifest says it.
+    pub bytes: Option<u64>,
+    /// Where exactly this file can be fetched, if anywhere.
+    pub url: Option<String>,
     /// Licence of the weights.
     pub licence: String,
     /// Where they come from: repository, path, commit.
@@ -112,9 +120,32 @@ pub enum PackFault {
         tried: Vec<PathBuf>,
     },
     /// The folder that was named is none.
-    #[error("find a model pack: {} is no folder; --models takes the folder that holds {MANIFEST_NAME}, or the weights", path.display())]
+    #[error(
+        "find a model pack: {} is no folder and no name of a pack; --models takes the folder that holds {MANIFEST_NAME}, or the weights",
+        path.display()
+    )]
     NoFolder {
         /// As given.
+        path: PathBuf,
+    },
+    /// The folder that was named holds neither a pack nor the weights of the recommended one.
+    #[error(
+        "find a model pack in {}: it has no {MANIFEST_NAME}, and not all weights of the recommended pack (it lacks {lacking}); no other pack is taken in its place",
+        path.display()
+    )]
+    NoPack {
+        /// As given.
+        path: PathBuf,
+        /// The first file of the recommended pack that is nowhere.
+        lacking: String,
+    },
+    /// A recipe, not yet a pack.
+    #[error(
+        "{} is a recipe, not yet a pack: fetch its weights with `doorctl pack fetch`, make the pack with `doorctl pack build`",
+        path.display()
+    )]
+    Unbuilt {
+        /// The recipe.
         path: PathBuf,
     },
     /// A file could not be read.
@@ -157,7 +188,7 @@ pub enum PackFault {
     },
     /// A file of weights is nowhere.
     #[error(
-        "find the {role} model {file} with SHA-256 {sha256}: not in {}; fetch and convert it as the pack's README says, or name its folder with --models DIR",
+        "find the {role} model {file} with SHA-256 {sha256}: not in {}; fetch and convert it as the pack's README says (`doorctl pack fetch` where it has an address), or name its folder with --models DIR",
         listed(tried),
         role = role.key()
     )]
@@ -276,7 +307,10 @@ impl Pack {
 }
 
 /// The first file of the right name and digest.
-fn read_weights(entry: &ModelEntry, folders: &[PathBuf]) -> Result<Vec<u8>, PackFault> {
+///
+/// # Errors
+/// [`PackFault::NoWeights`], [`PackFault::Digest`], [`PackFault::Read`], [`PackFault::TooLong`].
+pub fn read_weights(entry: &ModelEntry, folders: &[PathBuf]) -> Result<Vec<u8>, PackFault> {
     let mut other = None;
     for path in folders.iter().map(|folder| folder.join(&entry.file)).filter(|path| path.is_file()) {
         let bytes = read_bounded(&path, WEIGHTS_LEN_MAX)?;
@@ -298,7 +332,11 @@ fn read_weights(entry: &ModelEntry, folders: &[PathBuf]) -> Result<Vec<u8>, Pack
     })
 }
 
-fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, PackFault> {
+/// A whole file of at most `most` bytes.
+///
+/// # Errors
+/// [`PackFault::Read`], [`PackFault::TooLong`].
+pub fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, PackFault> {
     let fault = |source| PackFault::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     File::open(path).map_err(fault)?.take(most + 1).read_to_end(&mut bytes).map_err(fault)?;
@@ -312,6 +350,26 @@ fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, PackFault> {
 #[must_use]
 pub fn hex(digest: &[u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a digest back: 64 lower case hexadecimal digits.
+#[must_use]
+pub fn unhex(text: &str) -> Option<[u8; 32]> {
+    bytes_of(text)
+}
+
+/// `N` bytes from twice as many lower case hexadecimal digits.
+fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let nibble = |c: u8| match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    };
+    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => Some(nibble(*high)? << 4 | nibble(*low)?),
+        _ => None,
+    });
+    pairs.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
 fn listed(folders: &[PathBuf]) -> String {

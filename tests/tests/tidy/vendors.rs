@@ -12,7 +12,7 @@ struct Vendor {
     home: &'static str,
 }
 
-const VENDORS: [Vendor; 7] = [
+const VENDORS: [Vendor; 8] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -34,6 +34,12 @@ const VENDORS: [Vendor; 7] = [
     },
     Vendor { package: "v4l", owner: "doorward-hal", word: "v4l::", home: "hal/src/camera/v4l2" },
     Vendor { package: "gpiocdev", owner: "doorward-hal", word: "gpiocdev", home: "hal/src/gpio/" },
+    Vendor {
+        package: "rustls",
+        owner: "doorward-admin",
+        word: "rustls::",
+        home: "admin/src/pack/transfer.rs",
+    },
     Vendor { package: "axum", owner: "doorward-daemon", word: "axum", home: "daemon/src/demo/" },
 ];
 
