@@ -25,10 +25,22 @@ class Comparison:
         if not stored.is_file():
             detector = teachers.Detector(teacher_folder / teachers.DETECTOR)
             np.save(stored, np.stack([_square(detector, faces.read(Path(images) / name)) for name in names]))
-        self.squares = np.load(stored)
+        self.squares, self.names = np.load(stored), names
 
     def figures(self, network):
         """Accuracy (best threshold of each tenth, taken from the other nine), FNMR at FMR 1e-2 and 1e-3."""
+        return figures(self.scores(network), self.same)
+
+    def failures(self, network, count=5):
+        """The genuine pairs with the lowest scores and the impostors with the highest, by name."""
+        scores = self.scores(network)
+        order = np.argsort(scores)
+        told = {"one person": order[self.same[order]][:count], "two people": order[~self.same[order]][::-1][:count]}
+        name = lambda at, side: self.names[self.pairs[at, side]]
+        return {kind: [(name(at, 0), name(at, 1), float(scores[at])) for at in rows] for kind, rows in told.items()}
+
+    def scores(self, network):
+        """The comparison score of each pair of the list."""
         network.eval()
         rows = []
         with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
@@ -36,8 +48,7 @@ class Comparison:
                 batch = torch.from_numpy(np.ascontiguousarray(part[..., ::-1])).permute(0, 3, 1, 2).float() / 127.5 - 1
                 rows.append(network(batch).float())
         vectors = torch.nn.functional.normalize(torch.cat(rows)).numpy()
-        scores = (vectors[self.pairs[:, 0]] * vectors[self.pairs[:, 1]]).sum(1)
-        return figures(scores, self.same)
+        return (vectors[self.pairs[:, 0]] * vectors[self.pairs[:, 1]]).sum(1)
 
 
 def figures(scores, same):
