@@ -36,7 +36,7 @@ enum Command {
         /// Folder with a model pack; without it the usual places are searched.
         #[arg(long)]
         models: Option<PathBuf>,
-        /// Folder with portraits of at least two people.
+        /// Folder with portraits of at least two people, to play instead of those who do not exist.
         #[arg(long)]
         photos: Option<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! Who plays in the demo: portraits found in a folder of photographs, sorted into people by the models themselves.
+//! Who plays in the demo: portraits of nobody, or photographs of a folder, sorted into people by the models themselves.
 
 use std::path::{Path, PathBuf};
 
@@ -12,16 +12,28 @@ use doorward_hal::scene::Portrait;
 use doorward_models::vision::Models;
 use doorward_protocol::ids::PersonId;
 
+/// People who do not exist, so that the demo needs nothing from outside: composites of many faces each, made by
+/// `models/training/people.py`.
+const NOBODY: [&[u8]; PEOPLE_MAX] = [
+    include_bytes!("../../../models/people/nobody-a.jpg"),
+    include_bytes!("../../../models/people/nobody-b.jpg"),
+    include_bytes!("../../../models/people/nobody-c.jpg"),
+    include_bytes!("../../../models/people/nobody-d.jpg"),
+    include_bytes!("../../../models/people/nobody-e.jpg"),
+    include_bytes!("../../../models/people/nobody-f.jpg"),
+    include_bytes!("../../../models/people/nobody-g.jpg"),
+    include_bytes!("../../../models/people/nobody-h.jpg"),
+];
 /// Photographs looked at: enough for a cast, few enough to be ready in seconds.
 const PHOTOS_MAX: usize = 40;
 /// Photographs of one person resemble each other this much (cosine).
 const SAME_PERSON: f32 = 0.5;
 /// People in the cast.
-const PEOPLE_MAX: usize = 7;
+const PEOPLE_MAX: usize = 8;
 /// The passive liveness model must take a portrait for a person, or the scene of a live person would be a lie.
 const LIVE_MIN: f32 = 0.8;
 /// Names of people who do not exist.
-const NAMES: [&str; PEOPLE_MAX] = ["Alex", "Kim", "Robin", "Sam", "Noor", "Toni", "Mika"];
+const NAMES: [&str; PEOPLE_MAX] = ["Alex", "Kim", "Robin", "Sam", "Noor", "Toni", "Mika", "Jules"];
 
 /// A photograph of one person, good enough to be enrolled.
 pub struct Sitting {
@@ -90,6 +102,19 @@ pub struct Cast {
     pub stranger: Portrait,
 }
 
+/// The cast of people who do not exist.
+///
+/// # Errors
+/// When the models do not find a face in each of them.
+pub fn of_nobody(models: &mut Models) -> anyhow::Result<Cast> {
+    let sit = |bytes: &&[u8]| {
+        let picture = photo::decode(bytes).context("read a portrait of the demo")?;
+        let sitting = Sitting::of(picture, models).map_err(anyhow::Error::msg);
+        sitting.map(|sitting| vec![sitting]).context("look at a portrait of the demo")
+    };
+    assign(NOBODY.iter().map(sit).collect::<Result<_, _>>()?)
+}
+
 /// Looks for a cast in `folder`, telling `progress` how many photographs of how many are done.
 ///
 /// # Errors
@@ -116,22 +141,17 @@ pub fn gather(folder: &Path, models: &mut Models, progress: impl Fn(usize, usize
     // The person with most photographs is the one of the scenes: enrolled by some, recognised by another.
     people.sort_by_key(|sittings| std::cmp::Reverse(sittings.len()));
     people.truncate(PEOPLE_MAX);
-    let stranger = people.pop().filter(|_| !people.is_empty()).with_context(|| {
-        format!(
-            "{} holds {} usable photographs, portraits of two people are needed",
-            folder.display(),
-            files.len()
-        )
-    })?;
-    let enrolled = people
-        .into_iter()
-        .zip(NAMES)
-        .map(|(sittings, name)| player(&sittings, name))
-        .collect::<Result<_, _>>();
-    let stranger = stranger[0].portrait();
+    assign(people).with_context(|| format!("{} holds {} photographs", folder.display(), files.len()))
+}
+
+/// Enrols everybody but the last, who is the stranger.
+fn assign(mut people: Vec<Vec<Sitting>>) -> anyhow::Result<Cast> {
+    let stranger = people.pop().filter(|_| !people.is_empty());
+    let stranger = stranger.context("portraits of two people are needed, from the front and sharp")?;
+    let enrolled = people.into_iter().zip(NAMES).map(|(sittings, name)| player(&sittings, name));
     Ok(Cast {
-        enrolled: enrolled.map_err(anyhow::Error::msg)?,
-        stranger: stranger.map_err(anyhow::Error::msg)?,
+        enrolled: enrolled.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
+        stranger: stranger[0].portrait().map_err(anyhow::Error::msg)?,
     })
 }
 

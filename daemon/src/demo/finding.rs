@@ -1,17 +1,13 @@
 //! What the demo needs and where it looks: models and portraits; and what the page says when they are missing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::Context as _;
 use doorward_models::engine::EngineKind;
 use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
 use serde_json::{Value, json};
 
 use super::cast::{self, Cast};
-
-/// Where portraits are looked for.
-const PHOTO_FOLDERS: [&str; 2] = ["../shared/media/photos", "photos"];
 
 /// Opens the pack and loads its models.
 ///
@@ -23,19 +19,12 @@ pub fn load_models(folder: Option<&Path>) -> anyhow::Result<(Pack, Models)> {
     Ok((pack, models))
 }
 
-/// Finds the folder of portraits and the people in it.
+/// Finds the people who play: those in a folder, or the demo's own.
 ///
 /// # Errors
 /// When there is no such folder, or too few people in it.
 pub fn find_cast(folder: Option<&Path>, models: &mut Models) -> anyhow::Result<Cast> {
-    let tried: Vec<PathBuf> = match folder {
-        Some(folder) => vec![folder.to_owned()],
-        None => PHOTO_FOLDERS.iter().map(PathBuf::from).collect(),
-    };
-    let folder = tried
-        .iter()
-        .find(|folder| folder.is_dir())
-        .with_context(|| format!("no folder of portraits was found; looked for {tried:?}"))?;
+    let Some(folder) = folder else { return cast::of_nobody(models) };
     cast::gather(folder, models, |done, of| eprint!("\rlooking at portraits {done}/{of} "))
         .inspect(|_| eprintln!())
 }

@@ -31,7 +31,7 @@ pub struct Options {
     pub address: SocketAddr,
     /// A folder with a model pack; none: the usual places.
     pub models: Option<PathBuf>,
-    /// A folder of portraits; none: the usual places.
+    /// A folder of portraits; none: the people of the demo, who do not exist.
     pub photos: Option<PathBuf>,
 }
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use doorward_core::decision::Cue;
 use doorward_core::door::{self, Signal};
+use doorward_core::enrolment::Gates;
 use doorward_core::frame::Frameset;
 use doorward_core::liveness::{self, Evidence, Fitted};
 use doorward_core::policy::{Rules, UntrustedTime};
 use doorward_core::schedule::Weekly;
-use doorward_core::transform::Transform;
 use doorward_core::vision::Vision as _;
 use doorward_core::{attempt, quality};
 use doorward_hal::clock::Clock;
@@ -32,6 +32,8 @@ use super::finding::{find_cast, load_models, no_models, no_people};
 use super::page::{self, Pages};
 use super::visitor::{VISITOR, Visitor};
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings};
+use crate::journal::load_people;
+use crate::people::People;
 use crate::supervise::Supervisor;
 use crate::terminal::{Devices, Input, Observation, Standing};
 use crate::trace::Trace;
@@ -71,6 +73,8 @@ pub struct Show {
     pub(super) models: Mutex<Option<Models>>,
     pub(super) cast: Option<Cast>,
     pub(super) problem: Option<Value>,
+    /// Whether the people who play do not exist.
+    pub(super) composites: bool,
     pub(super) stage: StageHand,
     pub(super) cut: Arc<AtomicBool>,
     pub(super) state: Mutex<State>,
@@ -105,6 +109,7 @@ impl Show {
             models: Mutex::new(models),
             cast,
             problem,
+            composites: options.photos.is_none(),
             stage,
             cut: Arc::new(AtomicBool::new(false)),
             state: Mutex::new(State {
@@ -303,6 +308,7 @@ impl Show {
             "locked_out_until_ms": standing.and_then(|s| s.locked_out_until_ms),
             "persons": state.persons,
             "sensors": sensors,
+            "composites": self.composites,
             "models": self.pack.as_ref().map(|pack| format!("{} (tract)", pack.title())),
             "visitor": state.visitor.as_ref().map(|v| json!({"name": "You", "enrolled": v.enrolled})),
         })
@@ -321,7 +327,7 @@ impl Show {
         self.tell_terminal();
     }
 
-    /// Puts a person with references into a store.
+    /// Puts a person with references into a store, if they pass the gates that `doorctl enroll` has.
     pub(super) fn enrol(
         &self,
         store: &mut Store,
@@ -333,7 +339,7 @@ impl Show {
         let models = self.models.lock().expect("no thread panics while it holds the models");
         let models = models.as_ref().ok_or_else(|| anyhow!("no model pack was found"))?;
         let dimension = self.pack.as_ref().map_or(0, Pack::dimension);
-        let transform = Transform::new(&store.transform_key(), dimension);
+        let People { gallery, transform, .. } = load_people(store, models.version(), dimension)?;
         let person = PersonRecord {
             id: id.parse().context("name the person")?,
             name: name.to_owned(),
@@ -341,9 +347,11 @@ impl Show {
             valid_until_ms: None,
             suspended: false,
         };
+        let calibration = self.pack.as_ref().context("no model pack was found")?.calibration();
+        let templates =
+            Gates::supervised_photo().check(&person.id, references, &transform, &gallery, calibration)?;
         store.put_person(&person, wall)?;
-        for reference in references {
-            let template = transform.protect(reference)?;
+        for template in &templates {
             store.put_template(&person.id, models.version(), template.vector(), "photo_supervised", wall)?;
         }
         Ok(())

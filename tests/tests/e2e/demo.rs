@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use doorward_models::pack::PackPath;
+
 /// A running demo; ended when dropped.
 pub(crate) struct Demo {
     child: Child,
@@ -11,17 +13,14 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Starts it with models and portraits from beside the checkout; says so where they are absent.
-    pub(crate) fn start() -> Option<Self> {
-        if !super::has_media() {
-            eprintln!("skipped: no models and photographs beside the checkout");
-            return None;
-        }
-        Self::start_with(&[])
+    /// Starts it with its own people and a pack that is there.
+    pub(crate) fn start(pack: &PackPath) -> Self {
+        let folder = pack.manifest.parent().expect("a manifest lies in a folder");
+        Self::start_with(&["--models", &folder.to_string_lossy()])
     }
 
     /// Starts it with further options, and waits for the address it prints.
-    pub(crate) fn start_with(options: &[&str]) -> Option<Self> {
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_doord"))
             .args(["demo", "--port", "0"])
             .args(options)
@@ -37,7 +36,7 @@ impl Demo {
             let _ = child.kill();
             panic!("doord demo ended without printing an address");
         };
-        Some(Self { child, address })
+        Self { child, address }
     }
 
     /// Posts a body and returns the status.

@@ -1,15 +1,14 @@
 //! End to end: the real `doord demo`, its page in a real headless Chromium, driven as a visitor would.
 //!
-//! Needs chromium and chromedriver (Debian packages), a model pack and portraits beside the checkout; says so and skips
-//! where one of them is absent.
+//! Needs chromium and chromedriver (Debian packages), and says so and skips where one of them is absent. Visits with the
+//! house pack, and with the recommended one where its weights lie beside the checkout.
 
 mod browser;
 mod demo;
 
-use std::path::Path;
-
 use browser::Browser;
 use demo::Demo;
+use doorward_models::pack::{self, PackPath};
 
 /// What the page must come to say in each scene: whether the door opens, and words of the reason.
 const SCENES: [(&str, bool, &str); 5] = [
@@ -22,7 +21,14 @@ const SCENES: [(&str, bool, &str); 5] = [
 
 #[test]
 fn a_visitor_watches_the_door_decide() {
-    let Some(demo) = Demo::start() else { return };
+    let packs = pack::all_present();
+    assert!(!packs.is_empty(), "the house pack is in the repository");
+    packs.iter().for_each(visit);
+}
+
+fn visit(pack: &PackPath) {
+    println!("with {}", pack.manifest.display());
+    let demo = Demo::start(pack);
     let Some(browser) = Browser::open(&demo.address) else { return };
     browser.wait_for("the page is connected", "return document.body.dataset.connected === 'true'");
     for (scene, opens, words) in SCENES {
@@ -63,7 +69,7 @@ fn a_visitor_watches_the_door_decide() {
 
 #[test]
 fn h8_the_demo_answers_its_own_page_only_and_bounds_what_it_takes() {
-    let Some(demo) = Demo::start() else { return };
+    let demo = Demo::start_with(&[]);
     let post = |path: &str, origin: &str, body: &[u8]| {
         demo.post(path, &[("origin", origin), ("content-type", "application/json")], body)
     };
@@ -80,16 +86,9 @@ fn without_models_the_page_says_what_to_do() {
     let empty = tempfile::tempdir().expect("a folder");
     let pack = empty.path().join("pack.toml");
     std::fs::write(&pack, "name = \"broken\"").expect("written");
-    let demo = Demo::start_with(&["--models", &empty.path().to_string_lossy()])
-        .expect("the demo starts without models");
+    let demo = Demo::start_with(&["--models", &empty.path().to_string_lossy()]);
     let Some(browser) = Browser::open(&demo.address) else { return };
     browser.wait_for("the card is shown", "return !document.querySelector('#problem').hidden");
     let steps = browser.text("return String(document.querySelectorAll('#problem-do li').length)");
     assert!(steps.parse::<u32>().expect("a number") >= 2, "the card has no steps");
-}
-
-/// Whether the data beside the checkout is there.
-fn has_media() -> bool {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    shared.join("models").is_dir() && shared.join("media/photos").is_dir()
 }

@@ -374,6 +374,7 @@ function showFacts(terminal) {
   write(byId('sensors'), terminal.sensors.length > 0 ? terminal.sensors.join(', ') : 'none');
   write(byId('models'), terminal.models);
   byId('assurance').hidden = terminal.sensors.join() !== 'colour';
+  byId('composites').hidden = !terminal.composites;
 }
 
 // ---- the decision in words -------------------------------------------------------------------------------------
