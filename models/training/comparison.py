@@ -4,6 +4,7 @@ what a pack states is measured by `doorctl evaluate pairs` with the whole pipeli
 import csv
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -14,7 +15,7 @@ import teachers
 class Comparison:
     """The pictures of a list of pairs, aligned once with the teacher's landmarks."""
 
-    def __init__(self, pairs, images, teacher_folder, cache):
+    def __init__(self, pairs, images, teacher_folder, cache, side):
         with open(pairs, newline="") as lines:
             rows = [(row["image_a"], row["image_b"], row["same_person"] == "1") for row in csv.DictReader(lines)]
         names = sorted({name for row in rows for name in row[:2]})
@@ -25,7 +26,8 @@ class Comparison:
         if not stored.is_file():
             detector = teachers.Detector(teacher_folder / teachers.DETECTOR)
             np.save(stored, np.stack([_square(detector, faces.read(Path(images) / name)) for name in names]))
-        self.squares, self.names = np.load(stored), names
+        shrunk = [cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA) for square in np.load(stored)]
+        self.squares, self.names = np.stack(shrunk), names
 
     def figures(self, network):
         """Accuracy (best threshold of each tenth, taken from the other nine), FNMR at FMR 1e-2 and 1e-3."""

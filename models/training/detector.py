@@ -137,8 +137,9 @@ def loss_of(maps, score, size, values):
     logit, face = said[..., 0], score > 0.5
     many = face.sum().clamp(min=8)
     cross = nn.functional.binary_cross_entropy_with_logits(logit, face.float(), reduction="none")
-    # Cells that are right about having no face by far are many and have nothing to learn.
-    ease = torch.where(face, torch.ones_like(logit), logit.detach().sigmoid() ** 1.5)
+    # Cells that are right about having no face by far are many and have little to learn. One that sees a face where there
+    # is none counts double: a face that is missed comes again with the next frame.
+    ease = torch.where(face, torch.ones_like(logit), 2 * logit.detach().sigmoid().sqrt())
     known = size > 0
     shrink = (torch.from_numpy(STRIDE) / size.clamp(min=1.0)).masked_fill(~known, 0.0)[..., None]
     away = (said[..., 1:] - values).abs()

@@ -46,7 +46,7 @@ def _far(batch):
     side = batch.shape[-1]
     parts = []
     for part in batch.chunk(8):
-        small = int(side * float(np.random.choice([1, 1, 0.8, 0.65, 0.5, 0.4, 0.3])))
+        small = int(side * float(np.random.choice([1, 1, 1, 0.8, 0.7, 0.6, 0.5])))
         if small < side:
             part = F.interpolate(part, size=small, mode="bilinear", antialias=True, align_corners=False)
             part = F.interpolate(part, size=side, mode="bilinear", align_corners=False)
@@ -70,9 +70,9 @@ def _lit(batch):
 
 
 def _covered(batch):
-    """A fifth of the faces with a grey or noisy patch, as of a hand, a mask or hair."""
+    """A tenth of the faces with a grey or noisy patch, as of a hand, a mask or hair."""
     side = batch.shape[-1]
-    for face in _chosen(batch, 0.2):
+    for face in _chosen(batch, 0.1):
         high, wide = np.random.randint(side // 8, side // 2, 2)
         y, x = np.random.randint(0, side - high), np.random.randint(0, side - wide)
         face[:, y : y + high, x : x + wide] = torch.rand(3, 1, 1) * 2 - 1

@@ -5,6 +5,7 @@
 
 mod engine;
 mod golden;
+mod house;
 mod npy;
 mod onnx;
 mod pack;

@@ -103,9 +103,9 @@ class Learning(unittest.TestCase):
         lessons.seed(2)
         student = embedding.Student(widths=(8, 8, 8), blocks=(1, 1, 1), neck=4)
         student.train()
-        student(torch.randn(8, 3, 112, 112))
+        student(torch.randn(8, 3, embedding.SIDE, embedding.SIDE))
         student.eval()
-        x = torch.randn(2, 3, 112, 112)
+        x = torch.randn(2, 3, embedding.SIDE, embedding.SIDE)
         with torch.no_grad():
             before, after = student(x), network.folded(student)(x)
         torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,147 @@
+"""Writes the card of the house pack, README.md, and the picture of its learning curves, from what the trainings and
+measurements left under runs/. `house.sh` makes all of these files.
+
+    python card.py --runs runs --out ../packs/house
+"""
+
+import argparse
+import json
+from pathlib import Path
+from string import Template
+
+import matplotlib
+
+matplotlib.use("svg")
+# The same curves give the same file.
+matplotlib.rcParams.update({"svg.hashsalt": "doorward", "font.size": 8, "svg.fonttype": "none"})
+from matplotlib import pyplot
+
+TEXT = Path(__file__).with_name("card.md")
+
+
+def percent(value):
+    return f"{100 * value:.2f} %" if value < 0.1 else f"{100 * value:.1f} %"
+
+
+def interval(low_high):
+    low, high = low_high
+    return f"{percent(low)[:-2]} to {percent(high)}"
+
+
+def share(counted):
+    """`{share, from, to, hits, n}` in words."""
+    return f"{percent(counted['share'])} ({interval((counted['from'], counted['to']))}; {counted['hits']} of {counted['n']})"
+
+
+def model(report):
+    return f"{report['parameters']:,} | {report['multiply_adds'] / 1e6:.0f} M | {report['bytes'] / 1e3:,.0f} kB"
+
+
+def rates(pairs):
+    """Rows of the comparison's table."""
+    rows = [f"| equal error rate | {percent(pairs['eer'])} | {interval(pairs['eer_interval'])} |"]
+    for rate in ("1e-2", "1e-3", "1e-4"):
+        key = f"fnmr_at_fmr_{rate}"
+        rows.append(f"| FNMR at FMR {rate} | {percent(pairs[key])} | {interval(pairs[key + '_interval'])} |")
+    everyone = pairs["all_impostors"]
+    for rate in ("1e-3", "1e-4", "1e-5"):
+        key = f"fnmr_at_fmr_{rate}"
+        if key in everyone:
+            rows.append(f"| FNMR at FMR {rate}, every two people compared | {percent(everyone[key])} | |")
+    rows.append(f"| accuracy, ten folds | {percent(pairs['accuracy'])} | |")
+    return "\n".join(rows)
+
+
+def detection(found):
+    """Rows about the detector."""
+    agreement = found["agreement"]
+    off = agreement["landmark_error_over_eye_distance"]
+    sizes = "\n".join(
+        f"| {row['eye_distance']} | {share(row['student'])} | {percent(row['teacher']['share'])} |" for row in found["by_size"]
+    )
+    empty = "\n".join(
+        f"| {key.removeprefix('false_faces_')} | {score} | {share(ours)} | {percent(rates['teacher'][score]['share'])} |"
+        for key, rates in found.items()
+        if key.startswith("false_faces_")
+        for score, ours in rates["student"].items()
+    )
+    return {
+        "found": share(agreement["found"]),
+        "landmarks": f"mean {percent(off['mean'])}, median {percent(off['median'])}, 95th percentile {percent(off['p95'])}",
+        "within": share(off["within_0.05"]),
+        "sizes": sizes,
+        "empty": empty,
+        "score_min": f"{found['score_min']}",
+    }
+
+
+def liveness(told):
+    """What presentations of the test set came to."""
+    (species,) = told["species"]
+    rows = [
+        f"| APCER, {species['name']} | {percent(species['apcer'])} | {interval(bounds(species['apcer_interval']))} |",
+        f"| BPCER | {percent(told['bpcer'])} | {interval(bounds(told['bpcer_interval']))} |",
+    ]
+    for row in told["bpcer_at_apcer"]:
+        rows.append(f"| BPCER where APCER is at most {percent(row['apcer'])} (threshold {row['threshold']:.2f}) | {percent(row['bpcer'])} | |")
+    return {"presentations": "\n".join(rows), "threshold": f"{told['threshold']:.2f}"}
+
+
+def bounds(interval):
+    return (interval["low"], interval["high"]) if isinstance(interval, dict) else interval
+
+
+def worst(failures):
+    """The pairs that the embedding is most wrong about, by their files' names."""
+    rows = [f"| {kind} | {a} | {b} | {score:.2f} |" for kind, pairs in failures.items() for a, b, score in pairs]
+    return "\n".join(rows)
+
+
+def curves(runs, path):
+    """The three learning curves side by side, each against its steps."""
+    figure, places = pyplot.subplots(1, 3, figsize=(9.5, 2.6))
+    wanted = {"detector": ["score", "box", "points"], "embedding": ["distance"], "liveness": None}
+    for place, (name, keys) in zip(places, wanted.items()):
+        rows = json.loads((runs / name / "history.json").read_text())
+        for key in keys or [k for k, v in rows[-1].items() if k != "step" and isinstance(v, float)][:4]:
+            points = [(row["step"], row[key]) for row in rows if key in row]
+            place.locator_params(axis="x", nbins=5)
+            place.plot(*zip(*points), label=key.replace("_", " "), linewidth=1.2)
+        place.set_title(name)
+        place.set_xlabel("steps")
+        place.set_ylim(bottom=0)
+        place.grid(alpha=0.3)
+        place.legend()
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default="runs", help="folder with the reports")
+    parser.add_argument("--out", type=Path, default="../packs/house", help="folder of the pack")
+    args = parser.parse_args()
+    read = lambda name: json.loads((args.runs / name).read_text())
+    parts = {name: read(f"{name}/report.json") for name in ("detector", "embedding", "liveness")}
+    pairs, presentation, found = read("pairs.json"), read("presentation.json"), read("detector/measured.json")
+    windows = parts["liveness"]["measured"]["house"]["windows of 3"]
+    curves(args.runs, args.out / "learning.svg")
+    words = {
+        **{name: model(part) for name, part in parts.items()},
+        "rates": rates(pairs),
+        "genuine": f"{pairs['genuine_comparisons']:,}",
+        "impostors": f"{pairs['impostor_comparisons']:,}",
+        "everyone": f"{pairs['all_impostors']['impostor_comparisons']:,}",
+        "speed": (args.runs / "speed.txt").read_text().rstrip(),
+        "worst": worst(parts["embedding"]["failures"]),
+        "accuracy": percent(pairs["accuracy"]),
+        "fnmr": percent(pairs["fnmr_at_fmr_1e-2"]),
+        "eer": f"{percent(windows['eer'])} ({interval(windows['eer_interval'])})",
+        **detection(found),
+        **liveness(presentation),
+    }
+    (args.out / "README.md").write_text(Template(TEXT.read_text()).substitute(words))
+
+
+if __name__ == "__main__":
+    main()
