@@ -57,7 +57,8 @@ def detection(found):
     agreement = found["agreement"]
     off = agreement["landmark_error_over_eye_distance"]
     sizes = "\n".join(
-        f"| {row['eye_distance']} | {share(row['student'])} | {percent(row['teacher']['share'])} |" for row in found["by_size"]
+        f"| {row['eye_distance']} | {share(row['student'])} | {percent(row['teacher']['share'])} |"
+        for row in found["by_size"]
     )
     empty = "\n".join(
         f"| {key.removeprefix('false_faces_')} | {score} | {share(ours)} | {percent(rates['teacher'][score]['share'])} |"
@@ -83,7 +84,9 @@ def liveness(told):
         f"| BPCER | {percent(told['bpcer'])} | {interval(bounds(told['bpcer_interval']))} |",
     ]
     for row in told["bpcer_at_apcer"]:
-        rows.append(f"| BPCER where APCER is at most {percent(row['apcer'])} (threshold {row['threshold']:.2f}) | {percent(row['bpcer'])} | |")
+        rows.append(
+            f"| BPCER where APCER is at most {percent(row['apcer'])} (threshold {row['threshold']:.2f}) | {percent(row['bpcer'])} | |"
+        )
     return {"presentations": "\n".join(rows), "threshold": f"{told['threshold']:.2f}"}
 
 

@@ -47,7 +47,9 @@ class Comparison:
         rows = []
         with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
             for part in np.array_split(self.squares, len(self.squares) // 64):
-                batch = torch.from_numpy(np.ascontiguousarray(part[..., ::-1])).permute(0, 3, 1, 2).float() / 127.5 - 1
+                batch = (
+                    torch.from_numpy(np.ascontiguousarray(part[..., ::-1])).permute(0, 3, 1, 2).float() / 127.5 - 1
+                )
                 rows.append(network(batch).float())
         vectors = torch.nn.functional.normalize(torch.cat(rows)).numpy()
         return (vectors[self.pairs[:, 0]] * vectors[self.pairs[:, 1]]).sum(1)
@@ -62,7 +64,9 @@ def figures(scores, same):
         order = np.argsort(scores[rest])
         ordered, genuine = scores[rest][order], same[rest][order]
         # Cut below position k: the impostors before it and the genuine pairs from it on are right.
-        correct = np.concatenate([[0], np.cumsum(~genuine)]) + genuine.sum() - np.concatenate([[0], np.cumsum(genuine)])
+        correct = (
+            np.concatenate([[0], np.cumsum(~genuine)]) + genuine.sum() - np.concatenate([[0], np.cumsum(genuine)])
+        )
         best = int(correct.argmax())
         cut = ordered[max(best - 1, 0) : best + 1].mean()
         right.append(((scores[~rest] >= cut) == same[~rest]).mean())

@@ -1,7 +1,7 @@
 """Trains the house embedding: a small network that gives an aligned face the vector that the teacher gives it.
 
-    python embedding.py train --faces DIR --teachers DIR --out runs/embedding
-    python embedding.py export --out runs/embedding
+python embedding.py train --faces DIR --teachers DIR --out runs/embedding
+python embedding.py export --out runs/embedding
 """
 
 import argparse
@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 import bank
 import comparison
-import faces
 import lessons
 import network
 import views
@@ -88,7 +87,10 @@ def export(args):
     student = Student()
     state = torch.load(args.out / "checkpoint.pt", map_location="cpu")
     student.load_state_dict(state["averaged"])
-    size = {"parameters": network.parameters(student), "multiply_adds": network.multiply_adds(student, (1, 3, SIDE, SIDE))}
+    size = {
+        "parameters": network.parameters(student),
+        "multiply_adds": network.multiply_adds(student, (1, 3, SIDE, SIDE)),
+    }
     network.export(student, torch.zeros(1, 3, SIDE, SIDE), args.out / "embedding.onnx", ["embedding"])
     failures = {}
     if args.pairs:
@@ -101,7 +103,9 @@ def export(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["train", "export"], help="train goes on from a checkpoint, then exports")
-    parser.add_argument("--faces", type=Path, default="../../../shared/media/faces-train", help="photographs to learn on")
+    parser.add_argument(
+        "--faces", type=Path, default="../../../shared/media/faces-train", help="photographs to learn on"
+    )
     parser.add_argument("--teachers", type=Path, default="../../../shared/models", help="folder of the public models")
     parser.add_argument("--out", type=Path, default="runs/embedding", help="checkpoint, curve, network and report")
     parser.add_argument("--pairs", type=Path, help="list of pairs to measure with, never to learn from")

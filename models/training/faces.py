@@ -59,7 +59,9 @@ def decode(outputs, width, score_min):
     `width` pixels: arrays of scores (n), boxes (n, 4) and landmarks (n, 5, 2) in pixels of the input."""
     scores, boxes, points = [], [], []
     for grid, stride in enumerate(STRIDES):
-        cls, obj, box, kps = (np.asarray(outputs[part * 3 + grid]).reshape(-1, k) for part, k in enumerate((1, 1, 4, 10)))
+        cls, obj, box, kps = (
+            np.asarray(outputs[part * 3 + grid]).reshape(-1, k) for part, k in enumerate((1, 1, 4, 10))
+        )
         score = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))[:, 0]
         sure = np.flatnonzero(score >= score_min)
         corner = np.stack([sure % (width // stride), sure // (width // stride)], 1).astype(np.float32)

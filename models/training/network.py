@@ -74,7 +74,13 @@ def export(network, sample, path, outputs):
     """The network for inference as an ONNX file; weights of layers as 16-bit floats, which halves the file and is
     turned back when it is loaded."""
     torch.onnx.export(
-        folded(network), sample, str(path), input_names=["input"], output_names=outputs, opset_version=13, dynamo=False
+        folded(network),
+        sample,
+        str(path),
+        input_names=["input"],
+        output_names=outputs,
+        opset_version=13,
+        dynamo=False,
     )
     model = onnx.load(str(path))
     graph = model.graph

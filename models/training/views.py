@@ -61,7 +61,9 @@ def _lit(batch):
     slope = torch.randn(count, 2, 1, 1) * 0.2
     lamp = slope[:, :1] * ramp[None, None, :, None] + slope[:, 1:] * ramp[None, None, None, :]
     light = ((batch + 1) / 2).clamp(1e-4, 1) ** torch.exp(torch.randn(count, 1, 1, 1) * 0.25)
-    light = light * torch.exp(lamp + torch.randn(count, 1, 1, 1) * 0.2) * torch.exp(torch.randn(count, 3, 1, 1) * 0.06)
+    light = (
+        light * torch.exp(lamp + torch.randn(count, 1, 1, 1) * 0.2) * torch.exp(torch.randn(count, 3, 1, 1) * 0.06)
+    )
     grey = light.mean(1, keepdim=True)
     saturation = torch.where(torch.rand(count, 1, 1, 1) < 0.1, torch.zeros(()), _uniform(count, 0.5, 1.4))
     light = grey + (light - grey) * saturation
