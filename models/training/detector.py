@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 import faces
+import intervals
 import lessons
 import network
 import scenes
@@ -91,10 +92,7 @@ def export(detector, path):
     picture = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, SHAPE).astype(np.float32))
     with torch.no_grad():
         expected = port(picture)
-    how = {"opset_version": 13, "input_names": ["input"], "output_names": NAMES}
-    if "dynamo" in torch.onnx.export.__code__.co_varnames:
-        how["dynamo"] = False
-    torch.onnx.export(port, picture, str(path), **how)
+    network.write(port, picture, path, NAMES)
     got = teachers.session(path).run(None, {"input": picture.numpy()})
     return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(got, expected))
 
@@ -234,14 +232,12 @@ def finish(course, options):
 
 
 def wilson(hits, total):
-    """Share and its 95 % interval (Wilson 1927)."""
+    """Share and its 95 % interval."""
     if not total:
         return {"n": 0}
-    share, z = hits / total, 1.96
-    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return {"share": round(share, 5), "from": round(max(0.0, middle - half), 5), "to": round(middle + half, 5),
-            "hits": int(hits), "n": int(total)}
+    low, high = intervals.wilson(hits, total)
+    share = hits / total
+    return {"share": round(share, 5), "from": round(low, 5), "to": round(high, 5), "hits": int(hits), "n": int(total)}
 
 
 def central(found, picture):

@@ -25,6 +25,7 @@ from torch.nn import functional
 
 import attacks
 import faces
+import intervals
 import lessons
 import network
 import teachers
@@ -255,24 +256,15 @@ def equal_errors(live, attack):
     return float((refused[at] + passed[at]) / 2), float(edges[at])
 
 
-def wilson(errors, trials):
-    """The 95 % interval of a rate (Wilson 1927)."""
-    if trials == 0:
-        return [0.0, 1.0]
-    z, rate = 1.96, errors / trials
-    middle, half = rate + z * z / (2 * trials), z * np.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials**2))
-    return [float((middle + sign * half) / (1 + z * z / trials)) for sign in (-1, 1)]
-
-
 def rates(live, attack):
     """Error rates of the scores of presentations, each with its count and its interval."""
     eer, threshold = equal_errors(live, attack)
     figures = {"live": len(live), "attacks": len(attack), "eer": eer, "eer_threshold": threshold}
-    figures["eer_interval"] = wilson(eer * min(len(live), len(attack)), min(len(live), len(attack)))
+    figures["eer_interval"] = intervals.wilson(eer * min(len(live), len(attack)), min(len(live), len(attack)))
     for at in (0.5, 0.6):
         wrong = {"bpcer": int(np.sum(np.array(live) < at)), "apcer": int(np.sum(np.array(attack) >= at))}
         for (name, errors), trials in zip(wrong.items(), (len(live), len(attack))):
-            figures[f"{name}_{at}"] = {"errors": errors, "rate": errors / trials, "interval": wilson(errors, trials)}
+            figures[f"{name}_{at}"] = {"errors": errors, "rate": errors / trials, "interval": intervals.wilson(errors, trials)}
     figures["live_tenths"] = np.histogram(live, 10, (0, 1))[0].tolist()
     figures["attack_tenths"] = np.histogram(attack, 10, (0, 1))[0].tolist()
     return figures
@@ -471,8 +463,7 @@ def export(options, trained, shift, figures, views):
     judge = network.folded(Judge(trained, options.weights, shift))
     path = options.out / "liveness.onnx"
     example = torch.zeros(1, 3, SIDE, SIDE)
-    torch.onnx.export(judge, (example,), str(path), opset_version=13, dynamo=False, input_names=["input"],
-                      output_names=["prob"])
+    network.write(judge, example, path, ["prob"])
     report = {
         "input": {"shape": [1, 3, SIDE, SIDE], "colour": "bgr", "mean": [MEAN] * 3, "deviation": [DEVIATION] * 3},
         "crop_scale": CROP_SCALE,

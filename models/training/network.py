@@ -3,6 +3,7 @@ in every engine, and rectifiers that engines fold into them. Depth-wise convolut
 wait for memory instead."""
 
 import onnx
+import onnx.numpy_helper
 import torch
 from torch import nn
 
@@ -70,18 +71,19 @@ def parameters(network):
     return sum(p.numel() for p in network.parameters())
 
 
+def write(network, sample, path, outputs):
+    """The network as an ONNX file with one input, called `input`."""
+    how = {"opset_version": 13, "input_names": ["input"], "output_names": outputs}
+    # Newer versions of torch have a second exporter, whose files differ; older ones do not know the word.
+    if "dynamo" in torch.onnx.export.__code__.co_varnames:
+        how["dynamo"] = False
+    torch.onnx.export(network, sample, str(path), **how)
+
+
 def export(network, sample, path, outputs):
     """The network for inference as an ONNX file; weights of layers as 16-bit floats, which halves the file and is
     turned back when it is loaded."""
-    torch.onnx.export(
-        folded(network),
-        sample,
-        str(path),
-        input_names=["input"],
-        output_names=outputs,
-        opset_version=13,
-        dynamo=False,
-    )
+    write(folded(network), sample, path, outputs)
     model = onnx.load(str(path))
     graph = model.graph
     casts = []

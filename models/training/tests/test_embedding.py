@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -109,6 +110,17 @@ class Learning(unittest.TestCase):
         with torch.no_grad():
             before, after = student(x), network.folded(student)(x)
         torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)
+
+    def test_an_exported_file_holds_half_floats_and_says_its_ports(self):
+        student = embedding.Student(widths=(8, 32, 64), blocks=(1, 1, 1), neck=4)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "student.onnx"
+            network.export(student, torch.zeros(1, 3, embedding.SIDE, embedding.SIDE), path, ["embedding"])
+            graph = onnx.load(str(path)).graph
+        self.assertEqual(([p.name for p in graph.input], [p.name for p in graph.output]), (["input"], ["embedding"]))
+        half = [t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT16]
+        self.assertTrue(half and all(np.prod(t.dims) >= 1024 for t in half))
+        self.assertEqual(sum(node.op_type == "Cast" for node in graph.node), len(half))
 
 
 if __name__ == "__main__":
