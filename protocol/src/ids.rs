@@ -18,12 +18,18 @@ pub enum IdError {
     /// A character outside the allowed set.
     #[error("an identifier uses letters, digits, '.', '_', '-' and '@'; {0:?} is none of them")]
     Character(char),
+    /// `.` or `..`, which in a path mean something else.
+    #[error("an identifier is not made of dots alone")]
+    Dots,
 }
 
 fn check(text: &str) -> Result<(), IdError> {
     let length = text.chars().count();
     if length == 0 || length > ID_LEN_MAX {
         return Err(IdError::Length(length));
+    }
+    if text.chars().all(|c| c == '.') {
+        return Err(IdError::Dots);
     }
     match text.chars().find(|c| !(c.is_ascii_alphanumeric() || "._-@".contains(*c))) {
         Some(c) => Err(IdError::Character(c)),
@@ -124,7 +130,8 @@ mod tests {
 
     #[test]
     fn h8_identifiers_that_could_escape_are_refused() {
-        for hostile in ["", "a b", "../etc", "a;rm", "$(x)", "a'--", "nul\0", "\u{1b}[2J", "über"] {
+        for hostile in ["", ".", "..", "a b", "../etc", "a;rm", "$(x)", "a'--", "nul\0", "\u{1b}[2J", "über"]
+        {
             assert!(hostile.parse::<PersonId>().is_err(), "{hostile:?} was accepted");
         }
         assert!("x".repeat(65).parse::<PersonId>().is_err());

@@ -1,7 +1,22 @@
-//! Messages both ends of Doorward share: identifiers and the audit chain.
+//! Messages both ends of Doorward share.
 //!
 //! * [`ids`]: names of persons, doors, terminals and attempts, validated where they enter.
 //! * [`audit`]: what is recorded, its deterministic CBOR, and the hash chain that proves nothing was changed.
+//! * [`keys`], [`envelope`], [`message`]: who signs, how, and what.
+//! * [`trust`]: from bytes to a message that may have an effect.
+//! * [`roster`], [`state_tree`]: the log of everything that changes a site's terminals, and the one hash of where it led.
+//! * [`command`]: orders that count once, and their receipts.
+//! * [`delivery`]: the audit trail on its way to the centre.
+//! * [`topic`]: where messages travel.
 
 pub mod audit;
+pub mod command;
+pub mod delivery;
+pub mod envelope;
 pub mod ids;
+pub mod keys;
+pub mod message;
+pub mod roster;
+pub mod state_tree;
+pub mod topic;
+pub mod trust;

@@ -12,7 +12,7 @@ struct Vendor {
     home: &'static str,
 }
 
-const VENDORS: [Vendor; 8] = [
+const VENDORS: [Vendor; 9] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -40,6 +40,7 @@ const VENDORS: [Vendor; 8] = [
         word: "rustls::",
         home: "admin/src/pack/transfer.rs",
     },
+    Vendor { package: "coset", owner: "doorward-protocol", word: "coset", home: "protocol/src/envelope.rs" },
     Vendor { package: "axum", owner: "doorward-daemon", word: "axum", home: "daemon/src/demo/" },
 ];
 
