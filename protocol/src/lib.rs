@@ -5,6 +5,7 @@
 //! * [`keys`], [`envelope`], [`message`]: who signs, how, and what.
 //! * [`trust`]: from bytes to a message that may have an effect.
 //! * [`roster`], [`state_tree`]: the log of everything that changes a site's terminals, and the one hash of where it led.
+//! * [`sealing`]: what only a site's terminals can read.
 //! * [`command`]: orders that count once, and their receipts.
 //! * [`delivery`]: the audit trail on its way to the centre.
 //! * [`topic`]: where messages travel.
@@ -17,6 +18,7 @@ pub mod ids;
 pub mod keys;
 pub mod message;
 pub mod roster;
+pub mod sealing;
 pub mod state_tree;
 pub mod topic;
 pub mod trust;

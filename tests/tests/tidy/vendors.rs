@@ -12,7 +12,7 @@ struct Vendor {
     home: &'static str,
 }
 
-const VENDORS: [Vendor; 9] = [
+const VENDORS: [Vendor; 10] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -41,6 +41,7 @@ const VENDORS: [Vendor; 9] = [
         home: "admin/src/pack/transfer.rs",
     },
     Vendor { package: "coset", owner: "doorward-protocol", word: "coset", home: "protocol/src/envelope.rs" },
+    Vendor { package: "hpke", owner: "doorward-protocol", word: "hpke::", home: "protocol/src/sealing.rs" },
     Vendor { package: "axum", owner: "doorward-daemon", word: "axum", home: "daemon/src/demo/" },
 ];
 

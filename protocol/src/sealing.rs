@@ -1,0 +1,212 @@
+//! What only a site's terminals can read: HPKE (RFC 9180) with X25519, HKDF-SHA-256 and ChaCha20-Poly1305.
+//!
+//! Templates and credentials are sealed where they are made and opened on the terminal; the broker and the hub between
+//! them hold bytes. A sealed content is bound to its site, its place and its form: moved to another person, it does not
+//! open.
+
+use hpke::aead::ChaCha20Poly1305;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::X25519HkdfSha256;
+use hpke::{Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _};
+use rand::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::ids::SiteId;
+use crate::message::Opaque;
+use crate::roster::{BODY_LEN_MAX, PersonPut, PersonSlot};
+
+type Kem = X25519HkdfSha256;
+
+/// Bytes that HPKE adds: the encapsulated key and the authentication tag.
+const OVERHEAD: usize = 32 + 16;
+
+/// The longest content that can be sealed.
+pub const CONTENT_LEN_MAX: usize = BODY_LEN_MAX - OVERHEAD;
+
+const CONTEXT: &str = "doorward/sealed/v1";
+
+/// What a content is sealed with. Public.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealingKey(<Kem as hpke::Kem>::PublicKey);
+
+/// What it is opened with. Held by the site's terminals and wiped when it is dropped.
+pub struct OpeningKey(<Kem as hpke::Kem>::PrivateKey);
+
+/// A content that was not sealed or not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealFault {
+    /// Longer than [`CONTENT_LEN_MAX`].
+    #[error("at most {CONTENT_LEN_MAX} bytes are sealed, these are {0}")]
+    TooLong(usize),
+    /// Sealed to another key, for another place, or changed.
+    #[error(
+        "the content does not open: it was sealed to another site's key, for another place, or was changed"
+    )]
+    Closed,
+}
+
+impl OpeningKey {
+    /// A new key.
+    pub fn draw(rng: &mut impl CryptoRng) -> Self {
+        Self(Kem::gen_keypair_with_rng(rng).0)
+    }
+
+    /// The key with these bytes; none where they are no key.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        <Kem as hpke::Kem>::PrivateKey::from_bytes(bytes).ok().map(Self)
+    }
+
+    /// Its bytes, to be kept sealed.
+    #[must_use]
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        self.0.write_exact(bytes.as_mut_slice());
+        bytes
+    }
+
+    /// The key that it opens for.
+    #[must_use]
+    pub fn sealing_key(&self) -> SealingKey {
+        SealingKey(Kem::sk_to_pk(&self.0))
+    }
+
+    /// Opens what was sealed for this place.
+    ///
+    /// # Errors
+    /// [`SealFault::Closed`].
+    pub fn open(&self, site: &SiteId, put: &PersonPut) -> Result<Zeroizing<Vec<u8>>, SealFault> {
+        let (key, sealed) = put.sealed.0.split_at_checked(32).ok_or(SealFault::Closed)?;
+        let key = <Kem as hpke::Kem>::EncappedKey::from_bytes(key).map_err(|_| SealFault::Closed)?;
+        hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, Kem>(
+            &OpModeR::Base,
+            &self.0,
+            &key,
+            &info(site),
+            sealed,
+            &place(&put.at, put.form),
+        )
+        .map(Zeroizing::new)
+        .map_err(|_| SealFault::Closed)
+    }
+}
+
+impl SealingKey {
+    /// The key with these bytes; none where they are no key.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
+        <Kem as hpke::Kem>::PublicKey::from_bytes(bytes).ok().map(Self)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.0.write_exact(&mut bytes);
+        bytes
+    }
+
+    /// Seals a content for one place of one person.
+    ///
+    /// # Errors
+    /// [`SealFault::TooLong`].
+    pub fn seal(
+        &self,
+        site: &SiteId,
+        at: PersonSlot,
+        form: u16,
+        content: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<PersonPut, SealFault> {
+        if content.len() > CONTENT_LEN_MAX {
+            return Err(SealFault::TooLong(content.len()));
+        }
+        let (key, sealed) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, Kem>(
+            &OpModeS::Base,
+            &self.0,
+            &info(site),
+            content,
+            &place(&at, form),
+            rng,
+        )
+        .expect("a key that could be made seals a content of this length");
+        let mut bytes = key.to_bytes().to_vec();
+        bytes.extend_from_slice(&sealed);
+        Ok(PersonPut { at, form, sealed: Opaque(bytes) })
+    }
+}
+
+fn info(site: &SiteId) -> Vec<u8> {
+    minicbor::to_vec((CONTEXT, site)).expect("writing to a vector cannot fail")
+}
+
+/// What a sealed content is bound to.
+fn place(at: &PersonSlot, form: u16) -> Vec<u8> {
+    minicbor::to_vec((at, form)).expect("writing to a vector cannot fail")
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+    use crate::roster::Slot;
+
+    fn site() -> SiteId {
+        "hq".parse().unwrap()
+    }
+
+    fn slot(person: &str, number: u32) -> PersonSlot {
+        PersonSlot { person: person.parse().unwrap(), slot: Slot::Template, number }
+    }
+
+    fn sealed(key: &OpeningKey, rng: &mut ChaCha20Rng) -> PersonPut {
+        key.sealing_key().seal(&site(), slot("ada", 1), 2, b"a template", rng).unwrap()
+    }
+
+    #[test]
+    fn what_was_sealed_for_a_site_opens_there() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let key = OpeningKey::draw(&mut rng);
+        let put = sealed(&key, &mut rng);
+        assert_eq!(*key.open(&site(), &put).unwrap(), b"a template");
+        let again = OpeningKey::from_bytes(key.to_bytes().as_slice()).unwrap();
+        assert_eq!(*again.open(&site(), &put).unwrap(), b"a template");
+        let public = SealingKey::from_bytes(&key.sealing_key().to_bytes()).unwrap();
+        assert!(public == key.sealing_key());
+        assert_ne!(put.sealed, sealed(&key, &mut rng).sealed, "no two sealings are alike");
+    }
+
+    #[test]
+    fn m14_what_is_moved_changed_or_for_others_does_not_open() {
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let (key, other) = (OpeningKey::draw(&mut rng), OpeningKey::draw(&mut rng));
+        let put = sealed(&key, &mut rng);
+        assert_eq!(other.open(&site(), &put), Err(SealFault::Closed), "another key");
+        assert_eq!(key.open(&"lab".parse().unwrap(), &put), Err(SealFault::Closed), "another site");
+        for moved in [
+            PersonPut { at: slot("eve", 1), ..put.clone() },
+            PersonPut { at: slot("ada", 2), ..put.clone() },
+            PersonPut { form: 3, ..put.clone() },
+        ] {
+            assert_eq!(key.open(&site(), &moved), Err(SealFault::Closed), "{:?}", moved.at);
+        }
+        for at in 0..put.sealed.0.len() {
+            let mut changed = put.clone();
+            changed.sealed.0[at] ^= 1;
+            assert_eq!(key.open(&site(), &changed), Err(SealFault::Closed), "byte {at}");
+            changed.sealed.0.truncate(at);
+            assert_eq!(key.open(&site(), &changed), Err(SealFault::Closed), "cut to {at}");
+        }
+    }
+
+    #[test]
+    fn m8_what_is_too_long_is_not_sealed() {
+        let mut rng = ChaCha20Rng::seed_from_u64(3);
+        let key = OpeningKey::draw(&mut rng).sealing_key();
+        let mut seal = |length| key.seal(&site(), slot("ada", 1), 2, &vec![0; length], &mut rng);
+        assert_eq!(seal(CONTENT_LEN_MAX).unwrap().sealed.0.len(), BODY_LEN_MAX);
+        assert_eq!(seal(CONTENT_LEN_MAX + 1), Err(SealFault::TooLong(CONTENT_LEN_MAX + 1)));
+    }
+}
