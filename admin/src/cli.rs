@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::answer::Answer;
 use crate::mind::Minding;
 use crate::place::Place;
-use crate::{audit, bench, compare, detect, enrol, evaluate, identify, init, pack, person};
+use crate::{audit, bench, compare, detect, enrol, evaluate, identify, init, keys, pack, person};
 
 /// The administrator's tool of a door terminal.
 #[derive(Debug, Parser)]
@@ -55,6 +55,9 @@ pub enum Command {
     Compare(compare::Compare),
     /// Search the store for the person of a photograph.
     Identify(identify::Identify),
+    /// Whose word counts at a site.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Read, verify or export the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -82,6 +85,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Answer {
         Command::Detect(options) => detect::run(options, minding, out),
         Command::Compare(options) => compare::run(options, minding, out),
         Command::Identify(options) => identify::run(options, place, minding, out),
+        Command::Keys(command) => keys::run(command, out),
         Command::Audit(command) => audit::run(command, place, out),
         Command::Evaluate(command) => evaluate::run(command, minding, out),
         Command::Bench(command) => bench::run(command, minding, out),
@@ -118,7 +122,7 @@ mod tests {
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "doorctl", &mut found);
-        assert_eq!(found.len(), 23, "{found:?}");
+        assert_eq!(found.len(), 29, "{found:?}");
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //! * [`audit`], [`export`]: what was recorded, and whether it is whole.
 //! * [`evaluate`]: error rates of the models.
 //! * [`bench`], [`pack`]: the engines and the model packs.
-//! * [`text`], [`sheet`]: foreign text made harmless, tables as CSV.
+//! * [`keys`] with [`keyfile`], [`ledger`]: whose word counts at a site, and the roster that says so.
+//! * [`text`], [`sheet`], [`folder`]: foreign text made harmless, tables as CSV, files that are there whole or not at all.
 
 pub mod answer;
 pub mod audit;
@@ -22,8 +23,12 @@ pub mod detect;
 pub mod enrol;
 pub mod evaluate;
 pub mod export;
+pub mod folder;
 pub mod identify;
 pub mod init;
+pub mod keyfile;
+pub mod keys;
+pub mod ledger;
 pub mod look;
 pub mod mind;
 pub mod pack;

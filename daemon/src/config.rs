@@ -17,6 +17,7 @@ use doorward_hal::gpio::inputs::InputsConfig;
 use doorward_hal::gpio::panel::PanelConfig;
 use doorward_hal::gpio::relay::RelayConfig;
 use doorward_models::engine::EngineKind;
+use doorward_protocol::hex::hex;
 use doorward_protocol::ids::{DoorId, SiteId, TerminalId};
 use sha2::{Digest as _, Sha256};
 
@@ -156,7 +157,7 @@ impl Config {
             relay: raw.relay,
             inputs: check.inputs(raw.inputs)?,
             panel: raw.panel,
-            digest: Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: hex(&Sha256::digest(text.as_bytes())),
         })
     }
 }

@@ -1,11 +1,14 @@
 //! Keys by which people and machines are known, and what each may do.
 
 use std::fmt;
+use std::str::FromStr;
 
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use minicbor::bytes::{ByteArray, ByteSlice};
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use sha2::{Digest as _, Sha256};
+
+use crate::hex::{hex, unhex};
 
 /// Bytes of a key's name.
 const KEY_ID_LEN: usize = 16;
@@ -28,9 +31,22 @@ impl KeyId {
     }
 }
 
+impl FromStr for KeyId {
+    type Err = NoKeyId;
+
+    fn from_str(digits: &str) -> Result<Self, NoKeyId> {
+        unhex(digits).map(Self).ok_or(NoKeyId)
+    }
+}
+
+/// A text that is no name of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the name of a key has 32 hexadecimal digits")]
+pub struct NoKeyId;
+
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -69,10 +85,22 @@ impl PublicKey {
         VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak()).map(Self)
     }
 
+    /// The key that these 64 hexadecimal digits write.
+    #[must_use]
+    pub fn parse(digits: &str) -> Option<Self> {
+        Self::from_bytes(&unhex(digits)?)
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 32] {
         self.0.to_bytes()
+    }
+
+    /// Its bytes as people read and type them: 64 hexadecimal digits.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        hex(self.0.as_bytes())
     }
 
     /// Its name.
@@ -160,5 +188,11 @@ mod tests {
         let bytes = minicbor::to_vec((key, key.id())).unwrap();
         assert_eq!(minicbor::decode::<(PublicKey, KeyId)>(&bytes).unwrap(), (key, key.id()));
         assert_eq!(key.id().to_string().len(), 32);
+        assert_eq!(PublicKey::parse(&key.hex()), Some(key));
+        assert_eq!(key.id().to_string().parse(), Ok(key.id()));
+        assert_eq!("00".parse::<KeyId>(), Err(NoKeyId));
+        for digits in ["", "00", &key.hex()[1..], &format!("{}x", &key.hex()[1..]), &"0".repeat(64)] {
+            assert_eq!(PublicKey::parse(digits), None, "{digits}");
+        }
     }
 }

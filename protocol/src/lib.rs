@@ -1,6 +1,7 @@
 //! Messages both ends of Doorward share.
 //!
 //! * [`ids`]: names of persons, doors, terminals and attempts, validated where they enter.
+//! * [`hex`]: bytes as people read them.
 //! * [`audit`]: what is recorded, its deterministic CBOR, and the hash chain that proves nothing was changed.
 //! * [`keys`], [`envelope`], [`message`]: who signs, how, and what.
 //! * [`trust`]: from bytes to a message that may have an effect.
@@ -14,6 +15,7 @@ pub mod audit;
 pub mod command;
 pub mod delivery;
 pub mod envelope;
+pub mod hex;
 pub mod ids;
 pub mod keys;
 pub mod message;

@@ -210,9 +210,9 @@ impl Trust {
         self.root
     }
 
-    /// Keys that have a role and were not revoked, with it.
-    pub fn holders(&self) -> impl Iterator<Item = &Delegation> {
-        self.holders.values().filter(|holder| !holder.revoked).map(|holder| &holder.delegation)
+    /// Every key that ever had a role, with its last one, and whether it was revoked.
+    pub fn holders(&self) -> impl Iterator<Item = (&Delegation, bool)> {
+        self.holders.values().map(|holder| (&holder.delegation, holder.revoked))
     }
 
     /// Takes bytes to a message that may have an effect: form, kind, address, key, signature, content, role, time.
@@ -484,7 +484,7 @@ mod tests {
         trust.revoke(stolen).unwrap();
         assert_eq!(authorised(&trust, &order(2, |_| {}), Some(NOW)).unwrap_err(), Refusal::Revoked(stolen));
         assert_eq!(trust.delegate(&delegation(2, Role::Operator)), Err(TrustFault::Revoked(stolen)));
-        assert!(trust.holders().all(|holder| holder.key.id() != stolen));
+        assert!(trust.holders().all(|(holder, revoked)| revoked == (holder.key.id() == stolen)));
         let unknown = PublicKey::of(&key(77)).id();
         assert_eq!(trust.revoke(unknown), Err(TrustFault::Unknown(unknown)));
     }

@@ -16,9 +16,10 @@ use doorward_models::pack::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{folder, judged, prove, written};
+use super::{judged, prove, written};
 use crate::answer::{Answer, Stop};
 use crate::evaluate::pairs;
+use crate::folder;
 use crate::mind::Minding;
 
 /// Options of `build`.

@@ -13,8 +13,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest as _, Sha256};
 
 use super::transfer::{self, Patience, Wanted};
-use super::{folder, judged, written};
+use super::{judged, written};
 use crate::answer::{Answer, Stop};
+use crate::folder;
 
 /// Before the second try.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -18,8 +18,9 @@ use doorward_models::pack::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{folder, home, judged, keys, origin_of, prove, told, written};
+use super::{home, judged, keys, origin_of, prove, told, written};
 use crate::answer::{Answer, Stop};
+use crate::folder;
 use crate::mind::Minding;
 
 /// The folder of all packs that were installed.

@@ -5,7 +5,6 @@
 //! * [`check`]: what a pack is, and whether this machine computes with it what it should.
 //! * [`sign`] with [`keys`]: who answers for a pack.
 //! * [`install`]: which pack a terminal takes, and the way back.
-//! * [`folder`]: folders and files that are there whole or not at all.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,9 +12,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::Subcommand;
 use doorward_models::engine::EngineKind;
-use doorward_models::pack::signature::{Origin, OriginFault, PublicKey, origin};
+use doorward_models::pack::signature::{Origin, OriginFault, origin};
 use doorward_models::pack::{Pack as Opened, PackFault, PackPath, Reach};
 use doorward_models::vision::Models;
+use doorward_protocol::keys::PublicKey;
 
 use crate::answer::{Answer, Stop};
 use crate::mind::Minding;
@@ -23,7 +23,6 @@ use crate::mind::Minding;
 pub mod build;
 pub mod check;
 pub mod fetch;
-pub mod folder;
 pub mod install;
 pub mod keys;
 pub mod sign;

@@ -4,11 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use doorward_models::pack::signature::{PackSignature, PublicKey, SIGNATURE_NAME};
+use doorward_models::pack::signature::{PackSignature, SIGNATURE_NAME};
 use doorward_models::pack::{self, MANIFEST_NAME, Pack as Opened, PackPath, hex};
+use doorward_protocol::keys::PublicKey;
 
-use super::{folder, judged, keys, written};
+use super::{judged, keys, written};
 use crate::answer::{Answer, Stop};
+use crate::folder;
 
 /// Options of `sign`.
 #[derive(Debug, Args)]

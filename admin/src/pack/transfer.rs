@@ -19,8 +19,8 @@ use ureq::http::{HeaderMap, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, http::Response};
 
-use super::folder;
 use crate::answer::{Answer, Stop};
+use crate::folder;
 
 /// Whom to believe about names of servers: Debian's list, to which an organisation adds its own authority.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";

@@ -125,7 +125,7 @@ fn h5_another_file_of_the_same_length_is_refused_and_not_kept() {
         let target = Target::new();
         let (answer, requests) = target.serve(&[Reply::Honest(lie.clone())], bytes);
         let why = refused(answer);
-        let digests = [&lie, &file()].map(|bytes| doorward_models::pack::hex(&Sha256::digest(bytes).into()));
+        let digests = [&lie, &file()].map(|bytes| doorward_models::pack::hex(&Sha256::digest(bytes)));
         assert!(digests.iter().all(|digest| why.contains(digest)), "expected and found: {why}");
         target.has_nothing();
         assert_eq!(requests, [0], "asking again would not help");
@@ -243,7 +243,7 @@ fn recipe(folder: &Path, url: &str) {
 }
 
 fn sha256() -> String {
-    doorward_models::pack::hex(&Sha256::digest(file()).into())
+    doorward_models::pack::hex(&Sha256::digest(file()))
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Models and photographs lie beside the checkout; tests that need them say so and are skipped where they are absent.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
+mod authority;
 mod enrolment;
 mod evaluation;
 mod fetching;

@@ -81,7 +81,7 @@ fn entries(store: &Store, after: u64) -> anyhow::Result<Vec<Value>> {
         .map(|record| {
             let entry = Entry::from_bytes(&record.bytes)?;
             let (kind, text) = words::entry(&entry);
-            let hash: String = record.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hash = doorward_protocol::hex::hex(&record.hash);
             Ok(json!({"seq": record.seq, "at_ms": entry.at_ms, "kind": kind, "text": text, "hash": hash,
                 "acknowledged": record.seq <= acknowledged}))
         })

@@ -102,7 +102,7 @@ fn pinned(library: &Path) -> Result<File, EngineFault> {
     }
     Err(EngineFault::Unpinned {
         path: library.to_owned(),
-        found: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        found: doorward_protocol::hex::hex(&digest),
         pinned: PINNED.map(|(name, _)| name).join(" or "),
     })
 }

@@ -9,6 +9,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use doorward_core::calibration::Calibration;
+pub use doorward_protocol::hex::{hex, unhex};
 use sha2::{Digest as _, Sha256};
 
 use crate::detector::DetectionLimits;
@@ -344,32 +345,6 @@ pub fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, PackFault> {
         return Err(PackFault::TooLong { path: path.to_owned(), most });
     }
     Ok(bytes)
-}
-
-/// A digest in lower case hexadecimal.
-#[must_use]
-pub fn hex(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Reads a digest back: 64 lower case hexadecimal digits.
-#[must_use]
-pub fn unhex(text: &str) -> Option<[u8; 32]> {
-    bytes_of(text)
-}
-
-/// `N` bytes from twice as many lower case hexadecimal digits.
-fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let nibble = |c: u8| match c {
-        b'0'..=b'9' => Some(c - b'0'),
-        b'a'..=b'f' => Some(c - b'a' + 10),
-        _ => None,
-    };
-    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => Some(nibble(*high)? << 4 | nibble(*low)?),
-        _ => None,
-    });
-    pairs.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
 fn listed(folders: &[PathBuf]) -> String {

@@ -6,10 +6,11 @@
 
 use std::path::Path;
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use doorward_protocol::keys::PublicKey;
+use ed25519_dalek::{Signature, Signer as _, SigningKey};
 use serde::Deserialize;
 
-use super::{MANIFEST_NAME, PackFault, bytes_of, hex, read_bounded};
+use super::{MANIFEST_NAME, PackFault, hex, read_bounded, unhex};
 
 /// File name of a signature.
 pub const SIGNATURE_NAME: &str = "pack.sig";
@@ -22,32 +23,6 @@ const FORMAT: u32 = 1;
 
 /// Largest file: three lines and a comment.
 const LEN_MAX: u64 = 4096;
-
-/// The public half of a signing key, as 64 hexadecimal digits where people read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
-
-impl PublicKey {
-    /// Reads the digits.
-    #[must_use]
-    pub fn parse(digits: &str) -> Option<Self> {
-        let key = VerifyingKey::from_bytes(&bytes_of(digits)?).ok()?;
-        // A weak key makes signatures that hold for several messages.
-        (!key.is_weak()).then_some(Self(key))
-    }
-
-    /// The public half of `key`.
-    #[must_use]
-    pub fn of(key: &SigningKey) -> Self {
-        Self(key.verifying_key())
-    }
-
-    /// The digits.
-    #[must_use]
-    pub fn hex(&self) -> String {
-        hex(self.0.as_bytes())
-    }
-}
 
 /// A signature as it lies beside a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +97,7 @@ impl PackSignature {
     /// The text of the signature file.
     #[must_use]
     pub fn text(&self) -> String {
-        let signature: String = self.signature.to_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        let signature = hex(&self.signature.to_bytes());
         format!(
             "# Says whose {MANIFEST_NAME} lies beside it: doorctl pack check --trust KEY\nformat = {FORMAT}\n\
              key = \"{}\"\nsignature = \"{signature}\"\n",
@@ -141,13 +116,13 @@ impl PackSignature {
             return Err(fault(format!("its format is {}, this build reads {FORMAT}", raw.format)));
         }
         let key = PublicKey::parse(&raw.key).ok_or_else(|| fault("its key is none".to_owned()))?;
-        let signature = bytes_of::<64>(&raw.signature)
+        let signature = unhex::<64>(&raw.signature)
             .ok_or_else(|| fault("its signature is not 128 hexadecimal digits".to_owned()))?;
         Ok(Self { key, signature: Signature::from_bytes(&signature) })
     }
 
     fn holds_for(&self, manifest: &[u8; 32]) -> bool {
-        self.key.0.verify_strict(&message(manifest), &self.signature).is_ok()
+        self.key.verifies(&message(manifest), &self.signature)
     }
 }
 

@@ -42,7 +42,10 @@ const ARROWS: [(&str, &[&str]); 8] = [
 /// or a socket, and nothing with a runtime.
 const OUTSIDE: [(&str, &[&str]); 2] = [
     ("doorward-core", &["jiff", "rand", "rand_chacha", "thiserror", "zeroize"]),
-    ("doorward-protocol", &["minicbor", "serde", "sha2", "thiserror"]),
+    (
+        "doorward-protocol",
+        &["coset", "ed25519-dalek", "hpke", "minicbor", "rand", "serde", "sha2", "thiserror", "zeroize"],
+    ),
 ];
 
 /// Outside crates that only the demo uses, so that one of them in a release says that the demo is in it.

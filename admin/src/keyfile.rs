@@ -1,0 +1,228 @@
+//! Key files: made, read, told apart.
+//!
+//! A file is one line with a word before the digits, so that a private key is never taken for a public one, nor a key for
+//! one purpose for that of another.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read as _, Write};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use doorward_protocol::audit::Hash;
+use doorward_protocol::hex::unhex;
+use doorward_protocol::keys::PublicKey;
+use ed25519_dalek::SigningKey;
+use zeroize::Zeroizing;
+
+use crate::answer::{Answer, Stop};
+use crate::folder;
+
+/// What keys are for.
+pub struct Purpose {
+    private: &'static str,
+    public: &'static str,
+    maker: &'static str,
+}
+
+/// Keys that answer for model packs.
+pub const PACK: Purpose = Purpose {
+    private: "doorward-pack-private-1",
+    public: "doorward-pack-public-1",
+    maker: "doorctl pack keygen",
+};
+
+/// Keys of people and machines whose word counts at a site.
+pub const AUTHORITY: Purpose = Purpose {
+    private: "doorward-authority-private-1",
+    public: "doorward-authority-public-1",
+    maker: "doorctl keys make",
+};
+
+/// Longest key file: a word, 64 digits, and what an editor may add.
+const FILE_LEN_MAX: usize = 200;
+
+/// Draws a key, writes both halves and says where.
+///
+/// # Errors
+/// [`Stop::Refused`] where either file is there already.
+pub fn create(file: &Path, purpose: &Purpose, out: &mut dyn Write) -> Answer<SigningKey> {
+    let public_file = public_file(file);
+    for path in [file, &public_file] {
+        if path.symlink_metadata().is_ok() {
+            return Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())));
+        }
+    }
+    let key = draw();
+    let public = PublicKey::of(&key).hex();
+    // Reserved to its full length at once: a string that grows leaves copies behind.
+    let mut line = Zeroizing::new(String::with_capacity(128));
+    line.push_str(purpose.private);
+    line.push(' ');
+    for byte in Zeroizing::new(key.to_bytes()).iter() {
+        for nibble in [byte >> 4, byte & 15] {
+            line.push(char::from_digit(u32::from(nibble), 16).expect("a nibble is a hexadecimal digit"));
+        }
+    }
+    line.push('\n');
+    let create = |path: &Path, mode, bytes: &[u8]| {
+        folder::create(path, mode, bytes).with_context(|| format!("create {}", path.display()))
+    };
+    create(file, 0o600, line.as_bytes())?;
+    create(&public_file, 0o644, format!("{} {public}\n", purpose.public).as_bytes())?;
+    writeln!(out, "private key {} (keep it off the terminals, and a copy in a safe)", file.display())?;
+    writeln!(out, "public key  {}", public_file.display())?;
+    writeln!(out, "  {public}")?;
+    Ok(key)
+}
+
+fn draw() -> SigningKey {
+    let mut seed = Zeroizing::new([0; 32]);
+    fill(&mut seed);
+    SigningKey::from_bytes(&seed)
+}
+
+/// What a roster begins with instead of an entry's hash.
+#[must_use]
+pub fn genesis() -> Hash {
+    let mut genesis = Hash::default();
+    fill(&mut genesis);
+    genesis
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where doorctl draws at random")]
+fn fill(bytes: &mut [u8; 32]) {
+    getrandom::fill(bytes).expect("the kernel's random source does not fail once it is seeded");
+}
+
+/// The private key in a file.
+///
+/// # Errors
+/// A file that others can read, or that is no private key.
+pub fn private(path: &Path, purpose: &Purpose) -> anyhow::Result<SigningKey> {
+    let file = File::open(path).with_context(|| format!("read the private key {}", path.display()))?;
+    let metadata = file.metadata().with_context(|| format!("read the private key {}", path.display()))?;
+    ensure!(metadata.is_file(), "the private key {} is no regular file", path.display());
+    let mode = metadata.mode() & 0o7777;
+    ensure!(
+        mode & 0o077 == 0,
+        "the private key {} has mode {mode:04o}, so others may get at it: run `chmod 600 {0}`",
+        path.display()
+    );
+    let line = read(file, path)?;
+    if line.starts_with(purpose.public) {
+        bail!("{} is a public key; signing needs the private one, without .pub", path.display());
+    }
+    let seed = digits(&line, purpose.private).map(Zeroizing::new);
+    let seed =
+        seed.with_context(|| format!("{} is no key that `{}` wrote", path.display(), purpose.maker))?;
+    Ok(SigningKey::from_bytes(&seed))
+}
+
+/// The public key that an argument gives: a file, or the 64 digits themselves. `asked` says which argument, for errors.
+///
+/// # Errors
+/// Something that is no public key.
+pub fn public(given: &str, asked: &str, purpose: &Purpose) -> anyhow::Result<PublicKey> {
+    if let Some(key) = PublicKey::parse(given) {
+        return Ok(key);
+    }
+    let path = Path::new(given);
+    let file = File::open(path).with_context(|| {
+        format!("{asked} {given}: no 64 hexadecimal digits of a key, and no file of one can be read")
+    })?;
+    let line = read(file, path)?;
+    ensure!(
+        !line.starts_with(purpose.private),
+        "{asked} {given}: this is the private key; give {given}.pub, and keep the private one to yourself"
+    );
+    digits(&line, purpose.public)
+        .and_then(|bytes| PublicKey::from_bytes(&bytes))
+        .with_context(|| format!("{asked} {given}: no public key that `{}` wrote", purpose.maker))
+}
+
+fn read(file: File, path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let mut line = Zeroizing::new(String::with_capacity(FILE_LEN_MAX + 1));
+    file.take(FILE_LEN_MAX as u64)
+        .read_to_string(&mut line)
+        .with_context(|| format!("read the key {}", path.display()))?;
+    Ok(line)
+}
+
+/// The digits after `word`, with one line end at most.
+fn digits(line: &str, word: &str) -> Option<[u8; 32]> {
+    unhex(line.strip_suffix('\n').unwrap_or(line).strip_prefix(word)?.strip_prefix(' ')?)
+}
+
+fn public_file(private: &Path) -> PathBuf {
+    let mut name = OsString::from(private);
+    name.push(".pub");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn made(folder: &Path) -> (PathBuf, String) {
+        let file = folder.join("pack.key");
+        let mut out = Vec::new();
+        create(&file, &PACK, &mut out).unwrap();
+        let said = String::from_utf8(out).unwrap();
+        (file, said.lines().last().unwrap().trim().to_owned())
+    }
+
+    #[test]
+    fn the_halves_belong_together_and_only_the_owner_reads_the_private_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, said) = made(folder.path());
+        let key = private(&file, &PACK).unwrap();
+        let expected = PublicKey::of(&key);
+        assert_eq!(expected.hex(), said);
+        let public_file = format!("{}.pub", file.display());
+        assert_eq!(public(&public_file, "--trust", &PACK).unwrap(), expected);
+        assert_eq!(public(&said, "--trust", &PACK).unwrap(), expected);
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
+        let again = create(&file, &PACK, &mut Vec::new()).map(drop);
+        assert!(matches!(again, Err(Stop::Refused(_))), "{again:?}");
+        fs::remove_file(&file).unwrap();
+        let again = create(&file, &PACK, &mut Vec::new()).map(drop);
+        assert!(matches!(again, Err(Stop::Refused(_))), "the public half is there: {again:?}");
+        assert_eq!(public(&public_file, "--trust", &PACK).unwrap(), expected);
+    }
+
+    #[test]
+    fn h2_a_key_that_others_can_read_or_of_the_wrong_half_is_refused_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, _) = made(folder.path());
+        let shown = file.display().to_string();
+        let text = format!("{:#}", private(Path::new(&format!("{shown}.pub")), &PACK).unwrap_err());
+        assert!(text.contains("chmod 600"), "{text}");
+        fs::set_permissions(format!("{shown}.pub"), Permissions::from_mode(0o600)).unwrap();
+        let text = format!("{:#}", private(Path::new(&format!("{shown}.pub")), &PACK).unwrap_err());
+        assert!(text.contains("public key"), "{text}");
+        let text = format!("{:#}", public(&shown, "--trust", &PACK).unwrap_err());
+        assert!(text.contains("private key") && text.contains(".pub"), "{text}");
+        for content in ["", "doorward-pack-private-1 deadbeef", "\u{0}", &"a".repeat(5000)] {
+            fs::write(&file, content).unwrap();
+            let text = format!("{:#}", private(&file, &PACK).unwrap_err());
+            assert!(text.contains("keygen"), "{text}");
+            assert!(!text.contains("deadbeef"), "no digit of a key is told: {text}");
+        }
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        assert!(format!("{:#}", private(&file, &PACK).unwrap_err()).contains("0640"));
+        assert!(public("nowhere", "--trust", &PACK).is_err());
+    }
+
+    #[test]
+    fn m13_a_key_for_one_purpose_is_none_for_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, _) = made(folder.path());
+        assert!(private(&file, &AUTHORITY).is_err());
+        assert!(public(&format!("{}.pub", file.display()), "KEY", &AUTHORITY).is_err());
+    }
+}

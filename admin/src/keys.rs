@@ -1,0 +1,336 @@
+//! `doorctl keys`: whose word counts at a site.
+
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use doorward_protocol::hex::hex;
+use doorward_protocol::ids::{SiteId, TerminalId};
+use doorward_protocol::keys::{KeyId, PublicKey, Role};
+use doorward_protocol::roster::{Change, Revoke, Succeed};
+use doorward_protocol::trust::Delegation;
+use serde::Serialize;
+
+use crate::answer::{Answer, Stop};
+use crate::keyfile::{self, AUTHORITY};
+use crate::ledger::Ledger;
+use crate::{place, text};
+
+const DAY_S: i64 = 24 * 60 * 60;
+
+/// Whose word counts at a site: the root key, the keys it gives roles to, and their end.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "A new site, on a machine that is kept off the network:\n  \
+    doorctl keys init --site hq --roster hq.roster root.key\n  \
+    doorctl keys make ada.key\n  \
+    doorctl keys delegate --roster hq.roster --by root.key --holder \"Ada Lovelace\" --role enroller ada.key.pub\n  \
+    doorctl keys list --roster hq.roster\n\n\
+    The roster is a log of signed entries; it holds no secret. Everything that follows from it is checked against the \
+    root key, which terminals pin when they are provisioned.")]
+pub enum Keys {
+    /// Begin a site: draw its root key and write the first line of its roster.
+    #[command(
+        after_help = "Keep the root key on a machine off the network, and a copy in a safe: it alone gives and \
+        takes roles.\n\nExample:\n  doorctl keys init --site hq --roster hq.roster root.key\n\n\
+        Exit code: 0 made, 2 something is there already, 1 fault."
+    )]
+    Init(Init),
+    /// Draw a key for a person or a machine.
+    #[command(after_help = "Each person draws a key of their own and hands over FILE.pub.\n\n\
+        Example:\n  doorctl keys make ada.key\n\nExit code: 0 made, 2 something is there already, 1 fault.")]
+    Make(Make),
+    /// Give a key its roles, in place of those it had.
+    #[command(
+        after_help = "Example:\n  doorctl keys delegate --roster hq.roster --by root.key --holder \"Ada Lovelace\" \
+        --role enroller --role operator ada.key.pub\n\n\
+        Exit code: 0 done, 2 the key that signs may not, or the delegation cannot be, 1 fault."
+    )]
+    Delegate(Delegate),
+    /// End a key for ever: nothing it signs from here on counts.
+    #[command(
+        after_help = "What it signed before stays in force; erase or replace it where it must not.\n\n\
+        Example:\n  doorctl keys revoke --roster hq.roster --by root.key ada.key.pub\n\n\
+        Exit code: 0 done, 2 unknown, or the key that signs may not, 1 fault."
+    )]
+    Revoke(RevokeKey),
+    /// Put another root key in the place of the present one.
+    #[command(after_help = "Terminals follow by themselves: the old root vouches for the new one.\n\n\
+        Example:\n  doorctl keys succeed --roster hq.roster --by root.key new-root.key.pub\n\n\
+        Exit code: 0 done, 2 refused, 1 fault.")]
+    Succeed(SucceedRoot),
+    /// Check a roster from its beginning, and show whose word counts.
+    #[command(
+        after_help = "JSON: an object with site, root, entries, state, and keys: a list of objects with key, holder, \
+        roles, terminal, from, until (RFC 3339), revoked.\n\n\
+        Example:\n  doorctl keys list --roster hq.roster --root root.key.pub\n\n\
+        Exit code: 0 the roster holds, 2 it does not, or has another root, 1 fault."
+    )]
+    List(List),
+}
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The site: the terminals that share a roster.
+    #[arg(long)]
+    site: SiteId,
+    /// The roster's file, which must not exist.
+    #[arg(long, value_name = "FILE")]
+    roster: PathBuf,
+    /// The root key's file, which must not exist.
+    file: PathBuf,
+}
+
+/// Options of `make`.
+#[derive(Debug, Args)]
+pub struct Make {
+    /// The private key's file, which must not exist.
+    file: PathBuf,
+}
+
+/// What signing an entry takes.
+#[derive(Debug, Args)]
+pub struct Signing {
+    /// The roster.
+    #[arg(long, value_name = "FILE")]
+    roster: PathBuf,
+    /// The private key that signs.
+    #[arg(long, value_name = "FILE")]
+    by: PathBuf,
+    /// Check and show what would be signed, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Options of `delegate`.
+#[derive(Debug, Args)]
+pub struct Delegate {
+    #[command(flatten)]
+    signing: Signing,
+    /// Who holds the key, for people to read.
+    #[arg(long)]
+    holder: String,
+    /// What it may do; several times for several roles.
+    #[arg(long, required = true)]
+    role: Vec<RoleName>,
+    /// The terminal that the key belongs to; with the role `terminal`, and only then.
+    #[arg(long)]
+    terminal: Option<TerminalId>,
+    /// For how many days.
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    days: u16,
+    /// The public key: its file, or the 64 digits.
+    key: String,
+}
+
+/// Options of `revoke`.
+#[derive(Debug, Args)]
+pub struct RevokeKey {
+    #[command(flatten)]
+    signing: Signing,
+    /// The public key: its file, the 64 digits, or the 32 digits of its name.
+    key: String,
+}
+
+/// Options of `succeed`.
+#[derive(Debug, Args)]
+pub struct SucceedRoot {
+    #[command(flatten)]
+    signing: Signing,
+    /// The new root's public key: its file, or the 64 digits.
+    key: String,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// The roster.
+    #[arg(long, value_name = "FILE")]
+    roster: PathBuf,
+    /// The root that it must have begun with: its file, or the 64 digits.
+    #[arg(long, value_name = "KEY")]
+    root: Option<String>,
+    /// JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A role as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoleName {
+    /// Puts and erases persons, templates and credentials.
+    Enroller,
+    /// Unlocks, locks, orders lockdowns.
+    Operator,
+    /// Rules, schedules, holidays, doors.
+    Policy,
+    /// Models and software; ends keys.
+    Release,
+    /// Reads only.
+    Auditor,
+    /// A terminal.
+    Terminal,
+    /// A hub.
+    Hub,
+}
+
+const ROLES: [(RoleName, Role); 7] = [
+    (RoleName::Enroller, Role::Enroller),
+    (RoleName::Operator, Role::Operator),
+    (RoleName::Policy, Role::Policy),
+    (RoleName::Release, Role::Release),
+    (RoleName::Auditor, Role::Auditor),
+    (RoleName::Terminal, Role::Terminal),
+    (RoleName::Hub, Role::Hub),
+];
+
+impl fmt::Display for RoleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().expect("no role is hidden").get_name())
+    }
+}
+
+/// Runs one of the commands.
+///
+/// # Errors
+/// [`Stop::Refused`] where a key may not do what was asked, or a roster does not hold.
+pub fn run(command: &Keys, out: &mut dyn Write) -> Answer {
+    match command {
+        Keys::Init(options) => init(options, out),
+        Keys::Make(options) => keyfile::create(&options.file, &AUTHORITY, out).map(drop),
+        Keys::Delegate(options) => delegate(options, out),
+        Keys::Revoke(options) => {
+            let key = named(&options.key)?;
+            sign(&options.signing, Change::Revoke(Revoke { key }), &format!("key {key} is revoked"), out)
+        }
+        Keys::Succeed(options) => {
+            let root = public(&options.key)?;
+            let said = format!("the root is {}", root.hex());
+            sign(&options.signing, Change::Succeed(Succeed { root }), &said, out)
+        }
+        Keys::List(options) => list(options, out),
+    }
+}
+
+fn init(options: &Init, out: &mut dyn Write) -> Answer {
+    // Looked at first, so that a refusal leaves no key behind; creating refuses as well.
+    if options.roster.symlink_metadata().is_ok() {
+        let file = options.roster.display();
+        return Err(Stop::refused(format!("{file} exists, and nothing is overwritten")));
+    }
+    let root = PublicKey::of(&keyfile::create(&options.file, &AUTHORITY, out)?);
+    Ledger::create(&options.roster, options.site.clone(), root, keyfile::genesis())?;
+    writeln!(out, "roster      {}, of site {}", options.roster.display(), options.site)?;
+    Ok(())
+}
+
+fn delegate(options: &Delegate, out: &mut dyn Write) -> Answer {
+    let wanted = |name: &RoleName| options.role.contains(name);
+    let roles = ROLES.iter().filter(|(name, _)| wanted(name)).map(|(_, role)| *role).collect();
+    let from_s = now_s();
+    let delegation = Delegation {
+        key: public(&options.key)?,
+        holder: options.holder.clone(),
+        roles,
+        terminal: options.terminal.clone(),
+        from_s,
+        until_s: from_s + i64::from(options.days) * DAY_S,
+    };
+    let said = format!(
+        "key {} of {} is {} until {}",
+        delegation.key.id(),
+        text::printable(&delegation.holder),
+        names(&delegation.roles).join(" and "),
+        text::moment(delegation.until_s * 1000)
+    );
+    sign(&options.signing, Change::Delegate(delegation), &said, out)
+}
+
+fn sign(signing: &Signing, change: Change, said: &str, out: &mut dyn Write) -> Answer {
+    let key = keyfile::private(&signing.by, &AUTHORITY)?;
+    let mut ledger = Ledger::open(&signing.roster, None)?;
+    let seq = ledger.append(vec![change], &key, now_s(), signing.dry_run)?;
+    match signing.dry_run {
+        true => writeln!(out, "entry {seq} would say: {said}; nothing was written")?,
+        false => writeln!(out, "entry {seq}: {said}")?,
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Listing {
+    site: SiteId,
+    root: String,
+    entries: u64,
+    state: String,
+    keys: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    key: String,
+    holder: String,
+    roles: Vec<String>,
+    terminal: Option<TerminalId>,
+    from: String,
+    until: String,
+    revoked: bool,
+}
+
+fn list(options: &List, out: &mut dyn Write) -> Answer {
+    let root = options.root.as_deref().map(public).transpose()?;
+    let mut ledger = Ledger::open(&options.roster, root)?;
+    let follower = ledger.follower();
+    let state = hex(&follower.tree().root());
+    let trust = follower.trust();
+    let keys = trust.holders().map(|(delegation, revoked)| Listed {
+        key: delegation.key.id().to_string(),
+        holder: text::printable(&delegation.holder),
+        roles: names(&delegation.roles),
+        terminal: delegation.terminal.clone(),
+        from: text::moment(delegation.from_s.saturating_mul(1000)),
+        until: text::moment(delegation.until_s.saturating_mul(1000)),
+        revoked,
+    });
+    let listing = Listing {
+        site: trust.site().clone(),
+        root: trust.root().hex(),
+        entries: follower.head().seq,
+        state,
+        keys: keys.collect(),
+    };
+    if options.json {
+        return text::json(out, &listing);
+    }
+    writeln!(out, "site   {}, {} entries, every one of them holds", listing.site, listing.entries)?;
+    writeln!(out, "root   {}", listing.root)?;
+    writeln!(out, "state  {}", listing.state)?;
+    for key in &listing.keys {
+        let terminal = key.terminal.as_ref().map(|terminal| format!(" {terminal}")).unwrap_or_default();
+        let end = if key.revoked { "revoked".to_owned() } else { format!("until {}", key.until) };
+        writeln!(out, "  {}  {}  {}{terminal}  {end}", key.key, key.holder, key.roles.join(","))?;
+    }
+    Ok(())
+}
+
+fn names(roles: &[Role]) -> Vec<String> {
+    let known = ROLES.iter().filter(|(_, role)| roles.contains(role));
+    known.map(|(name, _)| name.to_string()).collect()
+}
+
+fn public(given: &str) -> anyhow::Result<PublicKey> {
+    keyfile::public(given, "KEY", &AUTHORITY)
+}
+
+/// The name of a key that is given by its file, its digits or its name.
+fn named(given: &str) -> anyhow::Result<KeyId> {
+    match given.parse() {
+        Ok(name) => Ok(name),
+        Err(_) => Ok(public(given)?.id()),
+    }
+}
+
+fn now_s() -> i64 {
+    place::now().ms.div_euclid(1000)
+}
