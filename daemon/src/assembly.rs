@@ -24,7 +24,7 @@ use doorward_protocol::audit::{Started, What};
 use doorward_protocol::ids::AttemptId;
 use doorward_store::Store;
 
-use crate::capture::{Meeting, OpenCamera, capture};
+use crate::capture::{Capture, Meeting, OpenCamera};
 use crate::journal::{self, Listeners};
 use crate::supervise::{Beat, Supervisor};
 use crate::terminal::{Beginning, Devices, Examiner, Input, Observation, Terminal};
@@ -185,20 +185,18 @@ pub fn begin(store: &Store, limits: attempt::Limits, window_min: f32) -> anyhow:
 }
 
 fn watch_cameras(threads: &mut Supervisor, clock: &Arc<dyn Clock>, eyes: Eyes, meeting: &Arc<Meeting>) {
+    let rgb = Capture::new("rgb", eyes.rgb, Arrival::Rgb);
     let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
-    threads
-        .spawn("camera-rgb", true, move |beat| capture(&beat, time.as_ref(), eyes.rgb, &place, Arrival::Rgb));
+    threads.spawn("camera-rgb", true, move |beat| rgb.run(&beat, time.as_ref(), &place));
     if let Some(open) = eyes.infrared {
+        let infrared = Capture::new("infrared", open, Arrival::Infrared);
         let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
-        threads.spawn("camera-ir", true, move |beat| {
-            capture(&beat, time.as_ref(), open, &place, Arrival::Infrared)
-        });
+        threads.spawn("camera-ir", true, move |beat| infrared.run(&beat, time.as_ref(), &place));
     }
     if let Some(open) = eyes.depth {
+        let depth = Capture::new("depth", open, Arrival::Depth);
         let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
-        threads.spawn("camera-depth", true, move |beat| {
-            capture(&beat, time.as_ref(), open, &place, Arrival::Depth)
-        });
+        threads.spawn("camera-depth", true, move |beat| depth.run(&beat, time.as_ref(), &place));
     }
 }
 

@@ -1,119 +1,137 @@
-//! Capture: one thread per camera, newest frame wins; and the meeting point where frames become framesets.
+//! Capture: one thread per camera, newest frame wins. Whatever a camera does, its thread goes on: a camera that is
+//! missing, lies, hangs or was swapped costs frames, and a frame that did not come proves nothing.
 
-use std::sync::{Arc, Condvar, Mutex};
+mod tally;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use doorward_core::frame::{Frameset, Shot};
-use doorward_core::liveness::Fitted;
-use doorward_core::pairing::{Arrival, Pairing};
+use doorward_core::frame::Shot;
+use doorward_core::pairing::Arrival;
+use doorward_core::time::Mono;
+pub use doorward_hal::camera::meeting::Meeting;
 use doorward_hal::camera::{Camera, CameraFault};
 use doorward_hal::clock::Clock;
 
+use self::tally::{Report, Tally};
 use crate::supervise::Beat;
 
 /// How long one wait for a frame takes at most, so that the thread keeps ticking.
 const FRAME_WAIT: Duration = Duration::from_millis(500);
 /// Pause before a lost camera is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(500);
-/// How long a colour frame waits for its infrared and depth companions.
-const PATIENCE: Duration = Duration::from_millis(60);
+/// A camera without a usable frame for this long is opened again, four waits: a driver that lost its stream comes back
+/// only so. Twice the interval of the slowest camera that can be configured.
+const FRUITLESS_MAX: Duration = Duration::from_secs(2);
 
 /// Opens a camera, as often as it takes.
 pub type OpenCamera<P> = Box<dyn FnMut() -> Result<Box<dyn Camera<P>>, CameraFault> + Send>;
 
-/// Where the capture threads put frames and the vision thread takes framesets.
-pub struct Meeting {
-    clock: Arc<dyn Clock>,
-    fitted: Fitted,
-    pairing: Mutex<Pairing>,
-    arrived: Condvar,
+/// The work of one camera's thread.
+pub struct Capture<P> {
+    name: &'static str,
+    open: OpenCamera<P>,
+    arrival: fn(Arc<Shot<P>>) -> Arrival,
+    /// How long one wait takes; in virtual time none.
+    wait: Duration,
+    camera: Option<Box<dyn Camera<P>>>,
+    /// When it delivered last, or was opened.
+    fruitful: Mono,
+    /// The fault that was told last, so that a camera that stays away is told once, not twice a second.
+    said: Option<String>,
+    /// Of all cameras before this one.
+    tally: Tally,
 }
 
-impl Meeting {
-    /// An empty one.
+impl<P> Capture<P> {
+    /// A camera that is not opened yet; `arrival` says what its frames are.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, fitted: Fitted) -> Self {
-        Self { clock, fitted, pairing: Mutex::default(), arrived: Condvar::new() }
-    }
-
-    /// Puts a frame.
-    pub fn arrive(&self, arrival: Arrival) {
-        self.pairing.lock().expect("no thread panics while it holds the pairing").arrive(arrival);
-        self.arrived.notify_one();
-    }
-
-    /// The next frameset, or `None` after `wait`.
-    pub fn next(&self, wait: Duration) -> Option<Frameset> {
-        let deadline = self.clock.now().mono + wait;
-        let mut pairing = self.pairing.lock().expect("no thread panics while it holds the pairing");
-        loop {
-            let now = self.clock.now().mono;
-            if let Some(frames) = pairing.take(self.fitted, PATIENCE, now) {
-                return Some(frames);
-            }
-            if now >= deadline {
-                return None;
-            }
-            let pause = deadline.since(now).min(PATIENCE);
-            pairing = self
-                .arrived
-                .wait_timeout(pairing, pause)
-                .expect("no thread panics while it holds the pairing")
-                .0;
+    pub fn new(name: &'static str, open: OpenCamera<P>, arrival: fn(Arc<Shot<P>>) -> Arrival) -> Self {
+        Self {
+            name,
+            open,
+            arrival,
+            wait: FRAME_WAIT,
+            camera: None,
+            fruitful: Mono(0),
+            said: None,
+            tally: Tally::default(),
         }
     }
-}
 
-/// The body of a capture thread: opens the camera, passes frames on, and opens it again whenever it is lost.
-///
-/// # Errors
-/// Never by itself: a camera that is missing or lies is reported and retried, the door stays locked meanwhile.
-pub fn capture<P>(
-    beat: &Beat,
-    clock: &dyn Clock,
-    mut open: OpenCamera<P>,
-    meeting: &Meeting,
-    arrival: fn(Arc<Shot<P>>) -> Arrival,
-) -> anyhow::Result<()> {
-    let mut camera: Option<Box<dyn Camera<P>>> = None;
-    let mut said: Option<String> = None;
-    while !beat.stopping() {
-        beat.tick();
-        let outcome = match camera.as_mut() {
-            Some(camera) => camera.next(FRAME_WAIT).map(Some),
-            None => open().map(|opened| {
-                camera = Some(opened);
-                None
-            }),
-        };
+    /// The body of the thread: opens the camera, passes frames on, and opens it again whenever it is lost.
+    ///
+    /// # Errors
+    /// Never by itself: the door stays locked while a camera is lost.
+    pub fn run(mut self, beat: &Beat, clock: &dyn Clock, meeting: &Meeting) -> anyhow::Result<()> {
+        let mut report = Report::new(self.name, clock.now().mono);
+        while !beat.stopping() {
+            beat.tick();
+            self.step(clock, meeting);
+            report.at(clock.now().mono, self.tally());
+        }
+        report.end(self.tally());
+        Ok(())
+    }
+
+    /// One wait for a frame, or one try to open the camera.
+    fn step(&mut self, clock: &dyn Clock, meeting: &Meeting) {
+        let Some(camera) = self.camera.as_mut() else { return self.open(clock) };
+        let outcome = camera.next(self.wait);
+        let now = clock.now().mono;
         match outcome {
-            Ok(Some(shot)) => {
-                if said.take().is_some() {
-                    tracing::info!("the camera delivers again");
+            Ok(shot) => {
+                self.tally.delivered += 1;
+                self.fruitful = now;
+                if self.said.take().is_some() {
+                    tracing::info!(camera = self.name, "the camera delivers again");
                 }
-                meeting.arrive(arrival(shot));
+                meeting.arrive((self.arrival)(shot));
             }
-            Ok(None) => {}
             Err(fault) => {
-                let dead = match fault {
-                    CameraFault::Stalled { .. } | CameraFault::BrokenFrame { .. } => false,
-                    CameraFault::Unplugged { .. }
-                    | CameraFault::Refused { .. }
-                    | CameraFault::Ended { .. }
-                    | CameraFault::System { .. } => true,
-                };
-                let text = crate::terminal::chain(&fault);
-                // A camera that stays away is said once, not twice a second.
-                if said.as_ref() != Some(&text) {
-                    tracing::warn!(fault = text, "no frame");
-                    said = Some(text);
-                }
-                if dead {
-                    camera = None;
+                self.tally.count(&fault);
+                self.say(&fault);
+                if fault.is_final() || now.since(self.fruitful) >= FRUITLESS_MAX {
+                    self.close();
                     clock.sleep(REOPEN_PAUSE);
                 }
             }
         }
     }
-    Ok(())
+
+    fn open(&mut self, clock: &dyn Clock) {
+        match (self.open)() {
+            Ok(camera) => {
+                self.camera = Some(camera);
+                self.fruitful = clock.now().mono;
+                self.tally.opened += 1;
+            }
+            Err(fault) => {
+                self.say(&fault);
+                clock.sleep(REOPEN_PAUSE);
+            }
+        }
+    }
+
+    /// Lets the camera go, which stops it, and keeps what it counted.
+    fn close(&mut self) {
+        self.tally = self.tally();
+        self.camera = None;
+    }
+
+    /// Of all cameras so far.
+    fn tally(&self) -> Tally {
+        self.camera.as_ref().map_or(self.tally, |camera| self.tally.with(camera.missed()))
+    }
+
+    fn say(&mut self, fault: &CameraFault) {
+        let text = crate::terminal::chain(fault);
+        if self.said.as_ref() != Some(&text) {
+            tracing::warn!(camera = self.name, fault = text, "no frame");
+            self.said = Some(text);
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 pub mod raw;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use doorward_core::liveness::{self, Fitted};
 use doorward_core::policy::{Rules, UntrustedTime};
 use doorward_core::quality;
 use doorward_core::schedule::Weekly;
-use doorward_hal::camera::capture::CameraConfig;
+use doorward_hal::camera::fitted::{Cameras, CamerasSection};
 use doorward_hal::gpio::inputs::InputsConfig;
 use doorward_hal::gpio::panel::PanelConfig;
 use doorward_hal::gpio::relay::RelayConfig;
@@ -52,7 +53,7 @@ pub enum ConfigError {
         /// The file.
         file: PathBuf,
         /// The key with its section.
-        key: &'static str,
+        key: Cow<'static, str>,
         /// What it says.
         found: String,
         /// What it may say.
@@ -97,17 +98,6 @@ pub struct Config {
     pub digest: String,
 }
 
-/// The cameras of a terminal.
-#[derive(Debug, Clone)]
-pub struct Cameras {
-    /// Colour.
-    pub rgb: CameraConfig,
-    /// Infrared.
-    pub infrared: Option<CameraConfig>,
-    /// Depth.
-    pub depth: Option<CameraConfig>,
-}
-
 impl Config {
     /// Reads and checks a file.
     ///
@@ -134,13 +124,14 @@ impl Config {
             message: e.to_string().trim().to_owned(),
         })?;
         let check = Check { file };
+        let cameras = check.cameras(raw.cameras.clone())?;
         Ok(Self {
             site: check.parsed("site", &raw.site)?,
             terminal: check.parsed("terminal", &raw.terminal)?,
             door: check.door(&raw.door, raw.inputs.contact.is_some())?,
             rules: check.rules(&raw)?,
             quality: check.quality(&raw.quality)?,
-            liveness: check.liveness(&raw)?,
+            liveness: check.liveness(&raw.liveness, &cameras)?,
             attempt: attempt::Limits {
                 window: usize::from(check.within("liveness.frames", raw.liveness.frames, 2, 10)?),
                 ..attempt::Limits::default()
@@ -149,11 +140,7 @@ impl Config {
             master_key: raw.store.master_key,
             engine: check.engine(&raw.models)?,
             models: raw.models.pack,
-            cameras: Cameras {
-                rgb: check.camera("rgb", raw.cameras.rgb)?,
-                infrared: raw.cameras.infrared.map(|camera| check.camera("infrared", camera)).transpose()?,
-                depth: raw.cameras.depth.map(|camera| check.camera("depth", camera)).transpose()?,
-            },
+            cameras,
             relay: raw.relay,
             inputs: check.inputs(raw.inputs)?,
             panel: raw.panel,
@@ -168,8 +155,13 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn refuse(&self, key: &'static str, found: impl ToString, allowed: impl ToString) -> ConfigError {
-        let file = self.file.to_owned();
+    fn refuse(
+        &self,
+        key: impl Into<Cow<'static, str>>,
+        found: impl ToString,
+        allowed: impl ToString,
+    ) -> ConfigError {
+        let (file, key) = (self.file.to_owned(), key.into());
         ConfigError::Value { file, key, found: found.to_string(), allowed: allowed.to_string() }
     }
 
@@ -208,17 +200,8 @@ impl Check<'_> {
         })
     }
 
-    fn camera(&self, name: &str, raw: raw::CameraSection) -> Result<CameraConfig, ConfigError> {
-        Ok(CameraConfig {
-            name: name.to_owned(),
-            identity: raw.identity,
-            width: self.within("cameras.*.width", raw.width, 160, 4096)?,
-            height: self.within("cameras.*.height", raw.height, 120, 4096)?,
-            rate: self.within("cameras.*.rate", raw.rate, 1, 120)?,
-            allow_virtual: raw.allow_virtual,
-            y16_bits: self.within("cameras.*.y16_bits", raw.y16_bits, 8, 16)?,
-            depth_unit_um: self.within("cameras.*.depth_unit_um", raw.depth_unit_um, 1, 10_000)?,
-        })
+    fn cameras(&self, raw: CamerasSection) -> Result<Cameras, ConfigError> {
+        raw.check().map_err(|wrong| self.refuse(wrong.key, wrong.found, wrong.allowed))
     }
 
     fn inputs(&self, raw: raw::InputsSection) -> Result<InputsConfig, ConfigError> {
@@ -271,21 +254,23 @@ impl Check<'_> {
         })
     }
 
-    fn liveness(&self, raw: &raw::RawConfig) -> Result<liveness::Policy, ConfigError> {
-        let section = &raw.liveness;
-        let fitted = Fitted { infrared: raw.cameras.infrared.is_some(), depth: raw.cameras.depth.is_some() };
+    fn liveness(
+        &self,
+        section: &raw::LivenessSection,
+        cameras: &Cameras,
+    ) -> Result<liveness::Policy, ConfigError> {
+        let fitted = Fitted { infrared: cameras.infrared.is_some(), depth: cameras.depth.is_some() };
         if !(fitted.infrared || fitted.depth || section.rgb_alone) {
             let allowed = "a terminal without [cameras.infrared] and [cameras.depth] cannot tell a good photograph from \
                 a person; fit one of them, or accept the risk with rgb_alone = true";
             return Err(self.refuse("liveness.rgb_alone", false, allowed));
         }
-        let fov = raw.cameras.depth.as_ref().and_then(|camera| camera.fov).unwrap_or(70.0);
         Ok(liveness::Policy {
             fitted,
             rgb_min: self.within("liveness.rgb_min", section.rgb_min, 0.3, 0.99)?,
             window_min: self.within("liveness.window_min", section.window_min, 50.0, 99.0)?,
             rgb_alone: section.rgb_alone,
-            depth_fov: self.within("cameras.depth.fov", fov, 20.0, 120.0)?,
+            depth_fov: cameras.depth_fov,
         })
     }
 }
@@ -327,11 +312,26 @@ mod tests {
             ("engine = \"tract\"", "engine = \"abacus\"", "unknown variant `abacus`"),
             ("open_s = 5.0", "open_s = nan", "door.open_s = NaN: between"),
             ("site = \"headquarters\"", "", "missing field `site`"),
+            ("rate = 30", "rate = 300", "cameras.rgb.rate = 300: between 1 and 120 is allowed"),
         ] {
             assert!(SAMPLE.contains(from), "{from} is not in the sample");
             let error = parse(&SAMPLE.replacen(from, to, 1)).unwrap_err();
             assert!(error.contains("doord.toml") && error.contains(expected), "{to}: {error}");
         }
+    }
+
+    #[test]
+    fn the_documented_controls_of_a_camera_are_valid() {
+        let section = SAMPLE.split("# [cameras.rgb.controls]").nth(1).unwrap().split("\n\n").next().unwrap();
+        let controls =
+            format!("[cameras.rgb.controls]{}\n\n[cameras.infrared]", section.replace("\n# ", "\n"));
+        let text = SAMPLE.replacen("[cameras.infrared]", &controls, 1);
+        let names: Vec<_> = parse(&text).unwrap().cameras.rgb.controls.into_keys().collect();
+        let expected =
+            ["auto_exposure", "backlight_compensation", "exposure_time_absolute", "power_line_frequency"];
+        assert_eq!(names, expected);
+        let wrong = parse(&text.replacen("= 150", "= 1.5", 1)).unwrap_err();
+        assert!(wrong.contains("doord.toml") && wrong.contains("1.5"), "{wrong}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use doorward_hal::camera::identity::Identity;
+use doorward_hal::camera::fitted::CamerasSection;
 use doorward_hal::gpio::inputs::InputLine;
 use doorward_hal::gpio::panel::PanelConfig;
 use doorward_hal::gpio::relay::RelayConfig;
@@ -145,40 +145,6 @@ pub(super) enum Engine {
     #[default]
     Tract,
     OnnxRuntime,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CamerasSection {
-    pub(super) rgb: CameraSection,
-    pub(super) infrared: Option<CameraSection>,
-    pub(super) depth: Option<CameraSection>,
-}
-
-/// One camera.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CameraSection {
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) rate: u32,
-    pub(super) identity: Identity,
-    #[serde(default)]
-    pub(super) allow_virtual: bool,
-    /// Horizontal field of view, degrees.
-    pub(super) fov: Option<f32>,
-    #[serde(default = "sixteen")]
-    pub(super) y16_bits: u8,
-    #[serde(default = "thousand")]
-    pub(super) depth_unit_um: u32,
-}
-
-fn sixteen() -> u8 {
-    16
-}
-
-fn thousand() -> u32 {
-    1000
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,26 +1,29 @@
-//! A camera of the kernel: found by its identity, agreed with on a format, read newest frame first.
+//! A camera of the kernel: found by its identity, agreed with on a format, set up, read newest frame first.
 
-use std::fs;
 use std::io;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::frame::{SIDE_MAX, Shot};
-use serde::Serialize;
+use doorward_core::time::Mono;
 
-use super::identity::{self, Identity};
+use super::controls::{self, Settings, Unset};
+use super::identity::Identity;
 use super::order::Order;
 use super::pixels::{Layout, Pixel, PixelFormat};
-use super::v4l2::{Agreed, Capability, Device, Filled, Queue};
-use super::{Camera, CameraFault};
-
-/// Device nodes looked at: a terminal has three cameras with up to six nodes each.
-const NODES_MAX: usize = 64;
+use super::survey::{Found, look_around};
+use super::v4l2::{Agreed, Device, Filled, Queue};
+use super::{Camera, CameraFault, Missed};
+use crate::clock;
 
 /// A format is fast enough with this share of the wanted rate; drivers round 30 to 29.97 or 28.
 const RATE_SHARE: f64 = 0.9;
+
+/// A frame was taken at most this long before it is read, and at most this long after: generators stamp a frame with
+/// the moment it was due at, an interval ahead. What lies further off is a clock of its own, or kept back.
+const AGE_MAX: Duration = Duration::from_secs(1);
 
 /// Which camera, and what it must deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,47 +44,8 @@ pub struct CameraConfig {
     pub y16_bits: u8,
     /// Micrometres per unit of depth.
     pub depth_unit_um: u32,
-}
-
-/// A camera of this machine.
-#[derive(Debug, Clone, Serialize)]
-pub struct Listed {
-    /// Its node; the number changes from boot to boot.
-    pub node: PathBuf,
-    /// What to pin it by.
-    pub identity: Identity,
-    /// Whether its pictures come from a program.
-    pub from_program: bool,
-    /// What it delivers.
-    pub formats: Vec<Offer>,
-}
-
-/// A format with its sizes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Offer {
-    /// Four-character code.
-    pub code: String,
-    /// Width and height in pixels; smallest and largest where the device scales.
-    pub sizes: Vec<(u32, u32)>,
-}
-
-/// All cameras of this machine that can be opened, by node.
-#[must_use]
-pub fn list() -> Vec<Listed> {
-    let mut listed = Vec::new();
-    for found in look_around().0 {
-        let offer = |code: [u8; 4]| Offer {
-            code: String::from_utf8_lossy(&code).into_owned(),
-            sizes: found.device.sizes(code),
-        };
-        listed.push(Listed {
-            formats: found.codes.iter().map(|code| offer(*code)).collect(),
-            node: found.node,
-            identity: found.identity,
-            from_program: found.from_program,
-        });
-    }
-    listed
+    /// Exposure, gain, light and the like, by the names that the driver has for them.
+    pub controls: Settings,
 }
 
 /// A camera behind V4L2.
@@ -95,6 +59,7 @@ pub struct V4l2Camera<P> {
     /// None once the device is lost.
     queue: Option<Queue>,
     order: Order,
+    missed: Missed,
     pixel: PhantomData<fn() -> P>,
 }
 
@@ -110,10 +75,15 @@ impl<P: Pixel> V4l2Camera<P> {
             return Err(refused("rate, bits and depth unit must be set".to_owned()));
         }
         let (mut found, closed) = look_around();
-        let described: Vec<Described<'_>> = found.iter().map(Found::describe).collect();
+        let described: Vec<Described<'_>> = found.iter().map(Described::of).collect();
+        let closed: String = closed.iter().map(|one| format!("; {one}")).collect();
         let chosen = choose::<P>(&described, config).map_err(|why| refused(why + &closed))?;
         let device = found.swap_remove(chosen).device;
         let layout = agree::<P>(&device, config)?;
+        controls::set(&device, &config.controls).map_err(|unset| match unset {
+            Unset::Refused(why) => refused(why),
+            Unset::System(doing, source) => system(&config.name, &doing, source),
+        })?;
         let queue =
             Queue::start(device).map_err(|source| system(&config.name, "start the stream", source))?;
         Ok(Self {
@@ -121,6 +91,7 @@ impl<P: Pixel> V4l2Camera<P> {
             layout,
             queue: Some(queue),
             order: Order::default(),
+            missed: Missed::default(),
             pixel: PhantomData,
         })
     }
@@ -131,19 +102,18 @@ impl<P: Pixel> V4l2Camera<P> {
         &self.layout
     }
 
-    /// Frames that the device took and that never came.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.order.lost()
-    }
-
     /// Waits for a buffer, reads it, and hands it back. An error of the system leaves the queue unusable.
     fn read(&mut self, wait: Duration) -> io::Result<Result<Arc<Shot<P>>, Miss>> {
         let Some(queue) = &mut self.queue else { return Ok(Err(Miss::Gone)) };
-        let skipped = queue.skipped();
-        let Some(filled) = queue.newest(wait)? else { return Ok(Err(Miss::Nothing)) };
-        tracing::trace!(camera = %self.name, skipped = queue.skipped() - skipped, sequence = filled.sequence, "frame");
+        let newest = queue.newest(wait);
+        let passed_over = queue.passed_over();
+        let (skipped, damaged) = (passed_over.skipped, passed_over.damaged);
+        self.order.pass_over(skipped + damaged - self.missed.skipped - self.missed.damaged);
+        self.missed = Missed { skipped, damaged, ..self.missed };
+        let Some(filled) = newest? else { return Ok(Err(Miss::Nothing)) };
+        tracing::trace!(camera = %self.name, sequence = filled.sequence, "frame");
         let shot = Self::shot(queue, &filled, &mut self.order, &self.layout);
+        self.missed.lost = self.order.lost();
         queue.hand_back(filled)?;
         Ok(shot.map(Arc::new))
     }
@@ -151,6 +121,10 @@ impl<P: Pixel> V4l2Camera<P> {
     fn shot(queue: &Queue, filled: &Filled, order: &mut Order, layout: &Layout) -> Result<Shot<P>, Miss> {
         if !filled.monotonic {
             return Err(Miss::Clock);
+        }
+        if let Err(why) = timely(filled.at, clock::monotonic()) {
+            order.pass_over(1);
+            return Err(Miss::Broken(why));
         }
         order.admit(filled.sequence, filled.at).map_err(|disorder| Miss::Broken(disorder.to_string()))?;
         if filled.damaged {
@@ -188,86 +162,29 @@ impl<P: Pixel> Camera<P> for V4l2Camera<P> {
             }
         }
     }
+
+    fn missed(&self) -> Missed {
+        self.missed
+    }
+}
+
+/// Whether a frame is of about now.
+fn timely(at: Mono, now: Mono) -> Result<(), String> {
+    let apart = now.apart(at);
+    if apart <= AGE_MAX {
+        return Ok(());
+    }
+    let side = if at < now { "old" } else { "ahead" };
+    Err(format!("its time is {} ms {side}, at most {} ms are taken", apart.as_millis(), AGE_MAX.as_millis()))
 }
 
 /// The fault behind an error of the system.
-fn system(camera: &str, doing: &str, source: io::Error) -> CameraFault {
+pub(super) fn system(camera: &str, doing: &str, source: io::Error) -> CameraFault {
     let camera = camera.to_owned();
     if matches!(source.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) {
         return CameraFault::Unplugged { camera };
     }
     CameraFault::System { camera, doing: doing.to_owned(), source }
-}
-
-/// The video nodes of this machine, in order.
-fn nodes() -> Vec<PathBuf> {
-    let number = |path: &PathBuf| {
-        let name = path.file_name()?.to_str()?;
-        name.strip_prefix("video")?.parse::<u32>().ok()
-    };
-    let Ok(entries) = fs::read_dir("/dev") else { return Vec::new() };
-    let mut nodes: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| number(path).is_some())
-        .take(NODES_MAX)
-        .collect();
-    nodes.sort_by_key(number);
-    nodes
-}
-
-/// An opened capture node.
-struct Found {
-    node: PathBuf,
-    device: Device,
-    identity: Identity,
-    links: Vec<String>,
-    from_program: bool,
-    codes: Vec<[u8; 4]>,
-}
-
-/// The capture nodes of this machine, and which nodes could not be looked at, as the end of a sentence.
-fn look_around() -> (Vec<Found>, String) {
-    let (mut found, mut closed) = (Vec::new(), String::new());
-    for node in nodes() {
-        match Found::open(&node) {
-            Ok(Some(one)) => found.push(one),
-            Ok(None) => {}
-            Err(e) => closed.push_str(&format!("; {} cannot be opened: {e}", node.display())),
-        }
-    }
-    (found, closed)
-}
-
-impl Found {
-    /// Opens a node; `None` where it does not capture pictures.
-    fn open(path: &Path) -> io::Result<Option<Self>> {
-        let device = Device::open(path)?;
-        let Capability { driver, card, bus, captures } = device.capability()?;
-        if !captures {
-            return Ok(None);
-        }
-        let (major, minor) = device.number()?;
-        let node = identity::Node::look_up(Path::new("/sys"), Path::new("/dev"), major, minor);
-        Ok(Some(Self {
-            node: path.to_owned(),
-            codes: device.formats(),
-            device,
-            from_program: identity::is_virtual(&driver, &bus, &node),
-            identity: Identity { driver, card, bus, usb: node.usb, by_path: node.links.first().cloned() },
-            links: node.links,
-        }))
-    }
-
-    fn describe(&self) -> Described<'_> {
-        Described {
-            node: &self.node,
-            identity: &self.identity,
-            links: &self.links,
-            from_program: self.from_program,
-            codes: &self.codes,
-        }
-    }
 }
 
 /// What decides whether a found device is the one.
@@ -277,6 +194,18 @@ struct Described<'a> {
     links: &'a [String],
     from_program: bool,
     codes: &'a [[u8; 4]],
+}
+
+impl<'a> Described<'a> {
+    fn of(found: &'a Found) -> Self {
+        Self {
+            node: &found.node,
+            identity: &found.identity,
+            links: &found.links,
+            from_program: found.from_program,
+            codes: &found.codes,
+        }
+    }
 }
 
 /// The place of the one device that is as pinned and delivers pixels of type `P`; otherwise why there is none.
@@ -319,7 +248,10 @@ fn agree<P: Pixel>(device: &Device, config: &CameraConfig) -> Result<Layout, Cam
                 Err(e) if e.raw_os_error() == Some(libc::EBUSY) => {
                     return Err(system(&config.name, "set the format; another program uses the camera", e));
                 }
-                Err(_) => continue,
+                // This is how drivers say that they do not do it. Anything else is a device that hangs or is gone, and
+                // asking on would only wait for it again.
+                Err(e) if e.raw_os_error() == Some(libc::EINVAL) => continue,
+                Err(e) => return Err(system(&config.name, "set the format", e)),
             };
             let Ok(layout) = layout(&agreed, *format, **code, config) else { continue };
             let rate = device.set_rate(config.rate).unwrap_or_else(|| f64::from(config.rate));
@@ -393,6 +325,7 @@ mod tests {
             allow_virtual: false,
             y16_bits: 16,
             depth_unit_um: 1000,
+            controls: Settings::new(),
         }
     }
 
@@ -448,10 +381,28 @@ mod tests {
     }
 
     #[test]
+    fn c3_a_frame_of_another_time_is_broken() {
+        let now = Mono::from_millis(10_000);
+        for good in [9_000, 9_990, 10_000, 11_000] {
+            assert_eq!(timely(Mono::from_millis(good), now), Ok(()));
+        }
+        assert!(timely(Mono::from_millis(8_999), now).unwrap_err().contains("1001 ms old"));
+        assert!(timely(Mono::from_millis(11_001), now).unwrap_err().contains("ahead"));
+        assert!(timely(Mono(0), now).is_err(), "a driver that does not stamp its frames");
+    }
+
+    #[test]
+    fn c4_a_lost_device_is_unplugged_and_anything_else_is_told_as_it_is() {
+        let fault = |code| system("rgb", "read a frame", io::Error::from_raw_os_error(code));
+        assert!(matches!(fault(libc::ENODEV), CameraFault::Unplugged { .. }));
+        assert!(matches!(fault(libc::ENXIO), CameraFault::Unplugged { .. }));
+        assert!(matches!(fault(libc::EIO), CameraFault::System { .. }));
+    }
+
+    #[test]
     fn a_machine_without_the_camera_says_so() {
         let fault = V4l2Camera::<Rgb>::open(&config()).unwrap_err();
         assert!(matches!(&fault, CameraFault::Refused { why, .. } if why.contains("not there")), "{fault}");
-        assert!(list().iter().all(|camera| camera.identity != config().identity));
         let zero = CameraConfig { rate: 0, ..config() };
         assert!(matches!(V4l2Camera::<Rgb>::open(&zero), Err(CameraFault::Refused { .. })));
     }

@@ -18,7 +18,7 @@ pub(crate) const MANIFEST: &str = "recording.json";
 const VERSION: u32 = 1;
 
 /// The most frames of a recording: five and a half minutes at 30 frames a second; longer runs are several recordings.
-pub(crate) const FRAMES_MAX: usize = 10_000;
+pub const FRAMES_MAX: usize = 10_000;
 
 /// The longest manifest: [`FRAMES_MAX`] entries of 400 bytes.
 const MANIFEST_LEN_MAX: u64 = 4 * 1024 * 1024;

@@ -1,7 +1,9 @@
 //! Cameras. One trait per pixel type, so that a depth frame is never taken for a picture.
 //!
-//! * [`capture`]: cameras of the kernel, and the list of those that are there. [`identity`]: which one is meant.
+//! * [`capture`]: a camera of the kernel. [`identity`]: which one is meant. [`controls`]: exposure, gain and light.
+//! * [`survey`]: the cameras that are there. [`fitted`]: those that the configuration names.
 //! * [`pixels`], [`mjpeg`]: from a driver's bytes to planes.
+//! * [`meeting`]: where the frames of all cameras become framesets.
 //! * [`replay`], [`record`]: recordings, played and made.
 
 use std::sync::Arc;
@@ -10,14 +12,18 @@ use std::time::Duration;
 use doorward_core::frame::Shot;
 
 pub mod capture;
+pub mod controls;
+pub mod fitted;
 pub mod identity;
 mod manifest;
+pub mod meeting;
 pub mod mjpeg;
 pub(crate) mod order;
 pub mod pixels;
 pub mod record;
 mod recording;
 pub mod replay;
+pub mod survey;
 mod v4l2;
 
 /// What is wrong with a camera.
@@ -73,11 +79,34 @@ pub enum CameraFault {
 }
 
 impl CameraFault {
+    /// Whether the camera is of no more use and has to be opened again.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            CameraFault::Stalled { .. } | CameraFault::BrokenFrame { .. } => false,
+            CameraFault::Unplugged { .. }
+            | CameraFault::Refused { .. }
+            | CameraFault::Ended { .. }
+            | CameraFault::System { .. } => true,
+        }
+    }
+
     /// Nothing came within `wait`.
     pub(crate) fn stalled(camera: String, wait: Duration) -> Self {
         let waited_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         CameraFault::Stalled { camera, waited_ms }
     }
+}
+
+/// Frames that a camera had and that no answer of [`Camera::next`] told of, since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Missed {
+    /// Whole, and passed over for a newer one.
+    pub skipped: u64,
+    /// Taken by the device, as its counter shows, and never delivered.
+    pub lost: u64,
+    /// Damaged, and passed over for another one.
+    pub damaged: u64,
 }
 
 /// One camera that delivers pixels of type `P` (`Rgb`, `u8` for infrared, `u16` millimetres for depth).
@@ -91,10 +120,17 @@ pub trait Camera<P>: Send {
     /// # Errors
     /// [`CameraFault`].
     fn next(&mut self, wait: Duration) -> Result<Arc<Shot<P>>, CameraFault>;
+
+    /// What came and was not given out, and what did not come; a dead camera still says it.
+    fn missed(&self) -> Missed;
 }
 
 impl<P, C: Camera<P> + ?Sized> Camera<P> for Box<C> {
     fn next(&mut self, wait: Duration) -> Result<Arc<Shot<P>>, CameraFault> {
         (**self).next(wait)
+    }
+
+    fn missed(&self) -> Missed {
+        (**self).missed()
     }
 }

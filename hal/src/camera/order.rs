@@ -26,6 +26,8 @@ pub(crate) enum Disorder {
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     last: Option<(u32, Mono)>,
+    /// Frames that came since the last admitted one and were not shown to this.
+    passed_over: u64,
     lost: u64,
 }
 
@@ -35,22 +37,35 @@ impl Order {
     /// A counter that went back is refused once and then followed, because drivers start it anew; time never is.
     pub(crate) fn admit(&mut self, sequence: u32, at: Mono) -> Result<(), Disorder> {
         let Some((before, earlier)) = self.last else {
-            self.last = Some((sequence, at));
+            self.follow(sequence, at);
             return Ok(());
         };
         if at < earlier {
+            // It came, so whoever follows does not miss it.
+            self.pass_over(1);
             return Err(Disorder::TimeWentBack(earlier.0 - at.0));
         }
         let step = sequence.wrapping_sub(before);
         if step == 0 {
             return Err(Disorder::Repeated(sequence));
         }
-        self.last = Some((sequence, at));
+        let passed_over = self.follow(sequence, at);
         if step > u32::MAX / 2 {
             return Err(Disorder::SequenceWentBack { sequence, before });
         }
-        self.lost += u64::from(step - 1);
+        self.lost += u64::from(step - 1).saturating_sub(passed_over);
         Ok(())
+    }
+
+    /// Goes on from this frame; returns how many were passed over before it.
+    fn follow(&mut self, sequence: u32, at: Mono) -> u64 {
+        self.last = Some((sequence, at));
+        std::mem::take(&mut self.passed_over)
+    }
+
+    /// Frames came that will not be shown here: they are missing in the counter, and yet not lost.
+    pub(crate) fn pass_over(&mut self, frames: u64) {
+        self.passed_over += frames;
     }
 
     /// Frames that never came.
@@ -70,6 +85,20 @@ mod tests {
             order.admit(sequence, Mono::from_millis(ms)).unwrap();
         }
         assert_eq!(order.lost(), 3);
+    }
+
+    #[test]
+    fn frames_that_were_passed_over_are_not_lost() {
+        let mut order = Order::default();
+        order.pass_over(3);
+        order.admit(10, Mono(1)).unwrap();
+        order.pass_over(1);
+        order.admit(14, Mono(2)).unwrap();
+        assert_eq!(order.lost(), 2, "11, 12 and 13 are missing, and one of them came");
+        order.pass_over(5);
+        order.admit(15, Mono(3)).unwrap();
+        order.admit(17, Mono(4)).unwrap();
+        assert_eq!(order.lost(), 3, "a driver that does not count its drops hides no later loss");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Makes recordings: for commissioning, for tests, and where a consent asks that pictures are kept.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -8,34 +8,45 @@ use std::path::{Path, PathBuf};
 use doorward_core::frame::Frameset;
 
 use super::CameraFault;
-use super::manifest::{Entry, FRAMES_MAX, MANIFEST, Manifest};
+pub use super::manifest::FRAMES_MAX;
+use super::manifest::{Entry, MANIFEST, Manifest};
 use super::recording::{Recording, name_of};
 use crate::photo::{self, PhotoError};
 
 /// Writes a recording. Pictures are lossless and readable by the owner alone.
 ///
-/// The manifest is written last and put in place at once, so that a folder is a whole recording or none; dropped
-/// unfinished, a recorder takes its pictures away again.
+/// All is written into a hidden folder, which gets its name when everything is on the disk, so that there is a whole
+/// recording or none; dropped unfinished, a recorder takes its pictures away again, and what a killed one left is taken
+/// away by the next of that name.
 #[derive(Debug)]
 pub struct Recorder {
     folder: PathBuf,
+    draft: PathBuf,
     manifest: Manifest,
-    written: Vec<PathBuf>,
+    finished: bool,
 }
 
 impl Recorder {
-    /// Starts a recording in a new folder; `depth_fov` is the horizontal field of view of the depth camera, degrees.
+    /// Starts a recording that will be a new folder; `depth_fov` is the horizontal field of view of the depth camera,
+    /// degrees.
     ///
     /// # Errors
     /// [`CameraFault::System`] where the folder exists or cannot be made.
     pub fn create(folder: &Path, depth_fov: f32) -> Result<Self, CameraFault> {
-        let made = DirBuilder::new().mode(0o700).create(folder);
-        made.map_err(|source| CameraFault::System {
+        let draft = folder.with_file_name(format!(".{}.part", name_of(folder)));
+        make(folder, &draft).map_err(|source| CameraFault::System {
             camera: name_of(folder),
             doing: format!("make the new folder {}", folder.display()),
             source,
         })?;
-        Ok(Self { folder: folder.to_owned(), manifest: Manifest::new(depth_fov), written: Vec::new() })
+        let manifest = Manifest::new(depth_fov);
+        Ok(Self { folder: folder.to_owned(), draft, manifest, finished: false })
+    }
+
+    /// Framesets added so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.manifest.frames.len()
     }
 
     /// Adds a frameset. Infrared and depth keep their own time; their counters become that of the colour frame.
@@ -72,16 +83,17 @@ impl Recorder {
         Ok(())
     }
 
-    /// Puts the manifest in place and opens the recording.
+    /// Writes the manifest, gives the folder its name and opens the recording.
     ///
     /// # Errors
     /// [`CameraFault::Refused`] for a recording without frames or one whose time goes back; [`CameraFault::System`] for
-    /// a manifest that cannot be written. The pictures are gone then.
+    /// what cannot be written. The pictures are gone then.
     pub fn finish(mut self) -> Result<Recording, CameraFault> {
         self.manifest.check().map_err(|why| self.refused(why))?;
         let text = serde_json::to_vec(&self.manifest).expect("numbers and names become JSON");
-        self.put_in_place(&text).map_err(|source| self.system(format!("write {MANIFEST}"), source))?;
-        self.written.clear();
+        self.settle(&text)
+            .map_err(|source| self.system(format!("put {} in place", self.folder.display()), source))?;
+        self.finished = true;
         Recording::open(&self.folder)
     }
 
@@ -92,19 +104,20 @@ impl Recorder {
         png: Result<Vec<u8>, PhotoError>,
     ) -> Result<String, CameraFault> {
         let name = format!("{place:06}-{kind}.png");
-        let path = self.folder.join(&name);
-        self.written.push(path.clone());
-        let written = png.map_err(io::Error::other).and_then(|png| new_file(&path, &png));
+        let written = png.map_err(io::Error::other).and_then(|png| new_file(&self.draft.join(&name), &png));
         written.map_err(|source| self.system(format!("write frame {place}: {name}"), source))?;
         Ok(name)
     }
 
-    fn put_in_place(&mut self, text: &[u8]) -> io::Result<()> {
-        let part = self.folder.join(format!("{MANIFEST}.part"));
-        self.written.push(part.clone());
-        new_file(&part, text)?;
-        fs::rename(&part, self.folder.join(MANIFEST))?;
-        fs::File::open(&self.folder)?.sync_all()
+    /// Waits for the disk here and not at every picture, so that the cameras set the pace of a recording.
+    fn settle(&self, text: &[u8]) -> io::Result<()> {
+        new_file(&self.draft.join(MANIFEST), text)?;
+        for entry in fs::read_dir(&self.draft)? {
+            File::open(entry?.path())?.sync_data()?;
+        }
+        File::open(&self.draft)?.sync_all()?;
+        fs::rename(&self.draft, &self.folder)?;
+        File::open(parent(&self.folder))?.sync_all()
     }
 
     fn refused(&self, why: String) -> CameraFault {
@@ -118,23 +131,36 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        if self.written.is_empty() {
+        if self.finished {
             return;
         }
-        for path in &self.written {
-            if let Err(error) = fs::remove_file(path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(%error, path = %path.display(), "take away an unfinished recording");
-            }
+        if let Err(error) = clear(&self.draft) {
+            tracing::warn!(%error, path = %self.draft.display(), "take away an unfinished recording");
         }
     }
 }
 
+fn make(folder: &Path, draft: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(folder).is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    clear(draft)?;
+    DirBuilder::new().mode(0o700).create(draft)
+}
+
+fn clear(draft: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(draft) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 fn new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_data()
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(bytes)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -158,9 +184,29 @@ mod tests {
         let path = folder.path().join("cut");
         let mut recorder = Recorder::create(&path, 70.0).unwrap();
         recorder.add(&frame(1, 1)).unwrap();
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(folder.path().join(".cut.part")).unwrap().count(), 1);
+        assert!(!path.exists(), "half a recording has no name");
         drop(recorder);
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn r4_what_a_killed_recorder_left_is_taken_away_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut killed = Recorder::create(&folder.path().join("walk"), 70.0).unwrap();
+        killed.add(&frame(1, 1)).unwrap();
+        killed.add(&frame(2, 2)).unwrap();
+        std::mem::forget(killed);
+        let mut recorder = Recorder::create(&folder.path().join("walk"), 70.0).unwrap();
+        recorder.add(&frame(1, 1)).unwrap();
+        assert_eq!(recorder.count(), 1);
+        assert_eq!(recorder.finish().unwrap().len(), 1);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(
+            fs::read_dir(folder.path().join("walk")).unwrap().count(),
+            2,
+            "a picture and the manifest"
+        );
     }
 
     #[test]
@@ -171,7 +217,7 @@ mod tests {
         recorder.add(&frame(1, 500)).unwrap();
         recorder.add(&frame(2, 400)).unwrap();
         assert!(matches!(recorder.finish(), Err(CameraFault::Refused { .. })));
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use doorward_core::time::Mono;
 
 use super::manifest::Entry;
 pub use super::recording::{Member, Recording};
-use super::{Camera, CameraFault};
+use super::{Camera, CameraFault, Missed};
 use crate::clock::Clock;
 
 /// Whether a recording starts again when it has ended.
@@ -37,6 +37,7 @@ pub struct ReplayCamera<P> {
     /// The next frame, counted over all rounds.
     next: u64,
     dead: bool,
+    skipped: u64,
     pixel: PhantomData<fn() -> P>,
 }
 
@@ -73,6 +74,7 @@ impl<P: Member> ReplayCamera<P> {
             period,
             next: 0,
             dead: false,
+            skipped: 0,
             pixel: PhantomData,
         })
     }
@@ -96,6 +98,12 @@ impl<P: Member> ReplayCamera<P> {
 
     /// Passes over frames for which a newer one is due, whole rounds at once.
     fn pass_over(&mut self, now: Mono) {
+        let before = self.next;
+        self.skip_to(now);
+        self.skipped += self.next - before;
+    }
+
+    fn skip_to(&mut self, now: Mono) {
         if self.repeat == Repeat::Forever {
             let rounds = now.since(self.due(self.next)).as_micros() / self.period.as_micros();
             self.next += u64::try_from(rounds).unwrap_or(u64::MAX).saturating_mul(self.schedule.len() as u64);
@@ -148,6 +156,10 @@ impl<P: Member> Camera<P> for ReplayCamera<P> {
         }
         self.play()
     }
+
+    fn missed(&self) -> Missed {
+        Missed { skipped: self.skipped, ..Missed::default() }
+    }
 }
 
 #[cfg(test)]
@@ -185,6 +197,7 @@ mod tests {
         // The other camera was not asked: its older frames were dropped.
         let shot = ir.next(wait).unwrap();
         assert_eq!((shot.at.since(start), shot.sequence), (Duration::from_millis(85), 9));
+        assert_eq!((rgb.missed().skipped, ir.missed().skipped), (0, 2));
         assert_eq!(ir.next(wait).unwrap().at.since(start), Duration::from_millis(125));
     }
 

@@ -7,13 +7,14 @@ use doorward_core::frame::Shot;
 
 use super::open;
 use crate::camera::order::Order;
-use crate::camera::{Camera, CameraFault};
+use crate::camera::{Camera, CameraFault, Missed};
 
 /// The camera. Waits in real time, so a simulation in virtual time passes a wait of zero.
 #[derive(Debug)]
 pub struct FakeCamera<P> {
     shared: Arc<Shared<P>>,
     order: Order,
+    missed: Missed,
 }
 
 /// The hand before the camera.
@@ -46,7 +47,9 @@ struct State<P> {
 pub fn camera<P>() -> (FakeCamera<P>, CameraHand<P>) {
     let state = State { slot: None, passed_over: 0, plugged: true, stalled: false };
     let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-    (FakeCamera { shared: Arc::clone(&shared), order: Order::default() }, CameraHand(shared))
+    let camera =
+        FakeCamera { shared: Arc::clone(&shared), order: Order::default(), missed: Missed::default() };
+    (camera, CameraHand(shared))
 }
 
 impl<P: Send + Sync> Camera<P> for FakeCamera<P> {
@@ -60,11 +63,18 @@ impl<P: Send + Sync> Camera<P> for FakeCamera<P> {
         }
         let shown = if state.stalled { None } else { state.slot.take() };
         let Some(shown) = shown else { return Err(CameraFault::stalled(camera, wait)) };
+        self.order.pass_over(state.passed_over - self.missed.skipped);
+        self.missed.skipped = state.passed_over;
         let judged = shown.and_then(|shot| match self.order.admit(shot.sequence, shot.at) {
             Ok(()) => Ok(shot),
             Err(disorder) => Err(disorder.to_string()),
         });
+        self.missed.lost = self.order.lost();
         judged.map_err(|why| CameraFault::BrokenFrame { camera, why })
+    }
+
+    fn missed(&self) -> Missed {
+        self.missed
     }
 }
 
@@ -124,6 +134,9 @@ mod tests {
         hand.present(shot(2, 2));
         assert_eq!(camera.next(Duration::ZERO).unwrap().sequence, 2);
         assert_eq!(hand.passed_over(), 1);
+        hand.present(shot(4, 4));
+        assert!(camera.next(Duration::ZERO).is_ok());
+        assert_eq!(camera.missed(), Missed { skipped: 1, lost: 1, damaged: 0 });
         assert!(matches!(camera.next(Duration::ZERO), Err(CameraFault::Stalled { .. })));
     }
 

@@ -9,7 +9,7 @@ use doorward_core::time::Mono;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::camera::{Camera, CameraFault};
+use crate::camera::{Camera, CameraFault, Missed};
 
 /// How long a stall lasts at most, in calls.
 const STALL_CALLS_MAX: u32 = 30;
@@ -208,6 +208,10 @@ impl<P: Noise, D: Camera<P>> Camera<P> for Faulty<D, P> {
         };
         self.before = Some(shot);
         given
+    }
+
+    fn missed(&self) -> Missed {
+        self.device.missed()
     }
 }
 

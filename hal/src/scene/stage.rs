@@ -7,7 +7,7 @@ use doorward_core::frame::{Frameset, Rgb, Shot};
 use doorward_core::time::Mono;
 
 use super::{Renderer, Scene};
-use crate::camera::{Camera, CameraFault};
+use crate::camera::{Camera, CameraFault, Missed};
 use crate::clock::Clock;
 
 /// The most moments per second: what common cameras deliver at their best.
@@ -35,6 +35,8 @@ pub struct StageCamera<P> {
     shared: Shared,
     /// The last moment delivered.
     seen: u32,
+    /// Moments that passed while nobody asked.
+    skipped: u64,
 }
 
 /// Changes what the cameras of a stage see. Clones are hands of the same stage.
@@ -125,7 +127,7 @@ impl StageHand {
     }
 
     fn camera<P>(&self, name: &'static str, pick: fn(&Frameset) -> Option<Arc<Shot<P>>>) -> StageCamera<P> {
-        StageCamera { name, pick, shared: self.shared.clone(), seen: 0 }
+        StageCamera { name, pick, shared: self.shared.clone(), seen: 0, skipped: 0 }
     }
 }
 
@@ -141,6 +143,9 @@ impl<P: Send + Sync> Camera<P> for StageCamera<P> {
                 }
                 let fresh = stage.moment(now).and_then(|frames| (self.pick)(frames));
                 if let Some(shot) = fresh.filter(|shot| shot.sequence > self.seen) {
+                    if self.seen > 0 {
+                        self.skipped += u64::from(shot.sequence - self.seen - 1);
+                    }
                     self.seen = shot.sequence;
                     return Ok(shot);
                 }
@@ -152,6 +157,10 @@ impl<P: Send + Sync> Camera<P> for StageCamera<P> {
             }
             self.shared.clock.sleep(pause.min(wait - waited));
         }
+    }
+
+    fn missed(&self) -> Missed {
+        Missed { skipped: self.skipped, ..Missed::default() }
     }
 }
 
