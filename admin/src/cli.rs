@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::answer::Answer;
 use crate::mind::Minding;
 use crate::place::Place;
-use crate::{audit, bench, compare, detect, enrol, evaluate, identify, init, keys, pack, person};
+use crate::{audit, bench, camera, compare, detect, enrol, evaluate, identify, init, keys, pack, person};
 
 /// The administrator's tool of a door terminal.
 #[derive(Debug, Parser)]
@@ -17,7 +17,8 @@ use crate::{audit, bench, compare, detect, enrol, evaluate, identify, init, keys
     about = "The administrator's tool of a door terminal: enrolment, audit, evaluation.",
     long_about = "The administrator's tool of a door terminal: enrolment, audit, evaluation.\n\n\
         doorctl works on the terminal's files directly, also while doord runs; doord notices changes by itself. Run it \
-        as the user that doord runs as. Pictures are read, and never stored.",
+        as the user that doord runs as. Pictures are read, and never stored, unless `camera snap` or `camera record` is \
+        told that everybody on them agreed.",
     after_help = "A first terminal:\n  \
         doorctl init --site hq --terminal lobby-1\n  \
         doorctl enroll --person E-1042 --name \"Ada Lovelace\" --photo badge.jpg --supervised\n  \
@@ -70,6 +71,9 @@ pub enum Command {
     /// Work with model packs.
     #[command(subcommand)]
     Pack(pack::Pack),
+    /// List, show, aim and record cameras.
+    #[command(subcommand)]
+    Camera(camera::Camera),
 }
 
 /// Runs the command; what it says goes to `out`, progress to the standard error.
@@ -90,6 +94,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Answer {
         Command::Evaluate(command) => evaluate::run(command, minding, out),
         Command::Bench(command) => bench::run(command, minding, out),
         Command::Pack(command) => pack::run(command, minding, out),
+        Command::Camera(command) => camera::run(command, out),
     }
 }
 
@@ -122,7 +127,7 @@ mod tests {
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "doorctl", &mut found);
-        assert_eq!(found.len(), 29, "{found:?}");
+        assert_eq!(found.len(), 33, "{found:?}");
     }
 
     #[test]

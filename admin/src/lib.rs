@@ -11,12 +11,14 @@
 //! * [`audit`], [`export`]: what was recorded, and whether it is whole.
 //! * [`evaluate`]: error rates of the models.
 //! * [`bench`], [`pack`]: the engines and the model packs.
+//! * [`camera`]: what an installer does with cameras.
 //! * [`keys`] with [`keyfile`], [`ledger`]: whose word counts at a site, and the roster that says so.
 //! * [`text`], [`sheet`], [`folder`]: foreign text made harmless, tables as CSV, files that are there whole or not at all.
 
 pub mod answer;
 pub mod audit;
 pub mod bench;
+pub mod camera;
 pub mod cli;
 pub mod compare;
 pub mod detect;

@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 33] = [
     "",
     "init",
     "enroll",
@@ -31,6 +31,11 @@ const COMMANDS: [&str; 28] = [
     "pack keygen",
     "pack sign",
     "pack install",
+    "camera",
+    "camera list",
+    "camera show",
+    "camera snap",
+    "camera record",
 ];
 
 #[test]
