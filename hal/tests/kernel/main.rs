@@ -1,15 +1,20 @@
-//! The drivers against the kernel's own devices: cameras of `vivid`, lines of `gpio-sim`.
+//! The drivers against the kernel's own devices: cameras of `vivid` and `v4l2loopback`, lines of `gpio-sim`.
 //!
 //! A machine is prepared for them, as root, by
 //! ```sh
 //! modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0
+//! modprobe v4l2loopback devices=1 exclusive_caps=1
 //! modprobe gpio-sim
 //! # in configfs: one bank `door-io` of 4 lines: lock-relay, door-contact, rex-button, tamper
 //! ```
-//! and the tests are run one at a time (`--test-threads=1`), because they share the devices. Where a device is missing,
-//! its tests say so and pass.
+//! and the tests are run one at a time (`--test-threads=1`), because they share the devices. The faults of [`injected`]
+//! are asked for with `v4l2-ctl`, the pictures of [`loopback`] are fed by `perl`. Where a device or a program is
+//! missing, its tests say so and pass.
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
+
+mod injected;
+mod loopback;
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,8 +25,10 @@ use doorward_core::decision::Grant;
 use doorward_core::door::Signal;
 use doorward_core::frame::Rgb;
 use doorward_core::time::{ClockTrust, Wall};
-use doorward_hal::camera::capture::{CameraConfig, Listed, V4l2Camera, list};
+use doorward_hal::camera::capture::{CameraConfig, V4l2Camera};
+use doorward_hal::camera::controls::Setting;
 use doorward_hal::camera::pixels::{Pixel, PixelFormat};
+use doorward_hal::camera::survey::{Listed, survey};
 use doorward_hal::camera::{Camera as _, CameraFault};
 use doorward_hal::clock::{Clock as _, SystemClock};
 use doorward_hal::gpio::inputs::{Bias, GpioInputs, InputLine, InputsConfig};
@@ -35,7 +42,7 @@ const WAIT: Duration = Duration::from_millis(500);
 
 /// The generated camera of this machine, if it has one.
 fn vivid() -> Option<Listed> {
-    let found = list().into_iter().find(|camera| camera.identity.driver == "vivid");
+    let found = survey().cameras.into_iter().find(|camera| camera.identity.driver == "vivid");
     if found.is_none() {
         eprintln!("skipped: no camera of the vivid driver on this machine");
     }
@@ -52,6 +59,8 @@ fn config(camera: &Listed) -> CameraConfig {
         allow_virtual: true,
         y16_bits: 16,
         depth_unit_um: 1000,
+        // What a test before this one may have left on.
+        controls: [("percentage_of_dropped_buffers".to_owned(), Setting::Number(0))].into(),
     }
 }
 
