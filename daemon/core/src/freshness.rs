@@ -1,44 +1,68 @@
 //! Whether a frameset is a new look at the world. Real sensors are noisy: a picture that equals the one before to the
-//! last bit, or one that is older, was not taken just now (attack cases C2, C3).
+//! last bit, or one that is older, was not taken just now (attack cases C2, C3). That holds for each sensor by itself: a
+//! frozen infrared picture of a live face must not vouch for a photograph.
 
 use std::sync::Arc;
 
 use crate::decision::Reject;
-use crate::frame::{Frameset, Rgb, Shot};
+use crate::frame::{Frameset, Plane, Rgb, Shot};
 
-/// Identical pictures in a row after which the camera counts as broken, not as slow.
+/// Stale framesets in a row after which a camera counts as broken, not as slow.
 const FROZEN_AFTER: u32 = 10;
 
 /// What is wrong with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the camera has delivered the same picture {FROZEN_AFTER} times")]
+#[error("a camera has delivered the same picture {FROZEN_AFTER} times")]
 pub struct Frozen;
 
-/// Remembers the last picture.
+/// Remembers the last new picture of each sensor.
 #[derive(Debug, Default)]
 pub struct Freshness {
-    last: Option<Arc<Shot<Rgb>>>,
+    rgb: Option<Arc<Shot<Rgb>>>,
+    infrared: Option<Arc<Shot<u8>>>,
+    depth: Option<Arc<Shot<u16>>>,
     repeats: u32,
 }
 
 impl Freshness {
-    /// Checks a frameset against the one before.
+    /// Checks a frameset against those before.
     ///
     /// # Errors
-    /// `Ok(Err(reject))` for a picture seen before; [`Frozen`] once it has come too often.
+    /// `Ok(Err(reject))` for a picture seen before; [`Frozen`] once one has come too often.
     pub fn check(&mut self, frames: &Frameset) -> Result<Result<(), Reject>, Frozen> {
-        let stale = self
-            .last
-            .as_ref()
-            .is_some_and(|last| frames.rgb.at <= last.at || last.plane.pixels() == frames.rgb.plane.pixels());
-        if !stale {
+        let again = self.rgb.as_ref().is_some_and(|last| frames.rgb.at <= last.at);
+        let fresh = [
+            follow(&mut self.rgb, Some(&frames.rgb)) && !again,
+            follow(&mut self.infrared, frames.ir.as_ref()),
+            follow(&mut self.depth, frames.depth.as_ref()),
+        ];
+        if fresh == [true; 3] {
             self.repeats = 0;
-            self.last = Some(Arc::clone(&frames.rgb));
             return Ok(Ok(()));
         }
         self.repeats += 1;
         if self.repeats >= FROZEN_AFTER { Err(Frozen) } else { Ok(Err(Reject::Unproven)) }
     }
+}
+
+/// Whether a sensor's picture is new, or missing, which others judge; a new one is remembered.
+///
+/// The very same shot may come again: a slow camera's belongs to two moments of a fast one. And a picture of one value
+/// is not compared: a depth sensor before an empty hall gives it again and again, and it proves nothing anyway.
+fn follow<P: Copy + PartialEq>(last: &mut Option<Arc<Shot<P>>>, shot: Option<&Arc<Shot<P>>>) -> bool {
+    let Some(shot) = shot else { return true };
+    let stale = last.as_ref().is_some_and(|last| {
+        shot.at < last.at || (shot.at > last.at && last.plane == shot.plane && !is_blank(&shot.plane))
+    });
+    if !stale {
+        *last = Some(Arc::clone(shot));
+    }
+    !stale
+}
+
+fn is_blank<P: Copy + PartialEq>(plane: &Plane<P>) -> bool {
+    let pixels = plane.pixels();
+    pixels.iter().all(|pixel| *pixel == pixels[0])
 }
 
 #[cfg(test)]
@@ -47,13 +71,13 @@ mod tests {
     use crate::frame::Plane;
     use crate::time::Mono;
 
+    fn shot<P: Copy>(ms: u64, values: [P; 2]) -> Arc<Shot<P>> {
+        let plane = Plane::new(2, 1, values.to_vec()).unwrap();
+        Arc::new(Shot { sequence: 0, at: Mono::from_millis(ms), plane })
+    }
+
     fn frames(ms: u64, value: u8) -> Frameset {
-        let plane = Plane::filled(4, 4, [value; 3]).unwrap();
-        Frameset {
-            rgb: Arc::new(Shot { sequence: 0, at: Mono::from_millis(ms), plane }),
-            ir: None,
-            depth: None,
-        }
+        Frameset { rgb: shot(ms, [[value; 3], [0; 3]]), ir: None, depth: None }
     }
 
     #[test]
@@ -72,5 +96,37 @@ mod tests {
         let mut freshness = Freshness::default();
         assert_eq!(freshness.check(&frames(100, 1)), Ok(Ok(())));
         assert_eq!(freshness.check(&frames(90, 2)), Ok(Err(Reject::Unproven)));
+    }
+
+    #[test]
+    fn c2_a_frozen_infrared_or_depth_stream_makes_the_moment_unproven() {
+        let all = |i: u64, ir: u8, depth: u16| {
+            let ms = i * 33;
+            let rgb = u8::try_from(i).unwrap();
+            Frameset { ir: Some(shot(ms, [ir, 0])), depth: Some(shot(ms, [depth, 0])), ..frames(ms, rgb) }
+        };
+        for [ir_moves, depth_moves] in [[0, 1], [1, 0]] {
+            let frozen = |i: u8| all(u64::from(i), 50 + i * ir_moves, 700 + u16::from(i * depth_moves));
+            let mut freshness = Freshness::default();
+            assert_eq!(freshness.check(&frozen(1)), Ok(Ok(())));
+            for i in 2..=10 {
+                assert_eq!(freshness.check(&frozen(i)), Ok(Err(Reject::Unproven)));
+            }
+            assert_eq!(freshness.check(&frozen(20)), Err(Frozen));
+            assert_eq!(freshness.check(&all(21, 21, 21)), Ok(Ok(())));
+        }
+    }
+
+    #[test]
+    fn a_slow_infrared_camera_and_an_empty_hall_are_no_freeze() {
+        let mut freshness = Freshness::default();
+        for i in 0..20u8 {
+            let ms = u64::from(i) * 33;
+            let ir = shot(ms / 66 * 66, [i / 2, 9]);
+            let moment = Frameset { ir: Some(ir), depth: Some(shot(ms, [0, 0])), ..frames(ms, i) };
+            assert_eq!(freshness.check(&moment), Ok(Ok(())));
+        }
+        let back = Frameset { ir: Some(shot(1, [200, 9])), ..frames(1000, 99) };
+        assert_eq!(freshness.check(&back), Ok(Err(Reject::Unproven)), "c3: infrared of the past");
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Totals {
     pub(crate) events: u64,
     /// Framesets examined.
     pub(crate) frames: u64,
+    /// Those of them in which a camera repeated its picture.
+    pub(crate) frozen: u64,
     /// Grants recorded.
     pub(crate) grants: u64,
     /// Refusals recorded.
@@ -42,6 +44,7 @@ impl Totals {
     pub(crate) fn add(&mut self, other: &Totals) {
         self.events += other.events;
         self.frames += other.frames;
+        self.frozen += other.frozen;
         self.grants += other.grants;
         self.denials += other.denials;
         self.spoofs += other.spoofs;
@@ -58,6 +61,7 @@ impl Totals {
             ("spoofs", self.spoofs),
             ("unrecorded decisions", self.unrecorded),
             ("power cuts", self.cuts),
+            ("frozen framesets", self.frozen),
         ] {
             assert!(count >= 20, "only {count} {what} in all runs: the world has become too tame");
         }
@@ -68,9 +72,10 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} events, {} framesets, {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, {} entries delivered",
+            "{} events, {} framesets ({} frozen), {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, {} entries delivered",
             self.events,
             self.frames,
+            self.frozen,
             self.grants,
             self.denials,
             self.spoofs,
@@ -121,6 +126,7 @@ fn decisions_are_allowed(world: &mut World) {
                 match decision.answer() {
                     Answer::Grant(_) => {
                         world.totals.grants += 1;
+                        assert_eq!(world.frozen, None, "c2: granted while a camera repeated its picture");
                         let who = world
                             .figure_seen
                             .iter()

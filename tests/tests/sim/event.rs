@@ -4,10 +4,14 @@ use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::eyes::{Figure, Reproduction};
+use crate::eyes::{Figure, Reproduction, Sensor};
 
 /// Persons the model knows by number; the first four are enrolled at the start.
 pub(crate) const PEOPLE: u8 = 8;
+
+/// Which camera freezes; more often none.
+const FREEZES: [Option<Sensor>; 6] =
+    [None, None, None, Some(Sensor::Colour), Some(Sensor::Infrared), Some(Sensor::Depth)];
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,8 +34,8 @@ pub(crate) enum Event {
     InfraredLost(bool),
     /// The depth camera is lost or back.
     DepthLost(bool),
-    /// The colour camera repeats its last picture, or goes on.
-    Frozen(bool),
+    /// A camera repeats its last picture with new times, or all go on.
+    Frozen(Option<Sensor>),
     /// The models break or work again.
     ModelsBroken(bool),
     /// The disk is full or has room.
@@ -75,7 +79,7 @@ impl Event {
             70..72 => Event::Lockdown(rng.random_bool(0.4)),
             72..74 => Event::InfraredLost(rng.random_bool(0.4)),
             74..76 => Event::DepthLost(rng.random_bool(0.4)),
-            76..77 => Event::Frozen(rng.random_bool(0.4)),
+            76..77 => Event::Frozen(*pick(rng, &FREEZES)),
             77..78 => Event::ModelsBroken(rng.random_bool(0.4)),
             78..80 => Event::DiskFull(rng.random_bool(0.4)),
             80..82 => Event::RelayBroken(rng.random_bool(0.4)),

@@ -66,6 +66,36 @@ pub(crate) struct View {
     pub(crate) broken: bool,
 }
 
+/// One of the cameras.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Sensor {
+    /// Colour.
+    Colour,
+    /// Infrared.
+    Infrared,
+    /// Depth.
+    Depth,
+}
+
+/// The frames of one moment, of which one sensor repeats its picture of the moment before, with a new time.
+pub(crate) fn frozen(frames: Frameset, sensor: Sensor, before: &Frameset) -> Frameset {
+    fn again<P: Clone>(now: &Arc<Shot<P>>, before: &Arc<Shot<P>>) -> Arc<Shot<P>> {
+        Arc::new(Shot { plane: before.plane.clone(), ..Shot::clone(now) })
+    }
+    match sensor {
+        Sensor::Colour => Frameset { rgb: again(&frames.rgb, &before.rgb), ..frames },
+        Sensor::Infrared => {
+            let ir = frames.ir.as_ref().zip(before.ir.as_ref()).map(|(now, before)| again(now, before));
+            Frameset { ir, ..frames }
+        }
+        Sensor::Depth => {
+            let depth =
+                frames.depth.as_ref().zip(before.depth.as_ref()).map(|(now, before)| again(now, before));
+            Frameset { depth, ..frames }
+        }
+    }
+}
+
 /// The frames of one moment; `number` makes every picture a new one.
 pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
     let print = |kind| matches!(view.figure, Figure::Reproduced(_, k) if k == kind);
@@ -82,12 +112,13 @@ pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
     let ir = plane(|x, y| {
         let inside = oval(x, y) < 1.0;
         let checker = if (x / 3 + y / 3) % 2 == 0 { 50 } else { 0 };
-        match inside && !nobody {
+        let light = match inside && !nobody {
             true if print(Reproduction::Screen) => 8,
             true if print(Reproduction::Print) => 180,
             true => 100 + checker,
             false => 30,
-        }
+        };
+        light + noise.random_range(0..3u8)
     });
     let depth = plane(|x, y| {
         let head = 1.0 - oval(x, y);
@@ -99,7 +130,7 @@ pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
             true => DISTANCE + 80.0 - 80.0 * head.sqrt() - nose,
             false => 2500.0,
         };
-        mm as u16
+        mm as u16 + noise.random_range(0..2u16)
     });
     Frameset {
         rgb: shot(rgb, at, number),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use doorward_core::calibration::{Calibration, Point};
 use doorward_core::door::{self, Signal};
+use doorward_core::frame::Frameset;
 use doorward_core::freshness::Freshness;
 use doorward_core::outbox::{Effect, Input as OutboxInput, Outbox};
 use doorward_core::policy::{Rules, UntrustedTime};
@@ -30,7 +31,7 @@ use tempfile::TempDir;
 
 use crate::checks::Totals;
 use crate::event::Event;
-use crate::eyes::{self, DIMENSION, Figure, Script, VERSION, View};
+use crate::eyes::{self, DIMENSION, Figure, Script, Sensor, VERSION, View};
 use crate::model::{Model, Rights};
 use crate::power::{Cut, Dark, Disk, Lock, SharedWires, Wires};
 
@@ -71,7 +72,9 @@ pub(crate) struct World {
     outbox: Outbox,
     link: bool,
     lose_acknowledgement: bool,
-    frozen: bool,
+    /// The camera that repeats its last picture, if one does.
+    pub(crate) frozen: Option<Sensor>,
+    last_look: Option<Frameset>,
     leaf_open: bool,
     frames: u32,
     folder: TempDir,
@@ -121,7 +124,8 @@ impl World {
             outbox: Outbox::new(0, 0),
             link: true,
             lose_acknowledgement: false,
-            frozen: false,
+            frozen: None,
+            last_look: None,
             leaf_open: false,
             frames: 0,
             folder,
@@ -180,7 +184,7 @@ impl World {
         *self.wires() = Wires { releases, ..Wires::default() };
         *self.view() =
             View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
-        self.frozen = false;
+        self.frozen = None;
         self.link = true;
         self.lose_acknowledgement = false;
         self.happen(&Event::Fire(false));
@@ -251,12 +255,15 @@ impl World {
 
     fn look(&mut self) {
         self.pass(FRAME);
-        if !self.frozen {
-            self.frames += 1;
-        }
+        self.frames += 1;
         let view = *self.view();
         let now = self.clock.now().mono;
-        let frames = eyes::frameset(&view, now, self.frames);
+        let mut frames = eyes::frameset(&view, now, self.frames);
+        if let (Some(sensor), Some(before)) = (self.frozen, &self.last_look) {
+            frames = eyes::frozen(frames, sensor, before);
+            self.totals.frozen += 1;
+        }
+        self.last_look = Some(frames.clone());
         self.totals.frames += 1;
         self.figure_seen.push((now, view.figure));
         let (evidence, _) = self.examiner.examine(frames);
