@@ -91,7 +91,6 @@ fn summary(offer: &Offer) -> String {
 
 /// An identity as the configuration has it, on one line.
 fn pin(identity: &Identity) -> String {
-    let quoted = |text: &str| toml::Value::from(text).to_string();
     let mut fields = vec![
         format!("driver = {}", quoted(&identity.driver)),
         format!("card = {}", quoted(&identity.card)),
@@ -108,6 +107,19 @@ fn pin(identity: &Identity) -> String {
     }
     fields.extend(identity.by_path.as_ref().map(|path| format!("by_path = {}", quoted(path))));
     format!("{{ {} }}", fields.join(", "))
+}
+
+/// A text in TOML, on one line. What would drive or mislead whoever looks at it stands there as its number.
+fn quoted(foreign: &str) -> String {
+    let mut text = String::from("\"");
+    for c in foreign.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            c if text::hidden(c) => text += &format!("\\U{:08X}", u32::from(c)),
+            c => text.push(c),
+        }
+    }
+    text + "\""
 }
 
 #[cfg(test)]
@@ -128,11 +140,12 @@ mod tests {
         let plain = listed("/dev/video0", "Door camera: RGB", "YUYV").identity;
         let usb = Usb { vendor: "2bc5".into(), product: "0501".into(), serial: Some("A \"17\"".into()) };
         let full = Identity { usb: Some(usb), by_path: Some("pci-0:1.0".into()), ..plain.clone() };
-        let hostile = Identity { card: "a\" }\nrelay = \"\\u{1b}'''".into(), ..full.clone() };
+        let hostile = Identity { card: "a\\\" }\nrelay = \"\u{1b}\u{7f}\u{202e}'''".into(), ..full.clone() };
         for identity in [plain, full, hostile] {
             let text = format!("identity = {}", pin(&identity));
             let read: Section = toml::from_str(&text).unwrap();
             assert_eq!(read.identity, identity, "{text}");
+            assert!(!text.contains(crate::text::hidden), "h8: {text}");
         }
     }
 

@@ -5,7 +5,7 @@
 //! * [`record`] with [`film`]: the cameras of the configuration, paired, into a recording.
 //! * [`fitted`]: the cameras that the configuration names.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -20,9 +20,6 @@ pub mod list;
 pub mod record;
 pub mod show;
 pub mod snap;
-
-/// What the system says of a device that another program holds: `EBUSY`.
-const BUSY: i32 = 16;
 
 /// List, show, aim and record cameras.
 #[derive(Debug, Subcommand)]
@@ -111,9 +108,11 @@ fn consented(consent: bool, what: &str) -> Answer {
 /// How a camera's fault ends a command.
 fn stopped(fault: CameraFault) -> Stop {
     match &fault {
-        CameraFault::System { source, .. } if source.raw_os_error() == Some(BUSY) => Stop::Refused(format!(
-            "{fault}; doord holds the cameras while it runs: stop it meanwhile (systemctl stop doord)"
-        )),
+        CameraFault::System { source, .. } if source.kind() == ErrorKind::ResourceBusy => {
+            Stop::Refused(format!(
+                "{fault}; doord holds the cameras while it runs: stop it meanwhile (systemctl stop doord)"
+            ))
+        }
         CameraFault::Refused { .. }
         | CameraFault::Stalled { .. }
         | CameraFault::Unplugged { .. }
@@ -125,8 +124,6 @@ fn stopped(fault: CameraFault) -> Stop {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use doorward_hal::camera::identity::Identity;
     use doorward_hal::camera::survey::{Closed, Offer, Size};
 
@@ -190,13 +187,15 @@ mod tests {
 
     #[test]
     fn a_camera_in_use_is_a_refusal_that_says_what_to_stop() {
-        let system = |code| CameraFault::System {
+        let system = |kind: ErrorKind| CameraFault::System {
             camera: "rgb".into(),
             doing: "set the format".into(),
-            source: io::Error::from_raw_os_error(code),
+            source: kind.into(),
         };
-        assert!(matches!(stopped(system(BUSY)), Stop::Refused(why) if why.contains("systemctl stop doord")));
-        assert!(matches!(stopped(system(5)), Stop::Fault(_)));
+        assert!(
+            matches!(stopped(system(ErrorKind::ResourceBusy)), Stop::Refused(why) if why.contains("systemctl stop doord"))
+        );
+        assert!(matches!(stopped(system(ErrorKind::Other)), Stop::Fault(_)));
         assert!(matches!(stopped(CameraFault::Unplugged { camera: "rgb".into() }), Stop::Refused(_)));
     }
 }

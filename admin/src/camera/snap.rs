@@ -18,7 +18,7 @@ use doorward_hal::photo;
 
 use super::{Which, consented, fitted, stopped};
 use crate::answer::{Answer, Stop};
-use crate::pack::folder;
+use crate::folder;
 
 /// A camera's automatics need about this long to find exposure and white balance.
 const WARM_UP: Duration = Duration::from_secs(1);

@@ -14,7 +14,7 @@ use super::identity::Identity;
 use super::order::Order;
 use super::pixels::{Layout, Pixel, PixelFormat};
 use super::survey::{Found, look_around};
-use super::v4l2::{Agreed, Device, Filled, Queue};
+use super::v4l2::{Agreed, Device, Queue, Stamp};
 use super::{Camera, CameraFault, Missed};
 use crate::clock;
 
@@ -111,31 +111,41 @@ impl<P: Pixel> V4l2Camera<P> {
         self.order.pass_over(skipped + damaged - self.missed.skipped - self.missed.damaged);
         self.missed = Missed { skipped, damaged, ..self.missed };
         let Some(filled) = newest? else { return Ok(Err(Miss::Nothing)) };
-        tracing::trace!(camera = %self.name, sequence = filled.sequence, "frame");
-        let shot = Self::shot(queue, &filled, &mut self.order, &self.layout);
+        tracing::trace!(camera = %self.name, sequence = filled.stamp.sequence, "frame");
+        let now = clock::monotonic();
+        let shot = shot(filled.stamp, queue.bytes(&filled), &self.layout, &mut self.order, now);
         self.missed.lost = self.order.lost();
         queue.hand_back(filled)?;
         Ok(shot.map(Arc::new))
     }
+}
 
-    fn shot(queue: &Queue, filled: &Filled, order: &mut Order, layout: &Layout) -> Result<Shot<P>, Miss> {
-        if !filled.monotonic {
-            return Err(Miss::Clock);
-        }
-        if let Err(why) = timely(filled.at, clock::monotonic()) {
-            order.pass_over(1);
-            return Err(Miss::Broken(why));
-        }
-        order.admit(filled.sequence, filled.at).map_err(|disorder| Miss::Broken(disorder.to_string()))?;
-        if filled.damaged {
-            return Err(Miss::Broken("the driver says that it is damaged".to_owned()));
-        }
-        let plane = P::decode(queue.bytes(filled), layout).map_err(|e| Miss::Broken(e.to_string()))?;
-        Ok(Shot { sequence: filled.sequence, at: filled.at, plane })
+/// What a buffer holds, if it is a frame that can be used.
+fn shot<P: Pixel>(
+    stamp: Stamp,
+    bytes: &[u8],
+    layout: &Layout,
+    order: &mut Order,
+    now: Mono,
+) -> Result<Shot<P>, Miss> {
+    let Stamp { damaged, monotonic, at, sequence } = stamp;
+    if !monotonic {
+        return Err(Miss::Clock);
     }
+    if let Err(why) = timely(at, now) {
+        order.pass_over(1);
+        return Err(Miss::Broken(why));
+    }
+    order.admit(sequence, at).map_err(|disorder| Miss::Broken(disorder.to_string()))?;
+    if damaged {
+        return Err(Miss::Broken("the driver says that it is damaged".to_owned()));
+    }
+    let plane = P::decode(bytes, layout).map_err(|e| Miss::Broken(e.to_string()))?;
+    Ok(Shot { sequence, at, plane })
 }
 
 /// Why there is no shot although the kernel answered.
+#[derive(Debug, PartialEq, Eq)]
 enum Miss {
     Nothing,
     Broken(String),
@@ -389,6 +399,41 @@ mod tests {
         assert!(timely(Mono::from_millis(8_999), now).unwrap_err().contains("1001 ms old"));
         assert!(timely(Mono::from_millis(11_001), now).unwrap_err().contains("ahead"));
         assert!(timely(Mono(0), now).is_err(), "a driver that does not stamp its frames");
+    }
+
+    #[test]
+    fn c2_c3_a_buffer_that_is_no_sound_frame_of_now_is_broken_and_the_next_one_is_fine() {
+        let layout = Layout {
+            format: PixelFormat::Grey,
+            width: 4,
+            height: 2,
+            stride: 4,
+            y16_bits: 16,
+            depth_unit_um: 1000,
+        };
+        let mut order = Order::default();
+        let mut read = |stamp: Stamp, bytes: &[u8]| {
+            shot::<u8>(stamp, bytes, &layout, &mut order, Mono::from_millis(5000))
+        };
+        let stamp = |sequence: u32| Stamp {
+            damaged: false,
+            monotonic: true,
+            at: Mono::from_millis(4900 + u64::from(sequence)),
+            sequence,
+        };
+        let broken = |told: &str, miss| match miss {
+            Err(Miss::Broken(why)) => assert!(why.contains(told), "{why}"),
+            other => panic!("{told}: {other:?}"),
+        };
+        assert!(read(stamp(1), &[7; 8]).is_ok());
+        broken("damaged", read(Stamp { damaged: true, ..stamp(2) }, &[7; 8]));
+        broken("7 bytes, 8 are needed", read(stamp(3), &[7; 7]));
+        broken("0 bytes", read(stamp(4), &[]));
+        broken("twice", read(stamp(4), &[7; 8]));
+        broken("old", read(Stamp { at: Mono(0), ..stamp(5) }, &[7; 8]));
+        broken("before the frame", read(Stamp { at: Mono::from_millis(4800), ..stamp(6) }, &[7; 8]));
+        assert_eq!(read(Stamp { monotonic: false, ..stamp(7) }, &[7; 8]), Err(Miss::Clock));
+        assert!(read(stamp(8), &[7; 8]).is_ok());
     }
 
     #[test]

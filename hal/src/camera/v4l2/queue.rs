@@ -40,7 +40,13 @@ const STREAMOFF: Call<u32> = Call::new(vidioc::VIDIOC_STREAMOFF);
 pub(crate) struct Filled {
     index: u32,
     used: u32,
-    /// The driver says that its content is damaged.
+    pub(crate) stamp: Stamp,
+}
+
+/// What the driver says of the frame in a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// Its content is damaged.
     pub(crate) damaged: bool,
     /// Whether `at` is of the monotonic clock.
     pub(crate) monotonic: bool,
@@ -111,7 +117,7 @@ impl Queue {
             taken += 1;
             newest = Some(match newest {
                 None => next,
-                Some(good) if next.damaged && !good.damaged => {
+                Some(good) if next.stamp.damaged && !good.stamp.damaged => {
                     self.pass_over(next)?;
                     good
                 }
@@ -129,7 +135,7 @@ impl Queue {
 
     fn pass_over(&mut self, filled: Filled) -> io::Result<()> {
         let count =
-            if filled.damaged { &mut self.passed_over.damaged } else { &mut self.passed_over.skipped };
+            if filled.stamp.damaged { &mut self.passed_over.damaged } else { &mut self.passed_over.skipped };
         *count += 1;
         self.hand_back(filled)
     }
@@ -169,10 +175,12 @@ impl Queue {
         Ok(Some(Filled {
             index: buffer.index,
             used: buffer.bytesused,
-            damaged: buffer.flags & V4L2_BUF_FLAG_ERROR != 0,
-            monotonic: buffer.flags & V4L2_BUF_FLAG_TIMESTAMP_MASK == V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC,
-            at: Mono(part(seconds).saturating_mul(1_000_000).saturating_add(part(micros))),
-            sequence: buffer.sequence,
+            stamp: Stamp {
+                damaged: buffer.flags & V4L2_BUF_FLAG_ERROR != 0,
+                monotonic: buffer.flags & V4L2_BUF_FLAG_TIMESTAMP_MASK == V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC,
+                at: Mono(part(seconds).saturating_mul(1_000_000).saturating_add(part(micros))),
+                sequence: buffer.sequence,
+            },
         }))
     }
 
