@@ -80,6 +80,9 @@ pub enum What {
     /// The terminal stopped in an orderly way.
     #[n(8)]
     Stopped(#[n(0)] Stopped),
+    /// A credential was given to a person or taken away.
+    #[n(9)]
+    Credential(#[n(0)] CredentialChanged),
 }
 
 /// See [`What::Started`].
@@ -108,7 +111,7 @@ pub struct Decided {
     /// Whether the door was released.
     #[n(2)]
     pub granted: bool,
-    /// The person who passed, or who was recognised and refused; none for strangers (they leave no trace).
+    /// The person who passed, or who was recognised or claimed and refused; none for strangers (they leave no trace).
     #[n(3)]
     pub person: Option<PersonId>,
     /// `granted`, or the code of the reject.
@@ -120,6 +123,51 @@ pub struct Decided {
     /// Scores behind the decision, where it came that far.
     #[n(6)]
     pub scores: Option<Scores>,
+    /// The credential that was shown, if one was.
+    #[n(7)]
+    #[serde(default)]
+    pub presented: Option<Presented>,
+}
+
+/// By what somebody claims to be a person. Never the number, the PIN or the token itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct Presented {
+    /// What it was.
+    #[n(0)]
+    pub kind: CredentialKind,
+    /// Which of the person's credentials; none for one that belongs to nobody.
+    #[n(1)]
+    pub slot: Option<u32>,
+}
+
+/// Kinds of credentials.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode,
+)]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum CredentialKind {
+    /// A card at a reader.
+    #[n(0)]
+    Card,
+    /// A PIN at a keypad.
+    #[n(1)]
+    Pin,
+    /// A QR code before the camera.
+    #[n(2)]
+    Qr,
+}
+
+impl CredentialKind {
+    /// Its name in tables and messages.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            CredentialKind::Card => "card",
+            CredentialKind::Pin => "pin",
+            CredentialKind::Qr => "qr",
+        }
+    }
 }
 
 /// Scores of a decided attempt.
@@ -212,6 +260,20 @@ pub struct ClockJumped {
     /// How far it lies from what was expected, milliseconds; negative: it went back.
     #[n(1)]
     pub jump_ms: i64,
+}
+
+/// See [`What::Credential`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode)]
+pub struct CredentialChanged {
+    /// The person.
+    #[n(0)]
+    pub person: PersonId,
+    /// Which credential.
+    #[n(1)]
+    pub presented: Presented,
+    /// Given, or taken away.
+    #[n(2)]
+    pub given: bool,
 }
 
 /// See [`What::Stopped`].
@@ -400,6 +462,7 @@ mod tests {
                     frames: 3,
                     gallery: 1000,
                 }),
+                presented: None,
             }),
         }
     }
@@ -418,6 +481,18 @@ mod tests {
     fn first_bad(genesis: Head, records: &[Record]) -> Option<Broken> {
         let mut verifier = Verifier::new(genesis);
         records.iter().find_map(|record| verifier.check(record).err())
+    }
+
+    #[test]
+    fn an_entry_without_a_credential_has_the_bytes_it_had_before_there_were_any() {
+        let mut told = entry(1000);
+        let plain = told.to_bytes().unwrap();
+        let What::Decided(decided) = &mut told.what else { unreachable!() };
+        decided.presented = Some(Presented { kind: CredentialKind::Pin, slot: Some(2) });
+        let with = told.to_bytes().unwrap();
+        assert!(plain.len() < with.len(), "nothing stands where nothing was shown");
+        assert_eq!(Entry::from_bytes(&with).unwrap(), told);
+        assert_eq!(Entry::from_bytes(&plain).unwrap(), entry(1000));
     }
 
     #[test]

@@ -366,7 +366,8 @@ impl Attempts {
         self.state = State::CoolDown { until: now + pause.min(self.limits.cool_down_max) };
     }
 
-    fn number(&mut self) -> AttemptId {
+    /// Takes the number of an attempt that is decided without a face.
+    pub fn number(&mut self) -> AttemptId {
         let attempt = self.next;
         self.next = AttemptId(attempt.0 + 1);
         attempt

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use doorward_protocol::audit::{Decided, Released, Scores, What};
+use doorward_protocol::audit::{Decided, Presented, Released, Scores, What};
 use doorward_protocol::ids::{AttemptId, DoorId, PersonId};
 
 use crate::attempt::Refusal;
+use crate::claim::{Claim, Ruling};
 
 /// A normal negative answer; never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,13 +51,23 @@ pub enum Reject {
     LockedOut,
     /// The door is in lockdown.
     Lockdown,
+    /// A face alone does not open this door.
+    CredentialFirst,
+    /// A credential that belongs to nobody.
+    UnknownCredential,
+    /// A credential of a kind that this door does not take.
+    NotAccepted,
+    /// A code for one time that was used.
+    Used,
+    /// The face is not that of the person the credential belongs to.
+    NotTheClaimed,
     /// The decision could not be recorded.
     Unrecorded,
 }
 
 impl Reject {
     /// Every reject, for tables and documentation.
-    pub const ALL: [Reject; 21] = [
+    pub const ALL: [Reject; 26] = [
         Reject::NoFace,
         Reject::ManyFaces,
         Reject::TooFar,
@@ -77,6 +88,11 @@ impl Reject {
         Reject::ClockUntrusted,
         Reject::LockedOut,
         Reject::Lockdown,
+        Reject::CredentialFirst,
+        Reject::UnknownCredential,
+        Reject::NotAccepted,
+        Reject::Used,
+        Reject::NotTheClaimed,
         Reject::Unrecorded,
     ];
 
@@ -104,6 +120,11 @@ impl Reject {
             Reject::ClockUntrusted => "clock_untrusted",
             Reject::LockedOut => "locked_out",
             Reject::Lockdown => "lockdown",
+            Reject::CredentialFirst => "credential_first",
+            Reject::UnknownCredential => "unknown_credential",
+            Reject::NotAccepted => "not_accepted",
+            Reject::Used => "used",
+            Reject::NotTheClaimed => "not_the_claimed",
             Reject::Unrecorded => "unrecorded",
         }
     }
@@ -127,13 +148,18 @@ impl Reject {
             | Reject::Ambiguous
             | Reject::Suspended
             | Reject::NotYetValid
-            | Reject::Expired => "No access.",
+            | Reject::Expired
+            | Reject::UnknownCredential
+            | Reject::Used
+            | Reject::NotTheClaimed => "No access.",
             Reject::NotNow => "No access at this time.",
             Reject::ClockUntrusted => {
                 "The terminal does not know the time. Please use your card or call for help."
             }
             Reject::LockedOut => "Too many attempts. Please use your card or call for help.",
             Reject::Lockdown => "This door is locked down.",
+            Reject::CredentialFirst => "Please show your card or type your PIN first.",
+            Reject::NotAccepted => "This door does not take that.",
             Reject::Unrecorded => "The terminal has a fault. Please use your card or call for help.",
         }
     }
@@ -144,6 +170,8 @@ impl Reject {
 pub enum Cause {
     /// A live, permitted person.
     Face(PersonId),
+    /// A credential of a permitted person who may pass without a face.
+    Credential(PersonId),
     /// The request-to-exit input.
     Egress,
     /// The fire input.
@@ -152,7 +180,7 @@ pub enum Cause {
     SelfTest,
 }
 
-/// The permission to release one lock once. A grant for a face comes out of [`crate::policy::decide`] only; those for
+/// The permission to release one lock once. Those for persons come out of [`crate::policy`] and [`crate::claim`] only; those for
 /// leaving and for tests are made where their input arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -164,6 +192,10 @@ pub struct Grant {
 impl Grant {
     pub(crate) fn face(door: DoorId, person: PersonId, open_for: Duration) -> Self {
         Self { door, cause: Cause::Face(person), open_for }
+    }
+
+    pub(crate) fn credential(door: DoorId, person: PersonId, open_for: Duration) -> Self {
+        Self { door, cause: Cause::Credential(person), open_for }
     }
 
     /// Somebody inside asked to leave.
@@ -221,20 +253,29 @@ pub struct Decision {
     pub(crate) person: Option<PersonId>,
     pub(crate) rule: &'static str,
     pub(crate) scores: Option<Scores>,
+    pub(crate) presented: Option<Presented>,
 }
 
 impl Decision {
-    /// An attempt that ended before anybody was looked for.
+    /// An attempt that ended before anybody was looked for; `claim` is what was claimed meanwhile.
     #[must_use]
-    pub fn refused(refusal: &Refusal, door: DoorId) -> Self {
+    pub fn refused(refusal: &Refusal, claim: Option<&Claim>, door: DoorId) -> Self {
         Self {
             attempt: refusal.attempt(),
             door,
             answer: Answer::Deny(refusal.reject()),
-            person: None,
+            person: claim.map(|claim| claim.person().clone()),
             rule: "examination",
             scores: None,
+            presented: claim.map(Claim::presented),
         }
+    }
+
+    /// A credential that was decided on by itself.
+    #[must_use]
+    pub fn ruled(ruling: Ruling, attempt: AttemptId, door: DoorId) -> Self {
+        let Ruling { answer, person, rule, presented } = ruling;
+        Self { attempt, door, answer, person, rule, scores: None, presented: Some(presented) }
     }
 
     /// The attempt.
@@ -249,7 +290,7 @@ impl Decision {
         &self.answer
     }
 
-    /// Who was recognised, if anybody was.
+    /// Who was recognised or claimed, if anybody was.
     #[must_use]
     pub fn person(&self) -> Option<&PersonId> {
         self.person.as_ref()
@@ -259,6 +300,12 @@ impl Decision {
     #[must_use]
     pub fn rule(&self) -> &'static str {
         self.rule
+    }
+
+    /// The credential that was shown, if one was.
+    #[must_use]
+    pub fn presented(&self) -> Option<Presented> {
+        self.presented
     }
 
     /// The scores, where it came that far.
@@ -288,6 +335,7 @@ impl Auditable for Decision {
             reason: reason.to_owned(),
             rule: self.rule.to_owned(),
             scores: self.scores,
+            presented: self.presented,
         })
     }
 }
@@ -297,6 +345,7 @@ impl Auditable for Grant {
     fn what(&self) -> What {
         let cause = match &self.cause {
             Cause::Face(_) => "face",
+            Cause::Credential(_) => "credential",
             Cause::Egress => "egress",
             Cause::Fire => "fire",
             Cause::SelfTest => "self_test",
@@ -338,5 +387,6 @@ mod tests {
         assert_eq!(codes.len(), Reject::ALL.len());
         assert_eq!(Reject::NotLive.advice(), Reject::Unknown.advice());
         assert_eq!(Reject::Expired.advice(), Reject::Unknown.advice());
+        assert_eq!(Reject::UnknownCredential.advice(), Reject::NotTheClaimed.advice());
     }
 }

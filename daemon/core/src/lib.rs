@@ -7,6 +7,7 @@
 //! * [`freshness`], [`quality`], [`liveness`]: the checks between the stages.
 //! * [`attempt`]: several good frames become one [`attempt::Case`].
 //! * [`template`], [`transform`], [`gallery`], [`calibration`]: who it is, and how sure that has to be.
+//! * [`wiegand`], [`credential`], [`claim`]: who somebody says they are, by card, PIN or QR code.
 //! * [`timekeeping`], [`lockout`], [`schedule`], [`policy`]: whether this person may pass here and now.
 //! * [`decision`], [`audit`]: the answer, and the proof that it was recorded before anything moved.
 //! * [`door`], [`outbox`]: the machines behind the decision.
@@ -15,6 +16,8 @@
 pub mod attempt;
 pub mod audit;
 pub mod calibration;
+pub mod claim;
+pub mod credential;
 pub mod decision;
 pub mod door;
 pub mod enrolment;
@@ -35,3 +38,4 @@ pub mod time;
 pub mod timekeeping;
 pub mod transform;
 pub mod vision;
+pub mod wiegand;

@@ -1,14 +1,19 @@
-//! Lockout after failed liveness checks: five in three minutes lock the attempts out for thirty minutes, repeated
-//! patterns for longer. The state is derived from the audit trail, so that it survives a restart by itself.
+//! Lockout after failed checks: five in three minutes lock out for thirty minutes, repeated patterns for longer.
+//!
+//! Failed liveness checks lock the whole door; wrong PINs lock PINs out, and foreign cards and codes those, so that
+//! somebody who plays with a keypad does not keep faces out. The state is derived from the audit trail, so that it
+//! survives a restart by itself.
 
 use std::collections::VecDeque;
 
-use doorward_protocol::audit::{Entry, What};
+use doorward_protocol::audit::{CredentialKind, Entry, What};
 
 use crate::decision::Reject;
 
-/// Failed checks that lock out.
+/// Failed liveness checks, or wrong PINs, that lock out.
 const FAILURES_MAX: usize = 5;
+/// Foreign cards and codes that lock out. People try the wrong card of their purse, and numbers are longer than PINs.
+const FOREIGN_MAX: usize = 20;
 /// They count together within this time, milliseconds.
 const FAILURES_WITHIN_MS: i64 = 3 * 60_000;
 /// First lockout, milliseconds; doubles each time…
@@ -18,10 +23,19 @@ const DOUBLINGS_MAX: u32 = 4;
 /// …and starts small again after a day without one.
 const FORGIVE_MS: i64 = 24 * 3_600_000;
 
-/// Failures seen lately and what follows from them. Times are those of the audit trail, which never run backwards.
+/// What is locked out. Times are those of the audit trail, which never run backwards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lockout {
-    failures: VecDeque<i64>,
+    liveness: Failures,
+    pins: Failures,
+    /// Cards and QR codes.
+    numbers: Failures,
+}
+
+/// Failures seen lately and what follows from them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Failures {
+    lately: VecDeque<i64>,
     until_ms: Option<i64>,
     lockouts: u32,
 }
@@ -34,10 +48,21 @@ impl Lockout {
     pub fn follow(&mut self, entry: &Entry) {
         match &entry.what {
             What::Decided(decided) => {
-                if decided.reason == Reject::NotLive.code() {
-                    self.failed(entry.at_ms);
+                let reason = decided.reason.as_str();
+                if reason == Reject::NotLive.code() {
+                    self.liveness.add(entry.at_ms, FAILURES_MAX);
                 } else if decided.granted {
-                    self.failures.clear();
+                    // Not so the PINs: who knows one of them could guess the others in between.
+                    self.liveness.lately.clear();
+                }
+                if reason == Reject::UnknownCredential.code() || reason == Reject::NotTheClaimed.code() {
+                    match decided.presented.map(|presented| presented.kind) {
+                        Some(CredentialKind::Pin) => self.pins.add(entry.at_ms, FAILURES_MAX),
+                        Some(CredentialKind::Card | CredentialKind::Qr) => {
+                            self.numbers.add(entry.at_ms, FOREIGN_MAX);
+                        }
+                        None => {}
+                    }
                 }
             }
             What::Started(_)
@@ -47,6 +72,7 @@ impl Lockout {
             | What::Erased(_)
             | What::Fault(_)
             | What::ClockJumped(_)
+            | What::Credential(_)
             | What::Stopped(_) => {}
         }
     }
@@ -54,33 +80,48 @@ impl Lockout {
     /// Whether attempts are locked out at `at_ms`.
     #[must_use]
     pub fn locked(&self, at_ms: i64) -> bool {
+        self.liveness.lock_out(at_ms)
+    }
+
+    /// Whether credentials of a kind are locked out at `at_ms`.
+    #[must_use]
+    pub fn refuses(&self, kind: CredentialKind, at_ms: i64) -> bool {
+        match kind {
+            CredentialKind::Pin => self.pins.lock_out(at_ms),
+            CredentialKind::Card | CredentialKind::Qr => self.numbers.lock_out(at_ms),
+        }
+    }
+
+    /// Until when attempts are locked out, milliseconds since 1970; `None` if they never were.
+    #[must_use]
+    pub fn until_ms(&self) -> Option<i64> {
+        self.liveness.until_ms
+    }
+}
+
+impl Failures {
+    fn lock_out(&self, at_ms: i64) -> bool {
         self.until_ms.is_some_and(|until| at_ms < until)
     }
 
-    /// Until when, milliseconds since 1970; `None` if never locked out.
-    #[must_use]
-    pub fn until_ms(&self) -> Option<i64> {
-        self.until_ms
-    }
-
-    fn failed(&mut self, at_ms: i64) {
+    fn add(&mut self, at_ms: i64, max: usize) {
         if self.until_ms.is_some_and(|until| at_ms.saturating_sub(until) > FORGIVE_MS) {
             self.lockouts = 0;
         }
-        self.failures.push_back(at_ms);
-        self.failures.retain(|failure| at_ms.saturating_sub(*failure) <= FAILURES_WITHIN_MS);
-        if self.failures.len() >= FAILURES_MAX {
+        self.lately.push_back(at_ms);
+        self.lately.retain(|failure| at_ms.saturating_sub(*failure) <= FAILURES_WITHIN_MS);
+        if self.lately.len() >= max {
             let length = LOCKOUT_MS << self.lockouts.min(DOUBLINGS_MAX);
             self.until_ms = Some(at_ms.saturating_add(length));
             self.lockouts += 1;
-            self.failures.clear();
+            self.lately.clear();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use doorward_protocol::audit::{ClockTrust, Decided};
+    use doorward_protocol::audit::{ClockTrust, Decided, Presented};
     use doorward_protocol::ids::AttemptId;
 
     use super::*;
@@ -94,6 +135,7 @@ mod tests {
             reason: reason.into(),
             rule: "examination".into(),
             scores: None,
+            presented: None,
         };
         Entry { at_ms, clock: ClockTrust::Synchronised, what: What::Decided(decided) }
     }
@@ -107,6 +149,39 @@ mod tests {
         assert!(lockout.locked(40_001));
         assert!(lockout.locked(40_000 + LOCKOUT_MS - 1));
         assert!(!lockout.locked(40_000 + LOCKOUT_MS));
+    }
+
+    fn shown(at_ms: i64, reason: &str, kind: CredentialKind) -> Entry {
+        let mut entry = entry(at_ms, reason);
+        let What::Decided(decided) = &mut entry.what else { unreachable!("a decision") };
+        decided.presented = Some(Presented { kind, slot: None });
+        entry
+    }
+
+    #[test]
+    fn q3_a_pin_that_is_known_does_not_pay_for_guessing_others() {
+        let mut lockout = Lockout::default();
+        let pin = CredentialKind::Pin;
+        for i in 0..4 {
+            lockout.follow(&shown(10_000 * i, "unknown_credential", pin));
+            lockout.follow(&shown(10_000 * i + 1, "granted", pin));
+        }
+        assert!(!lockout.refuses(pin, 40_000));
+        lockout.follow(&shown(40_000, "not_the_claimed", pin));
+        assert!(lockout.refuses(pin, 40_001), "a PIN under another face is a failure like a wrong one");
+        assert!(!lockout.refuses(CredentialKind::Card, 40_001) && !lockout.locked(40_001));
+        assert!(!lockout.refuses(pin, 40_000 + LOCKOUT_MS));
+    }
+
+    #[test]
+    fn q5_numbers_cannot_be_tried_one_after_the_other() {
+        let mut lockout = Lockout::default();
+        let card = CredentialKind::Card;
+        (0..19).for_each(|i| lockout.follow(&shown(2000 * i, "unknown_credential", card)));
+        assert!(!lockout.refuses(card, 40_000));
+        lockout.follow(&shown(40_000, "unknown_credential", CredentialKind::Qr));
+        assert!(lockout.refuses(card, 40_001));
+        assert!(!lockout.refuses(CredentialKind::Pin, 40_001));
     }
 
     #[test]

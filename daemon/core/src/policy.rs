@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use doorward_protocol::audit::{ClockTrust, Scores};
+use doorward_protocol::audit::{ClockTrust, CredentialKind, Scores};
 use doorward_protocol::ids::{AttemptId, DoorId, PersonId};
 
 use crate::attempt::Case;
 use crate::calibration::Calibration;
+use crate::claim::{Claim, Spent, Terms};
 use crate::decision::{Answer, Decision, Grant, Reject};
 use crate::gallery::{Best, Gallery};
 use crate::lockout::Lockout;
@@ -52,6 +53,8 @@ pub struct Rules {
     pub margin_min: f32,
     /// What an untrusted clock does.
     pub untrusted_time: UntrustedTime,
+    /// On what terms credentials are taken.
+    pub terms: Terms,
 }
 
 /// Everything known when a case is decided, apart from the case.
@@ -61,6 +64,8 @@ pub struct Circumstances<'a> {
     pub permits: &'a BTreeMap<PersonId, Permit>,
     /// Failed attempts.
     pub lockout: &'a Lockout,
+    /// Codes for one time that were used.
+    pub spent: &'a Spent,
     /// Whether the door is locked down.
     pub lockdown: bool,
     /// The time.
@@ -73,6 +78,7 @@ pub struct Candidate {
     attempt: AttemptId,
     best: Option<Best>,
     scores: Scores,
+    claim: Option<Claim>,
 }
 
 impl Candidate {
@@ -99,7 +105,32 @@ impl Candidate {
             frames: case.frames(),
             gallery: u32::try_from(gallery.len()).unwrap_or(u32::MAX),
         };
-        Self { attempt: case.attempt(), best, scores }
+        Self { attempt: case.attempt(), best, scores, claim: None }
+    }
+
+    /// Compares a case with one claimed person. The threshold follows from the accepted error rate alone, because it is
+    /// one comparison with one person.
+    #[must_use]
+    pub fn verify(
+        case: &Case,
+        claim: Claim,
+        gallery: &Gallery,
+        transform: &Transform,
+        calibration: &Calibration,
+        max_fmr: f64,
+    ) -> Self {
+        let probe = transform.protect(case.probe()).ok();
+        let score = probe.and_then(|probe| gallery.verify(claim.person(), &probe));
+        let scores = Scores {
+            comparison_score: score.unwrap_or(-1.0),
+            threshold: calibration.for_verification(max_fmr).score,
+            runner_up: -1.0,
+            liveness: case.confidence(),
+            frames: case.frames(),
+            gallery: u32::try_from(gallery.templates(claim.person())).unwrap_or(u32::MAX),
+        };
+        let best = score.map(|score| Best { person: claim.person().clone(), score, runner_up: None });
+        Self { attempt: case.attempt(), best, scores, claim: Some(claim) }
     }
 
     /// The scores.
@@ -113,24 +144,41 @@ impl Candidate {
 #[must_use]
 pub fn decide(candidate: &Candidate, rules: &Rules, given: &Circumstances<'_>) -> Decision {
     let refusal = first_refusal(candidate, rules, given);
-    let person = recognised(candidate).map(|best| best.person.clone());
-    let (answer, rule) = match (refusal, &person) {
+    let recognised = recognised(candidate).map(|best| best.person.clone());
+    let (answer, rule) = match (refusal, &recognised) {
         (Some((rule, reject)), _) => (Answer::Deny(reject), rule),
         (None, Some(person)) => {
-            let open_for = given.permits.get(person).and_then(|p| p.open_for).unwrap_or(rules.open_for);
-            (Answer::Grant(Grant::face(rules.door.clone(), person.clone(), open_for)), "weekly")
+            let open_for = open_for(person, rules, given);
+            (Answer::Grant(Grant::face(rules.door.clone(), person.clone(), open_for)), granting(candidate))
         }
         // Unreachable as long as the identity rule stands in the list; deny if it ever does not.
         (None, None) => (Answer::Deny(Reject::Unknown), "identity"),
     };
+    let claim = candidate.claim.as_ref();
     Decision {
         attempt: candidate.attempt,
         door: rules.door.clone(),
         answer,
-        person,
+        person: recognised.or_else(|| claim.map(|claim| claim.person().clone())),
         rule,
         scores: Some(candidate.scores),
+        presented: claim.map(Claim::presented),
     }
+}
+
+/// The rule that a grant names: the last that could have refused, or what was asked beside a face.
+fn granting(candidate: &Candidate) -> &'static str {
+    match candidate.claim.as_ref().map(|claim| claim.presented().kind) {
+        None => "weekly",
+        Some(CredentialKind::Card) => "card_and_face",
+        Some(CredentialKind::Pin) => "pin_and_face",
+        Some(CredentialKind::Qr) => "qr_and_face",
+    }
+}
+
+/// How long the door is released for a person.
+pub(crate) fn open_for(person: &PersonId, rules: &Rules, given: &Circumstances<'_>) -> Duration {
+    given.permits.get(person).and_then(|p| p.open_for).unwrap_or(rules.open_for)
 }
 
 /// The person above the threshold, if there is one.
@@ -143,27 +191,52 @@ fn first_refusal(
     rules: &Rules,
     given: &Circumstances<'_>,
 ) -> Option<(&'static str, Reject)> {
+    let at_ms = given.wall.ms;
+    let claim = candidate.claim.as_ref();
+    let known = || recognised(candidate).map(|best| &best.person);
+    let lead = candidate.scores.comparison_score - candidate.scores.runner_up;
+    let locked_out = |claim: &Claim| given.lockout.refuses(claim.presented().kind, at_ms);
+    let list: [(&'static str, Reject, &dyn Fn() -> bool); 6] = [
+        ("lockout", Reject::LockedOut, &|| given.lockout.locked(at_ms) || claim.is_some_and(locked_out)),
+        // Before anything is said of the face: a locked door is no oracle for who is known.
+        ("lockdown", Reject::Lockdown, &|| given.lockdown),
+        ("mode", Reject::CredentialFirst, &|| claim.is_none() && rules.terms.mode.needs_claim()),
+        ("identity", Reject::NotTheClaimed, &|| claim.is_some() && known().is_none()),
+        ("identity", Reject::Unknown, &|| known().is_none()),
+        ("margin", Reject::Ambiguous, &|| lead < rules.margin_min),
+    ];
+    first_of(&list).or_else(|| refusal_of(known()?, rules, given))
+}
+
+/// Why a person who is known may not pass here and now.
+pub(crate) fn refusal_of(
+    person: &PersonId,
+    rules: &Rules,
+    given: &Circumstances<'_>,
+) -> Option<(&'static str, Reject)> {
     let wall = given.wall;
-    let permit = || recognised(candidate).and_then(|best| given.permits.get(&best.person));
+    let permit = given.permits.get(person);
     let untrusted = wall.trust == ClockTrust::Unknown && rules.untrusted_time == UntrustedTime::Deny;
     let timed = |p: &Permit| p.valid_from_ms.is_some() || p.valid_until_ms.is_some();
-    let lead = candidate.scores.comparison_score - candidate.scores.runner_up;
-    let list: [(&'static str, Reject, &dyn Fn() -> bool); 9] = [
-        ("lockout", Reject::LockedOut, &|| given.lockout.locked(wall.ms)),
+    let list: [(&'static str, Reject, &dyn Fn() -> bool); 7] = [
         ("lockdown", Reject::Lockdown, &|| given.lockdown),
-        ("identity", Reject::Unknown, &|| permit().is_none()),
-        ("margin", Reject::Ambiguous, &|| lead < rules.margin_min),
-        ("permit", Reject::Suspended, &|| permit().is_some_and(|p| p.suspended)),
+        ("identity", Reject::Unknown, &|| permit.is_none()),
+        ("permit", Reject::Suspended, &|| permit.is_some_and(|p| p.suspended)),
         ("clock", Reject::ClockUntrusted, &|| {
-            untrusted && (!rules.weekly.is_always() || permit().is_some_and(timed))
+            untrusted && (!rules.weekly.is_always() || permit.is_some_and(timed))
         }),
         ("permit", Reject::NotYetValid, &|| {
-            permit().is_some_and(|p| p.valid_from_ms.is_some_and(|from| wall.ms < from))
+            permit.is_some_and(|p| p.valid_from_ms.is_some_and(|from| wall.ms < from))
         }),
         ("permit", Reject::Expired, &|| {
-            permit().is_some_and(|p| p.valid_until_ms.is_some_and(|until| wall.ms >= until))
+            permit.is_some_and(|p| p.valid_until_ms.is_some_and(|until| wall.ms >= until))
         }),
         ("weekly", Reject::NotNow, &|| !rules.weekly.contains(wall.ms)),
     ];
+    first_of(&list)
+}
+
+/// The first rule of an ordered list that refuses.
+fn first_of(list: &[(&'static str, Reject, &dyn Fn() -> bool)]) -> Option<(&'static str, Reject)> {
     list.iter().find(|(_, _, refuses)| refuses()).map(|(rule, reject, _)| (*rule, *reject))
 }

@@ -12,7 +12,7 @@ struct Vendor {
     home: &'static str,
 }
 
-const VENDORS: [Vendor; 10] = [
+const VENDORS: [Vendor; 12] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -42,6 +42,8 @@ const VENDORS: [Vendor; 10] = [
     },
     Vendor { package: "coset", owner: "doorward-protocol", word: "coset", home: "protocol/src/envelope.rs" },
     Vendor { package: "hpke", owner: "doorward-protocol", word: "hpke::", home: "protocol/src/sealing.rs" },
+    Vendor { package: "rqrr", owner: "doorward-hal", word: "rqrr::", home: "hal/src/qr.rs" },
+    Vendor { package: "qrcodegen", owner: "doorward-hal", word: "qrcodegen::", home: "hal/src/qr.rs" },
     Vendor { package: "axum", owner: "doorward-daemon", word: "axum", home: "daemon/src/demo/" },
 ];
 
