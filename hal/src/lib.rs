@@ -2,8 +2,10 @@
 //!
 //! * [`camera`]: one camera of one pixel type; V4L2 and replay.
 //! * [`relay`], [`inputs`], [`panel`]: the door's side; GPIO.
+//! * [`wiegand`]: the wires of a card reader, in and out; GPIO.
 //! * [`clock`]: the only place that reads time.
 //! * [`photo`]: photographs from files and uploads, decoded within bounds.
+//! * [`qr`]: QR codes in pictures, and drawn.
 //! * `fake`, `scene` (feature `fake`): devices that come as a pair with the hand that plays them, and rendered scenes.
 
 pub mod camera;
@@ -14,7 +16,9 @@ pub mod gpio;
 pub mod inputs;
 pub mod panel;
 pub mod photo;
+pub mod qr;
 pub mod relay;
 #[cfg(feature = "fake")]
 pub mod scene;
 mod wait;
+pub mod wiegand;

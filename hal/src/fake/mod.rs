@@ -16,6 +16,7 @@ mod faulty;
 mod inputs;
 mod panel;
 mod relay;
+mod wiegand;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +26,7 @@ pub use faulty::{Fault, Faulty, Noise, Odds};
 pub use inputs::{FakeInputs, InputHand, inputs, inputs_at};
 pub use panel::{FakePanel, PanelHand, panel};
 pub use relay::{Bolt, FakeRelay, Moved, RelayHand, relay, relay_on};
+pub use wiegand::{FakeWiegand, WiegandHand, wiegand};
 
 /// The state behind a lock; a test that panicked elsewhere must not hide what this one has to say.
 fn open<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
