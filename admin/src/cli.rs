@@ -7,7 +7,9 @@ use clap::{Parser, Subcommand};
 use crate::answer::Answer;
 use crate::mind::Minding;
 use crate::place::Place;
-use crate::{audit, bench, camera, compare, detect, enrol, evaluate, identify, init, keys, pack, person};
+use crate::{
+    audit, bench, camera, compare, credential, detect, enrol, evaluate, identify, init, keys, pack, person,
+};
 
 /// The administrator's tool of a door terminal.
 #[derive(Debug, Parser)]
@@ -50,6 +52,9 @@ pub enum Command {
     /// Show, suspend, resume or erase persons.
     #[command(subcommand)]
     Person(person::Person),
+    /// Give, show or take away cards, PINs and QR codes.
+    #[command(subcommand)]
+    Credential(credential::Credential),
     /// Find the faces of a photograph and measure them.
     Detect(detect::Detect),
     /// Compare the faces of two photographs.
@@ -86,6 +91,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Answer {
         Command::Init(options) => init::run(options, place, out),
         Command::Enroll(options) => enrol::run(options, place, minding, out),
         Command::Person(command) => person::run(command, place, out),
+        Command::Credential(command) => credential::run(command, place, out),
         Command::Detect(options) => detect::run(options, minding, out),
         Command::Compare(options) => compare::run(options, minding, out),
         Command::Identify(options) => identify::run(options, place, minding, out),
@@ -127,7 +133,7 @@ mod tests {
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "doorctl", &mut found);
-        assert_eq!(found.len(), 33, "{found:?}");
+        assert_eq!(found.len(), 36, "{found:?}");
     }
 
     #[test]

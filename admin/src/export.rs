@@ -170,6 +170,7 @@ mod tests {
             reason: "granted".into(),
             rule: "weekly".into(),
             scores: Some(scores),
+            presented: None,
         };
         Entry { at_ms: 1000, clock: ClockTrust::Synchronised, what: What::Decided(decided) }
     }

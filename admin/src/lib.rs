@@ -6,7 +6,7 @@
 //! * [`answer`]: how a command ends: done, refused, or broken.
 //! * [`place`], [`mind`], [`references`]: the store with its key, the models, everybody enrolled.
 //! * [`look`]: one photograph, its face, and what is measured of it.
-//! * [`init`], [`enrol`] with [`samples`], [`person`]: who is known.
+//! * [`init`], [`enrol`] with [`samples`], [`person`], [`credential`]: who is known, and by what.
 //! * [`detect`], [`compare`], [`identify`]: what the models see.
 //! * [`audit`], [`export`]: what was recorded, and whether it is whole.
 //! * [`evaluate`]: error rates of the models.
@@ -21,6 +21,7 @@ pub mod bench;
 pub mod camera;
 pub mod cli;
 pub mod compare;
+pub mod credential;
 pub mod detect;
 pub mod enrol;
 pub mod evaluate;

@@ -162,6 +162,11 @@ pub fn remedy(reject: Reject) -> &'static str {
         | Reject::ClockUntrusted
         | Reject::LockedOut
         | Reject::Lockdown
+        | Reject::CredentialFirst
+        | Reject::UnknownCredential
+        | Reject::NotAccepted
+        | Reject::Used
+        | Reject::NotTheClaimed
         | Reject::Unrecorded => reject.advice(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 33] = [
+const COMMANDS: [&str; 44] = [
     "",
     "init",
     "enroll",
@@ -12,9 +12,20 @@ const COMMANDS: [&str; 33] = [
     "person erase",
     "person suspend",
     "person resume",
+    "credential",
+    "credential add",
+    "credential list",
+    "credential remove",
     "detect",
     "compare",
     "identify",
+    "keys",
+    "keys init",
+    "keys make",
+    "keys delegate",
+    "keys revoke",
+    "keys succeed",
+    "keys list",
     "audit",
     "audit tail",
     "audit verify",

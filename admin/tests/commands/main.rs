@@ -5,6 +5,7 @@
 
 mod authority;
 mod cameras;
+mod credentials;
 mod enrolment;
 mod evaluation;
 mod fetching;

@@ -75,6 +75,7 @@ fn decision(attempt: u64) -> What {
             frames: 3,
             gallery: 1000,
         }),
+        presented: None,
     })
 }
 

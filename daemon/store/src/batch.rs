@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use doorward_core::claim::Holder;
+use doorward_core::credential::Credential;
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Wall;
-use doorward_protocol::audit::{Enrolled, Erased, What};
+use doorward_protocol::audit::{CredentialChanged, Enrolled, Erased, Presented, What};
 use doorward_protocol::ids::PersonId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::anchor::Mark;
 use crate::chain;
+use crate::credentials::{self, CREDENTIALS_OF_PERSON_MAX, CredentialRow, StoredCredential};
 use crate::epoch::{self, EpochKey};
 use crate::fault::{Doing, StoreFault};
 use crate::keys::StoreKeys;
@@ -43,6 +46,8 @@ pub struct Batch<'a> {
     rows_max: u64,
     ring: Ring<'a>,
     state: State,
+    /// The codes of all credentials, once one is given.
+    codes: Option<BTreeSet<credentials::Code>>,
     changed: bool,
     /// Groups that lose a person: they get new keys.
     bereaved: BTreeSet<Group>,
@@ -57,7 +62,8 @@ impl<'a> Batch<'a> {
     ) -> Result<Self, StoreFault> {
         let state = State::read(conn, keys)?;
         let ring = Ring::new(conn, keys, epoch);
-        Ok(Self { conn, keys, epoch, rows_max, ring, state, changed: false, bereaved: BTreeSet::new() })
+        let bereaved = BTreeSet::new();
+        Ok(Self { conn, keys, epoch, rows_max, ring, state, codes: None, changed: false, bereaved })
     }
 
     /// Puts a person's record, new or in place of the old one; templates stay. Returns the number of its audit entry.
@@ -127,7 +133,64 @@ impl<'a> Batch<'a> {
         self.enrolled(person, &template.source, at)
     }
 
-    /// Erases a person: record, templates and key. Returns the number of its audit entry.
+    /// Gives a person a credential. `terms.slot` is not looked at: the next free one is taken. Returns it.
+    ///
+    /// # Errors
+    /// [`StoreFault::CredentialTaken`] where anybody has the same; the whole batch is then given up.
+    pub fn put_credential(
+        &mut self,
+        credential: &Credential,
+        terms: &Holder,
+        at: Wall,
+    ) -> Result<u32, StoreFault> {
+        let person = &terms.person;
+        if self.person_row(person.as_str())?.is_none() {
+            return Err(StoreFault::NoSuchPerson(person.clone()));
+        }
+        let present = credentials::of(self.conn, person)?;
+        bound("credentials of one person", CREDENTIALS_OF_PERSON_MAX, present.len() as u64)?;
+        let code = credentials::code_of(self.keys, credential);
+        if self.codes.is_none() {
+            self.codes = Some(credentials::codes(self.conn, self.keys, &mut self.ring)?);
+        }
+        if !self.codes.as_mut().is_some_and(|codes| codes.insert(code)) {
+            return Err(StoreFault::CredentialTaken);
+        }
+        let slot = present.last().map_or(0, |row| row.slot + 1);
+        let stored = StoredCredential {
+            kind: credential.kind(),
+            holder: Holder { slot, created_ms: at.ms, ..terms.clone() },
+        };
+        let key = self.ring.person_key(person.as_str())?;
+        let row = CredentialRow::seal(self.keys, &key, &stored, &code);
+        row.insert(self.conn)?;
+        self.state.toggle(&row.code(self.keys));
+        self.changed = true;
+        self.credential_changed(&stored, true, at)?;
+        Ok(slot)
+    }
+
+    /// Takes a credential away. Returns the number of its audit entry.
+    ///
+    /// # Errors
+    /// [`StoreFault::NoSuchCredential`]; the whole batch is then given up.
+    pub fn remove_credential(&mut self, person: &PersonId, slot: u32, at: Wall) -> Result<u64, StoreFault> {
+        let present = credentials::of(self.conn, person)?;
+        let Some(row) = present.iter().find(|row| row.slot == slot) else {
+            return Err(StoreFault::NoSuchCredential { person: person.clone(), slot });
+        };
+        let (stored, _) = row.open(self.keys, &self.ring.person_key(person.as_str())?)?;
+        self.conn
+            .prepare_cached("DELETE FROM credentials WHERE person = ?1 AND slot = ?2")
+            .and_then(|mut s| s.execute(params![person.as_str(), slot]))
+            .doing("take a credential away")?;
+        self.state.toggle(&row.code(self.keys));
+        self.codes = None;
+        self.changed = true;
+        self.credential_changed(&stored, false, at)
+    }
+
+    /// Erases a person: record, templates, credentials and key. Returns the number of its audit entry.
     ///
     /// # Errors
     /// [`StoreFault`]; the whole batch is then given up.
@@ -140,8 +203,12 @@ impl<'a> Batch<'a> {
             self.state.toggle(&template.code(self.keys));
             self.state.templates -= 1;
         }
+        for credential in credentials::of(self.conn, person)? {
+            self.state.toggle(&credential.code(self.keys));
+        }
         self.state.persons -= 1;
-        // The templates go with the row they refer to.
+        self.codes = None;
+        // Templates and credentials go with the row they refer to.
         self.conn
             .prepare_cached("DELETE FROM persons WHERE id = ?1")
             .and_then(|mut s| s.execute([person.as_str()]))
@@ -194,6 +261,17 @@ impl<'a> Batch<'a> {
         let templates = u32::try_from(count).expect("a person has few templates");
         let enrolled = Enrolled { person: person.clone(), templates, source: source.to_owned() };
         self.append(&What::Enrolled(enrolled), at)
+    }
+
+    fn credential_changed(
+        &mut self,
+        stored: &StoredCredential,
+        given: bool,
+        at: Wall,
+    ) -> Result<u64, StoreFault> {
+        let presented = Presented { kind: stored.kind, slot: Some(stored.holder.slot) };
+        let person = stored.holder.person.clone();
+        self.append(&What::Credential(CredentialChanged { person, presented, given }), at)
     }
 
     fn append(&mut self, what: &What, at: Wall) -> Result<u64, StoreFault> {

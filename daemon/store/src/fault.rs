@@ -83,7 +83,7 @@ pub enum Finding {
     },
     /// Every row opens, but they are not the rows that were last written.
     #[error(
-        "the persons, templates and rules are not those that were last written: rows were removed, added or taken \
+        "the persons, templates, credentials and rules are not those that were last written: rows were removed, added or taken \
          from an older copy (written {persons_written} persons and {templates_written} templates, found \
          {persons_found} and {templates_found})"
     )]
@@ -187,6 +187,17 @@ pub enum StoreFault {
     /// Unknown person.
     #[error("there is no person {0}; put the person first")]
     NoSuchPerson(PersonId),
+    /// The person has no such credential.
+    #[error("{person} has no credential {slot}")]
+    NoSuchCredential {
+        /// The person.
+        person: PersonId,
+        /// Its number.
+        slot: u32,
+    },
+    /// Somebody has this credential already. Whose it is stays unsaid: a PIN would be told.
+    #[error("this credential belongs to somebody already; choose another")]
+    CredentialTaken,
     /// A bound is reached.
     #[error("the store holds at most {max} {what}")]
     TooMany {

@@ -11,6 +11,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use doorward_core::credential::Token;
 use doorward_protocol::ids::SiteId;
 use ed25519_dalek::SigningKey;
 use hkdf::Hkdf;
@@ -131,6 +132,7 @@ impl MasterKey {
             row: derive("doorward/store/row-mac/v1"),
             state: derive("doorward/store/state-seal/v1"),
             anchor: derive("doorward/store/anchor-mac/v1"),
+            credential: derive("doorward/store/credential-mac/v1"),
             signing: SigningKey::from_bytes(derive("doorward/store/audit-signing/v1").bytes()),
         }
     }
@@ -162,11 +164,19 @@ pub(crate) struct StoreKeys {
     pub(crate) state: Key,
     /// Authenticates the anchor file.
     pub(crate) anchor: Key,
+    /// Turns credentials into the codes they are looked up by.
+    pub(crate) credential: Key,
     /// Signs audit checkpoints.
     pub(crate) signing: SigningKey,
 }
 
-/// Random bytes of the kernel, for keys, nonces and ids.
+/// Draws the number of a new QR code.
+#[must_use]
+pub fn new_token() -> Token {
+    Token::new(Zeroizing::new(random()))
+}
+
+/// Random bytes of the kernel, for keys, nonces, ids and tokens.
 #[expect(clippy::disallowed_methods, reason = "the one place where the store draws randomness")]
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -371,6 +381,7 @@ mod tests {
             one.row.bytes(),
             one.state.bytes(),
             one.anchor.bytes(),
+            one.credential.bytes(),
             one.signing.as_bytes(),
             two.setting.bytes(),
             master.transform_key(&"north".parse().unwrap()).bytes(),

@@ -1,13 +1,14 @@
-//! The terminal's encrypted SQLite store: persons, templates, rules, audit chain, outbox.
+//! The terminal's encrypted SQLite store: persons, templates, credentials, rules, audit chain, outbox.
 //!
 //! What it promises: an audit entry is durable when `append` returns; nothing in the files can be edited, moved,
 //! removed or rolled back unnoticed; an erased person cannot be brought back from any older copy; a power cut at any
-//! moment leaves a store that opens. What it does not hide: ids, validity dates, the source and age of templates, and
-//! the audit entries are readable by whoever has the file.
+//! moment leaves a store that opens. What it does not hide: ids, validity dates, the source and age of templates, the
+//! kind and terms of credentials, and the audit entries are readable by whoever has the file.
 //!
 //! * [`keys`]: the master key, what is derived from it, randomness.
 //! * [`store`]: create, open, change, read, append, close.
 //! * [`batch`]: changes that become durable together.
+//! * [`credentials`]: cards, PINs and QR codes, and whom one belongs to.
 //! * [`rows`]: what is stored of persons and templates, and how it is sealed.
 //! * [`mod@verify`]: the examination of a whole store.
 //! * [`fault`]: what can go wrong, and what a store that is refused is refused for.
@@ -19,6 +20,7 @@
 //! processes).
 
 pub mod batch;
+pub mod credentials;
 pub mod fault;
 pub mod keys;
 pub mod rows;
@@ -46,8 +48,9 @@ pub use batch::{
     Batch, NAME_LEN_MAX, PERSONS_MAX, RULES_LEN_MAX, SOURCE_LEN_MAX, TEMPLATES_MAX, TEMPLATES_OF_PERSON_MAX,
 };
 pub use chain::AUDIT_ROWS_MAX;
+pub use credentials::{CREDENTIALS_OF_PERSON_MAX, StoredCredential, Wallet};
 pub use fault::{Finding, StoreFault};
-pub use keys::{CREDENTIAL, KeyFault, KeySource, MasterKey};
+pub use keys::{CREDENTIAL, KeyFault, KeySource, MasterKey, new_token};
 pub use rows::{PersonRecord, StoredTemplate};
 pub use store::{Counts, RECORDS_MAX, Store};
 pub use verify::{Report, verify};

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -32,14 +33,13 @@ const LOG_PAGES: i32 = 1000;
 const LOG_LEN_MAX: i64 = 8 << 20;
 
 /// Steps from the first version to the present one, each plain SQL that uses no type of this program, so that an old
-/// step never changes its meaning. The first step is the whole schema of version 1: once there is a version 2, that
-/// text moves to a file of its own and `schema.sql` stays the truth that the sum of the steps is compared with.
+/// step never changes its meaning. `schema.sql` is the truth that the sum of the steps is compared with.
 fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![M::up(include_str!("schema.sql"))])
+    Migrations::new(vec![M::up(include_str!("schema_v1.sql")), M::up(include_str!("schema_v2.sql"))])
 }
 
 /// The version that [`migrations`] lead to.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Creates a database with empty tables at a path where nothing is.
 ///
@@ -82,7 +82,24 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection, StoreFault> {
         configure(&conn)?;
     }
     check_mark(&conn, path)?;
-    Ok(conn)
+    at_present_version(conn)
+}
+
+/// What a database of an older version would be after its migration, in memory: the file stays as it is.
+fn at_present_version(conn: Connection) -> Result<Connection, StoreFault> {
+    let doing = "copy an older database into memory";
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).doing(doing)?;
+    if version == VERSION {
+        return Ok(conn);
+    }
+    let mut copy = Connection::open_in_memory().doing(doing)?;
+    let done = Backup::new(&conn, &mut copy).and_then(|backup| backup.step(-1)).doing(doing)?;
+    if done != StepResult::Done {
+        return Err(StoreFault::Busy);
+    }
+    configure(&copy)?;
+    migrate(&mut copy)?;
+    Ok(copy)
 }
 
 /// Brings the tables to the present version.

@@ -1,4 +1,4 @@
--- The terminal's database, version 1. This file is the truth about its tables.
+-- The terminal's database, version 2. This file is the truth about its tables.
 --
 -- Sealed columns hold nonce (24) || ciphertext || tag (16) of XChaCha20-Poly1305, bound to store, table, row, column
 -- and key version, and to the readable columns of their row. Columns named `mac` hold HMAC-SHA256.
@@ -62,4 +62,17 @@ CREATE TABLE checkpoints (
     seq       INTEGER NOT NULL PRIMARY KEY,
     hash      BLOB NOT NULL,
     signature BLOB NOT NULL -- Ed25519
+) STRICT;
+
+-- Cards, PINs and QR codes, none of them in clear.
+CREATE TABLE credentials (
+    person         TEXT NOT NULL REFERENCES persons (id) ON DELETE CASCADE,
+    slot           INTEGER NOT NULL,
+    kind           INTEGER NOT NULL, -- 0 card, 1 PIN, 2 QR code
+    code           BLOB NOT NULL, -- HMAC-SHA256 of the credential under a key of its own, sealed by the person's key
+    without_face   INTEGER NOT NULL,
+    once           INTEGER NOT NULL,
+    valid_until_ms INTEGER,
+    created_ms     INTEGER NOT NULL,
+    PRIMARY KEY (person, slot)
 ) STRICT;

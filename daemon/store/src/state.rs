@@ -1,4 +1,4 @@
-//! The state of persons, templates and rules as a whole: how often it changed, how many rows there are, and a digest
+//! The state of persons, templates, credentials and rules as a whole: how often it changed, how many rows there are, and a digest
 //! that shows a removed, added or rolled-back row, which no single row could show.
 //!
 //! The digest is the exclusive or of the codes of all rows, so that one row changes it without reading the others.
@@ -9,6 +9,7 @@
 use rusqlite::Connection;
 
 use crate::chain::unsigned;
+use crate::credentials::CredentialRow;
 use crate::fault::{Doing, Finding, StoreFault};
 use crate::keys::StoreKeys;
 use crate::ring::Ring;
@@ -103,6 +104,10 @@ impl State {
             state.toggle(&row.code(keys));
             Ok(())
         })?;
+        each(conn, CredentialRow::ALL, CredentialRow::from_row, |row| {
+            state.toggle(&row.code(keys));
+            Ok(())
+        })?;
         rules::each(conn, keys, |code| state.toggle(code))?;
         Ok(state)
     }
@@ -127,19 +132,29 @@ pub(crate) fn open_every_row(
         row.open(keys, &ring.person_key(&row.person)?)?;
         progress(1);
         Ok(())
+    })?;
+    each(conn, CredentialRow::ALL, CredentialRow::from_row, |row| {
+        row.open(keys, &ring.person_key(&row.person)?)?;
+        progress(1);
+        Ok(())
     })
 }
 
-/// Rows of `persons` and `templates`, as the tables have them.
+/// Rows of `persons`, `templates` and `credentials`, as the tables have them.
 ///
 /// # Errors
 /// [`StoreFault`].
 pub(crate) fn count_rows(conn: &Connection) -> Result<u64, StoreFault> {
-    let sql = "SELECT (SELECT count(*) FROM persons) + (SELECT count(*) FROM templates)";
+    let sql = "SELECT (SELECT count(*) FROM persons) + (SELECT count(*) FROM templates)
+               + (SELECT count(*) FROM credentials)";
     conn.query_row(sql, [], |row| row.get(0)).map(unsigned).doing("count the rows")
 }
 
-fn each<T>(
+/// Shows each row of a query to `visit`.
+///
+/// # Errors
+/// [`StoreFault`], and what `visit` returns.
+pub(crate) fn each<T>(
     conn: &Connection,
     sql: &str,
     parse: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use doorward_core::audit::{Journal, JournalFault};
+use doorward_core::claim::Holder;
+use doorward_core::credential::Credential;
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Wall;
 use doorward_protocol::audit::{Broken, Entry, Head, Record, What};
@@ -15,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::anchor::{Anchor, Mark};
 use crate::batch::{self, Batch};
 use crate::chain;
+use crate::credentials::{self, StoredCredential, Wallet};
 use crate::durable;
 use crate::epoch::{self, EpochKey};
 use crate::fault::{Doing, Finding, StoreFault};
@@ -151,6 +154,27 @@ impl Store {
         self.together(|batch| batch.erase_person(person, at))
     }
 
+    /// [`Batch::put_credential`] by itself.
+    ///
+    /// # Errors
+    /// As [`Store::together`].
+    pub fn put_credential(
+        &mut self,
+        credential: &Credential,
+        terms: &Holder,
+        at: Wall,
+    ) -> Result<u32, StoreFault> {
+        self.together(|batch| batch.put_credential(credential, terms, at))
+    }
+
+    /// [`Batch::remove_credential`] by itself.
+    ///
+    /// # Errors
+    /// As [`Store::together`].
+    pub fn remove_credential(&mut self, person: &PersonId, slot: u32, at: Wall) -> Result<u64, StoreFault> {
+        self.together(|batch| batch.remove_credential(person, slot, at))
+    }
+
     /// [`Batch::put_rules`] by itself.
     ///
     /// # Errors
@@ -207,11 +231,7 @@ impl Store {
     ) -> Result<u64, StoreFault> {
         let mut checked = self.checked;
         let shown = self.reading(|conn, keys, ring| {
-            let now = data_version(conn)?;
-            if checked != Some(now) {
-                State::check(conn, keys, ring)?;
-                checked = Some(now);
-            }
+            check_state(conn, keys, ring, &mut checked)?;
             show_templates(conn, keys, ring, version, &mut visit)
         })?;
         self.checked = checked;
@@ -231,6 +251,32 @@ impl Store {
             let key = ring.person_key(person.as_str())?;
             rows.iter().map(|row| Ok(row.open(keys, &key)?)).collect()
         })
+    }
+
+    /// A person's credentials, by slot.
+    ///
+    /// # Errors
+    /// [`Finding::Field`].
+    pub fn credentials_of(&mut self, person: &PersonId) -> Result<Vec<StoredCredential>, StoreFault> {
+        self.reading(|conn, keys, ring| {
+            let rows = credentials::of(conn, person)?;
+            rows.iter().map(|row| Ok(row.open(keys, &ring.person_key(&row.person)?)?.0)).collect()
+        })
+    }
+
+    /// Everybody's credentials, to look up what is shown at the door. As with [`Store::templates`], never from rows
+    /// that are not the ones last written.
+    ///
+    /// # Errors
+    /// [`Finding::State`], [`Finding::Field`].
+    pub fn wallet(&mut self) -> Result<Wallet, StoreFault> {
+        let mut checked = self.checked;
+        let wallet = self.reading(|conn, keys, ring| {
+            check_state(conn, keys, ring, &mut checked)?;
+            Wallet::read(conn, keys, ring)
+        })?;
+        self.checked = checked;
+        Ok(wallet)
     }
 
     /// How many persons and templates there are.
@@ -462,6 +508,21 @@ fn epoch_key<'c>(
         Some(_) | None => epoch::read(file, keys, id)?,
     };
     Ok(cached.insert(epoch))
+}
+
+/// Compares the state with the rows, unless that was done and no other process has written since.
+fn check_state(
+    conn: &Connection,
+    keys: &StoreKeys,
+    ring: &mut Ring<'_>,
+    checked: &mut Option<i64>,
+) -> Result<(), StoreFault> {
+    let now = data_version(conn)?;
+    if *checked != Some(now) {
+        State::check(conn, keys, ring)?;
+        *checked = Some(now);
+    }
+    Ok(())
 }
 
 fn show_templates(

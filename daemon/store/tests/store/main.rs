@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod attack;
+mod credentials;
 mod fixture;
 mod full_disk;
 mod round_trip;

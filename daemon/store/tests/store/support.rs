@@ -151,6 +151,7 @@ pub(crate) fn decided(attempt: u64) -> What {
         reason: "granted".into(),
         rule: "weekly".into(),
         scores: None,
+        presented: None,
     })
 }
 
