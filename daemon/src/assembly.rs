@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use doorward_core::attempt::{self, Attempts};
 use doorward_core::calibration::Calibration;
+use doorward_core::claim::Spent;
 use doorward_core::door;
 use doorward_core::frame::Rgb;
 use doorward_core::freshness::Freshness;
@@ -20,12 +21,13 @@ use doorward_core::timekeeping::Timekeeper;
 use doorward_core::vision::Vision;
 use doorward_hal::clock::Clock;
 use doorward_hal::inputs::Inputs;
-use doorward_protocol::audit::{Started, What};
+use doorward_protocol::audit::{Entry, Started, What};
 use doorward_protocol::ids::AttemptId;
 use doorward_store::Store;
 
 use crate::capture::{Capture, Meeting, OpenCamera};
 use crate::journal::{self, Listeners};
+use crate::readers::Readers;
 use crate::supervise::{Beat, Supervisor};
 use crate::terminal::{Beginning, Devices, Examiner, Input, Observation, Terminal};
 use crate::uplink::{self, Uplink};
@@ -94,6 +96,8 @@ pub struct Parts {
     pub store: Store,
     /// The cameras.
     pub eyes: Eyes,
+    /// What reads credentials.
+    pub readers: Readers,
     /// The models.
     pub mind: Mind,
     /// The centre, if there is one.
@@ -109,7 +113,7 @@ pub struct Parts {
 /// # Errors
 /// When the store cannot be read or the start cannot be recorded.
 pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
-    let Parts { clock, devices, inputs, mut store, eyes, mind, uplink, settings, onlookers } = parts;
+    let Parts { clock, devices, inputs, mut store, eyes, readers, mind, uplink, settings, onlookers } = parts;
     let version = mind.vision.version();
     let references = (version, mind.dimension);
 
@@ -155,7 +159,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
         clock: Arc::clone(&clock),
     };
     let evidence = to_terminal.clone();
-    let watcher = onlookers.watcher;
+    let watcher = readers.start(&mut threads, &clock, &to_terminal, onlookers.watcher)?;
     threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher));
     if let Some(uplink) = uplink {
         threads.spawn("uplink", false, move |beat| {
@@ -171,15 +175,20 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
 /// When the audit trail cannot be read.
 pub fn begin(store: &Store, limits: attempt::Limits, window_min: f32) -> anyhow::Result<Beginning> {
     let newest_ms = store.newest_ms().context("read the newest audit entry")?;
-    let mut lockout = Lockout::default();
+    let (mut lockout, mut spent) = (Lockout::default(), Spent::default());
     if let Some(newest_ms) = newest_ms {
         let since = newest_ms.saturating_sub(HISTORY_MS);
-        store.each_entry_since(since, |entry| lockout.follow(entry)).context("read the last attempts")?;
+        let follow = |entry: &Entry| {
+            lockout.follow(entry);
+            spent.follow(entry);
+        };
+        store.each_entry_since(since, follow).context("read the last attempts")?;
     }
     let next = AttemptId(store.attempts_seen().context("read the number of the last attempt")? + 1);
     Ok(Beginning {
         attempts: Attempts::new(limits, window_min, next),
         lockout,
+        spent,
         timekeeper: Timekeeper::new(newest_ms.unwrap_or(i64::MIN)),
     })
 }

@@ -2,6 +2,7 @@
 //! with. Every error names the file, the key, what was found and what is allowed.
 
 pub mod raw;
+pub mod reader;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use doorward_models::engine::EngineKind;
 use doorward_protocol::hex::hex;
 use doorward_protocol::ids::{DoorId, SiteId, TerminalId};
 use sha2::{Digest as _, Sha256};
+
+use self::reader::ReaderConfig;
 
 /// Largest accepted `max_fpir`: one stranger in a hundred is no access control (attack case H5).
 pub const FPIR_MAX: f64 = 1e-2;
@@ -94,6 +97,8 @@ pub struct Config {
     pub inputs: InputsConfig,
     /// What the person sees.
     pub panel: PanelConfig,
+    /// What reads credentials.
+    pub reader: Option<ReaderConfig>,
     /// SHA-256 of the file, hexadecimal: what the audit trail names.
     pub digest: String,
 }
@@ -143,6 +148,7 @@ impl Config {
             cameras,
             relay: raw.relay,
             inputs: check.inputs(raw.inputs)?,
+            reader: raw.reader.as_ref().map(|reader| check.reader(reader)).transpose()?,
             panel: raw.panel,
             digest: hex(&Sha256::digest(text.as_bytes())),
         })
@@ -224,6 +230,7 @@ impl Check<'_> {
             weekly,
             max_fpir: self.within("rules.max_fpir", raw.rules.max_fpir, 1e-9, FPIR_MAX)?,
             margin_min: self.within("rules.margin_min", raw.rules.margin_min, 0.0, 0.5)?,
+            terms: self.terms(raw.reader.as_ref())?,
             untrusted_time: match raw.rules.untrusted_time {
                 raw::UntrustedTime::Deny => UntrustedTime::Deny,
                 raw::UntrustedTime::Believe => UntrustedTime::Believe,

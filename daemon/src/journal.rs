@@ -128,6 +128,7 @@ pub fn serve(
                     tracing::info!(
                         persons = people.permits.len(),
                         templates = people.gallery.len(),
+                        credentials = people.wallet.len(),
                         "people reloaded"
                     );
                     listeners.terminal.send(Input::People(people)).context("the terminal thread is gone")?;
@@ -184,7 +185,7 @@ fn answer(store: &mut Store, request: Request) {
     }
 }
 
-/// Reads all persons and references of the model in use.
+/// Reads all persons, their credentials and their references of the model in use.
 ///
 /// # Errors
 /// When the store cannot be read or a reference is none. References of another model are left out: they are never
@@ -214,5 +215,6 @@ pub fn load_people(store: &mut Store, version: TemplateVersion, dimension: usize
             (person.id, permit)
         })
         .collect();
-    Ok(People { permits, gallery, transform })
+    let wallet = store.wallet().context("read the credentials")?;
+    Ok(People { permits, gallery, transform, wallet })
 }

@@ -1,7 +1,7 @@
 //! doord: effects only. Every decision is taken in `doorward-core`.
 //!
 //! * [`terminal`]: the way from frame to relay; read this first. [`trace`] and [`people`] are its words.
-//! * [`capture`], [`vision`], [`journal`], [`uplink`]: the threads around it; [`supervise`] keeps them together.
+//! * [`capture`], [`vision`], [`readers`], [`journal`], [`uplink`]: the threads around it; [`supervise`] keeps them together.
 //! * [`assembly`]: how the parts become a running terminal; [`run`]: from real devices.
 //! * [`config`]: the file.
 //! * `demo` (feature `demo`): a terminal with a drawn door and a page in the browser.
@@ -13,6 +13,7 @@ pub mod config;
 pub mod demo;
 pub mod journal;
 pub mod people;
+pub mod readers;
 pub mod run;
 pub mod supervise;
 pub mod terminal;

@@ -1,4 +1,4 @@
-//! Everybody the terminal knows, as the decision needs it: rights, and references in memory.
+//! Everybody the terminal knows, as the decision needs it: rights, references and credentials in memory.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use doorward_core::gallery::Gallery;
 use doorward_core::policy::Permit;
 use doorward_core::transform::Transform;
 use doorward_protocol::ids::PersonId;
+use doorward_store::Wallet;
 
 /// One consistent picture of the store's persons.
 pub struct People {
@@ -15,4 +16,6 @@ pub struct People {
     pub gallery: Gallery,
     /// Takes probes into that space.
     pub transform: Transform,
+    /// Whose each credential is.
+    pub wallet: Wallet,
 }

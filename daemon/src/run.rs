@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
+use doorward_core::claim::Mode;
 use doorward_core::frame::Rgb;
+use doorward_core::wiegand::reader::Settings as Reading;
 use doorward_hal::camera::Camera;
 use doorward_hal::camera::capture::{CameraConfig, V4l2Camera};
 use doorward_hal::camera::pixels::Pixel;
@@ -13,6 +15,8 @@ use doorward_hal::clock::{Clock, SystemClock};
 use doorward_hal::gpio::inputs::GpioInputs;
 use doorward_hal::gpio::panel::GpioPanel;
 use doorward_hal::gpio::relay::GpioRelay;
+use doorward_hal::gpio::wiegand::GpioWiegand;
+use doorward_hal::wiegand::WiegandReader;
 use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
 use doorward_store::{KeySource, MasterKey, Store};
@@ -20,6 +24,8 @@ use doorward_store::{KeySource, MasterKey, Store};
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings};
 use crate::capture::OpenCamera;
 use crate::config::Config;
+use crate::config::reader::ReaderConfig;
+use crate::readers::{OpenReader, Readers};
 use crate::terminal::{Devices, Observation};
 
 /// Runs the terminal of a configuration until a signal or the end of a thread.
@@ -47,6 +53,7 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
         inputs: Box::new(inputs),
         store,
         eyes: eyes(&config),
+        readers: readers(&config),
         mind: mind(&config)?,
         uplink: None,
         settings: settings(&config),
@@ -89,9 +96,23 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
     println!("  door         {}, released for {} s", config.rules.door, config.rules.open_for.as_secs_f64());
     println!("  liveness     {sensors}, over {} frames", config.attempt.window);
     println!("  identity     at most {:e} of strangers are taken for somebody (FPIR)", config.rules.max_fpir);
+    println!("  asks for     {}", asked(&config));
     println!("  store        {}, key {}", config.store.display(), config.master_key.display());
     println!("  lock         line {}, {:?}", config.relay.line, config.relay.wiring);
     Ok(())
+}
+
+/// What a person has to show, in words.
+fn asked(config: &Config) -> String {
+    let terms = &config.rules.terms;
+    let mode = match terms.mode {
+        Mode::Face => "a face",
+        Mode::CardAndFace => "a card or code, and the face of its holder",
+        Mode::PinAndFace => "a PIN, and the face of its holder",
+        Mode::FaceOrCardAndFace => "a face; or a card or code, and the face of its holder",
+    };
+    let alone = if terms.without_face { "; credentials that may open without a face do" } else { "" };
+    format!("{mode}{alone}")
 }
 
 fn eyes(config: &Config) -> Eyes {
@@ -105,6 +126,15 @@ fn eyes(config: &Config) -> Eyes {
 fn opener<P: Pixel + Send + Sync + 'static>(config: &CameraConfig) -> OpenCamera<P> {
     let config = config.clone();
     Box::new(move || V4l2Camera::<P>::open(&config).map(|camera| Box::new(camera) as Box<dyn Camera<P>>))
+}
+
+fn readers(config: &Config) -> Readers {
+    let Some(ReaderConfig { wires, qr }) = config.reader.clone() else { return Readers::default() };
+    let wires = wires.map(|(wires, settings)| -> (OpenReader, Reading) {
+        let open = move || GpioWiegand::open(&wires).map(|reader| Box::new(reader) as Box<dyn WiegandReader>);
+        (Box::new(open), settings)
+    });
+    Readers { wires, qr }
 }
 
 fn mind(config: &Config) -> anyhow::Result<Mind> {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! examine:  Frameset → Face → GoodFace → LiveFace → Embedding        (any stage may answer Reject, or break)
-//! decide:   Case → Candidate → Decision → Recorded<Decision> → door → relay, panel
+//! receive:  Credential → Claim, or Decision where it decides by itself
+//! decide:   Case (and Claim) → Candidate → Decision → Recorded<Decision> → door → relay, panel
 //! ```
 //!
 //! [`Examiner::examine`] runs on the vision thread, everything else on the terminal thread; the simulator calls both on
@@ -14,6 +15,8 @@ use std::time::Duration;
 use doorward_core::attempt::{Attempts, Case, Evidence, State, Verdict};
 use doorward_core::audit::{Journal, JournalFault, Recorded, record};
 use doorward_core::calibration::Calibration;
+use doorward_core::claim::{self, Admission, Claim, Claims, Spent};
+use doorward_core::credential::Credential;
 use doorward_core::decision::{Answer, Auditable, Cue, Decision, Grant, Reject};
 use doorward_core::door::{self, Door, Signal};
 use doorward_core::frame::Frameset;
@@ -121,6 +124,10 @@ pub enum Input {
     Evidence(Evidence),
     /// The door's wiring reports.
     Signal(Signal),
+    /// Somebody shows a credential.
+    Credential(Credential),
+    /// A part of the terminal that is not the door's failed or recovered.
+    Fault(FaultReport),
     /// The store's persons changed.
     People(People),
     /// Lockdown on or off.
@@ -179,7 +186,9 @@ pub struct Terminal {
     pub egress_for: Duration,
     attempts: Attempts,
     door: Door,
+    claims: Claims,
     lockout: Lockout,
+    spent: Spent,
     timekeeper: Timekeeper,
     lockdown: bool,
     blind: bool,
@@ -198,6 +207,8 @@ pub struct Beginning {
     pub attempts: Attempts,
     /// Failed checks of the last days.
     pub lockout: Lockout,
+    /// Codes for one time that were used.
+    pub spent: Spent,
     /// Time of the newest audit entry.
     pub timekeeper: Timekeeper,
 }
@@ -220,7 +231,9 @@ impl Terminal {
             calibration,
             attempts: beginning.attempts,
             door: Door::new(door),
+            claims: Claims::default(),
             lockout: beginning.lockout,
+            spent: beginning.spent,
             timekeeper: beginning.timekeeper,
             lockdown: false,
             blind: false,
@@ -239,6 +252,8 @@ impl Terminal {
         match input {
             Input::Evidence(evidence) => self.look(evidence, now),
             Input::Signal(signal) => self.sense(signal, now),
+            Input::Credential(credential) => self.receive(&credential, now),
+            Input::Fault(report) => self.note(&What::Fault(report), now),
             Input::People(people) => self.people = people,
             Input::Lockdown(on) => {
                 self.lockdown = on;
@@ -249,6 +264,10 @@ impl Terminal {
         let (attempts, verdict) = self.attempts.clone().tick(now.mono);
         self.attempts = attempts;
         self.conclude(verdict, now);
+        if let Some(claim) = self.claims.expire(now.mono) {
+            let (attempt, door) = (self.attempts.number(), self.rules.door.clone());
+            self.settle(Decision::ruled(claim.expired(), attempt, door), now.mono, now);
+        }
         self.move_door(door::Input::Tick, now);
         if self.relock_at.is_some_and(|at| now.mono >= at) {
             self.lock(now);
@@ -263,7 +282,8 @@ impl Terminal {
     /// When [`Input::Tick`] is due if nothing else comes.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
-        [self.attempts.deadline(), self.door.deadline(), self.relock_at].into_iter().flatten().min()
+        let claims = self.claims.deadline();
+        [self.attempts.deadline(), self.door.deadline(), claims, self.relock_at].into_iter().flatten().min()
     }
 
     /// Where the terminal stands.
@@ -299,6 +319,9 @@ impl Terminal {
             let report = FaultReport { part: "vision".into(), code: "blind".into(), set: blind };
             self.note(&What::Fault(report), now);
         }
+        // Where a face counts only after a credential, nobody stands there before it.
+        let looked_for = !self.rules.terms.mode.needs_claim() || self.claims.held(now.mono).is_some();
+        let evidence = if looked_for || blind { evidence } else { Evidence::Rejected(Reject::NoFace) };
         let (attempts, verdict) = self.attempts.clone().observe(evidence, now.mono);
         self.attempts = attempts;
         self.conclude(verdict, now);
@@ -308,23 +331,63 @@ impl Terminal {
         match verdict {
             Some(Verdict::Case(case)) => self.decide(&case, now),
             Some(Verdict::Refused(refusal)) => {
-                let decision = Decision::refused(&refusal, self.rules.door.clone());
+                let claim = self.claims.take(now.mono);
+                let decision = Decision::refused(&refusal, claim.as_ref(), self.rules.door.clone());
                 self.settle(decision, now.mono, now);
             }
             None => {}
         }
     }
 
+    /// Whose it is → a claim that waits for a face, or a decision.
+    fn receive(&mut self, credential: &Credential, now: Now) {
+        if !self.claims.listen(now.mono) {
+            return;
+        }
+        let holder = self.people.wallet.holder(credential);
+        match claim::admit(credential.kind(), holder, &self.rules, &self.circumstances(now), now.mono) {
+            Admission::Claim(claim) => self.claims.hold(claim),
+            Admission::Ruled(ruling) => {
+                let decision = Decision::ruled(ruling, self.attempts.number(), self.rules.door.clone());
+                let granted = matches!(decision.answer(), Answer::Grant(_));
+                self.claims.pause(now.mono);
+                if self.settle(decision, now.mono, now) && granted {
+                    self.attempts = self.attempts.clone().settle(true, now.mono);
+                }
+            }
+        }
+    }
+
     /// match → policy → audit → door.
     fn decide(&mut self, case: &Case, now: Now) {
-        let People { permits, gallery, transform } = &self.people;
-        let candidate = Candidate::search(case, gallery, transform, &self.calibration, self.rules.max_fpir);
-        let given =
-            Circumstances { permits, lockout: &self.lockout, lockdown: self.lockdown, wall: now.wall };
-        let decision = policy::decide(&candidate, &self.rules, &given);
+        let claim = self.claims.take(now.mono);
+        let candidate = self.compare(case, claim);
+        let decision = policy::decide(&candidate, &self.rules, &self.circumstances(now));
         let granted = matches!(decision.answer(), Answer::Grant(_));
         let recorded = self.settle(decision, case.at(), now);
         self.attempts = self.attempts.clone().settle(granted && recorded, now.mono);
+    }
+
+    /// With the claimed person alone, or with everybody.
+    fn compare(&self, case: &Case, claim: Option<Claim>) -> Candidate {
+        let (People { gallery, transform, .. }, calibration) = (&self.people, &self.calibration);
+        match claim {
+            Some(claim) => {
+                let max_fmr = self.rules.terms.max_fmr;
+                Candidate::verify(case, claim, gallery, transform, calibration, max_fmr)
+            }
+            None => Candidate::search(case, gallery, transform, calibration, self.rules.max_fpir),
+        }
+    }
+
+    fn circumstances(&self, now: Now) -> Circumstances<'_> {
+        Circumstances {
+            permits: &self.people.permits,
+            lockout: &self.lockout,
+            spent: &self.spent,
+            lockdown: self.lockdown,
+            wall: now.wall,
+        }
     }
 
     /// Puts a decision on record and, only then, lets it take effect.
@@ -332,7 +395,9 @@ impl Terminal {
         match record(self.journal.as_mut(), decision.clone(), now.wall) {
             Ok(recorded) => {
                 let what = decision.what();
-                self.lockout.follow(&Entry { at_ms: now.wall.ms, clock: now.wall.trust, what });
+                let entry = Entry { at_ms: now.wall.ms, clock: now.wall.trust, what };
+                self.lockout.follow(&entry);
+                self.spent.follow(&entry);
                 if let Some(grant) = recorded.grant() {
                     self.move_door(door::Input::Granted(grant), now);
                 }
@@ -466,6 +531,8 @@ impl Terminal {
             (door::State::Forced | door::State::HeldOpen, _) => Cue::Alarm,
             (_, State::Blind) => Cue::OutOfOrder,
             (_, State::Decided { .. } | State::CoolDown { .. }) => return,
+            (_, State::Idle) if !self.claims.listen(now.mono) => return,
+            (_, State::Idle) if self.claims.held(now.mono).is_some() => Cue::Advice(Reject::NoFace),
             (_, State::Watching(watch)) => watch.last().map_or(Cue::Watching, Cue::Advice),
             (_, State::Idle) if self.lockout.locked(now.wall.ms) => Cue::Denied(Reject::LockedOut),
             (_, State::Idle) => Cue::Idle,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use doorward_core::attempt::{self, Evidence};
+use doorward_core::claim::Terms;
 use doorward_core::door::{self, Signal};
 use doorward_core::frame::{Frameset, Plane, Rgb};
 use doorward_core::freshness::Freshness;
@@ -173,6 +174,7 @@ fn rules() -> Rules {
         max_fpir: 1e-2,
         margin_min: 0.05,
         untrusted_time: UntrustedTime::Believe,
+        terms: Terms::default(),
     }
 }
 

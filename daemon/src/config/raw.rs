@@ -8,6 +8,8 @@ use doorward_hal::gpio::panel::PanelConfig;
 use doorward_hal::gpio::relay::RelayConfig;
 use serde::Deserialize;
 
+use super::reader::ReaderSection;
+
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +32,7 @@ pub struct RawConfig {
     pub(super) inputs: InputsSection,
     #[serde(default)]
     pub(super) panel: PanelConfig,
+    pub(super) reader: Option<ReaderSection>,
 }
 
 #[derive(Debug, Deserialize)]

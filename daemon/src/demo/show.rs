@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use doorward_core::claim::Terms;
 use doorward_core::decision::Cue;
 use doorward_core::door::{self, Signal};
 use doorward_core::enrolment::Gates;
@@ -34,6 +35,7 @@ use super::visitor::{VISITOR, Visitor};
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings};
 use crate::journal::load_people;
 use crate::people::People;
+use crate::readers::Readers;
 use crate::supervise::Supervisor;
 use crate::terminal::{Devices, Input, Observation, Standing};
 use crate::trace::Trace;
@@ -182,6 +184,7 @@ impl Show {
             inputs: Box::new(inputs),
             store,
             eyes: self.eyes(),
+            readers: Readers::default(),
             mind: Mind {
                 dimension: pack.dimension(),
                 vision: Box::new(models),
@@ -224,6 +227,7 @@ impl Show {
                 max_fpir: 1e-3,
                 margin_min: 0.05,
                 untrusted_time: UntrustedTime::Believe,
+                terms: Terms::default(),
             },
             door: door::Settings::default(),
             quality: quality::Limits::default(),

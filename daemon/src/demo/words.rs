@@ -43,6 +43,9 @@ fn denial(reject: Reject, who: &str) -> String {
         Reject::NotYetValid => format!("{who} is known, but the right to pass has not begun."),
         Reject::Expired => format!("{who} is known, but the right to pass has ended."),
         Reject::NotNow => format!("{who} is known, but not at this time of the week."),
+        Reject::UnknownCredential => "This credential belongs to nobody.".into(),
+        Reject::NotTheClaimed => format!("This is not {who}, to whom the credential belongs."),
+        Reject::Used => "This code was for one time, and that was.".into(),
         Reject::Unrecorded => "The decision could not be written down, so nothing comes of it.".into(),
         Reject::NoFace
         | Reject::TooFar
@@ -55,6 +58,8 @@ fn denial(reject: Reject, who: &str) -> String {
         | Reject::NotLive
         | Reject::Unknown
         | Reject::ClockUntrusted
+        | Reject::CredentialFirst
+        | Reject::NotAccepted
         | Reject::Lockdown => reject.advice().to_owned(),
     }
 }
@@ -115,6 +120,10 @@ pub fn entry(entry: &Entry) -> (&'static str, String) {
             format!("{} {}: {}", f.part, if f.set { "fault" } else { "recovered" }, f.code.replace('_', " ")),
         ),
         What::ClockJumped(j) => ("clock", format!("the clock jumped by {:.1} s", j.jump_ms as f64 / 1000.0)),
+        What::Credential(c) => {
+            let (kind, done) = (c.presented.kind.code(), if c.given { "given to" } else { "taken from" });
+            ("credential", format!("{kind} {done} {}", c.person))
+        }
         What::Stopped(s) => ("stopped", format!("doord stopped: {}", s.cause)),
     }
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use doorward_core::decision::{Answer, Cause, Reject};
-use doorward_core::time::ClockTrust;
+use doorward_core::decision::{Answer, Cause, Decision, Reject};
+use doorward_core::time::{ClockTrust, Now};
 use doorward_daemon::terminal::Observation;
 use doorward_hal::clock::Clock as _;
-use doorward_protocol::audit::{Entry, What};
+use doorward_protocol::audit::{CredentialKind, Entry, Presented, What};
 
 use crate::eyes;
 use crate::model::Model;
@@ -33,6 +33,18 @@ pub(crate) struct Totals {
     pub(crate) spoofs: u64,
     /// Decisions that could not be recorded.
     pub(crate) unrecorded: u64,
+    /// Grants to a claimed person.
+    pub(crate) claimed: u64,
+    /// Grants by a credential alone.
+    pub(crate) alone: u64,
+    /// Credentials that belong to nobody.
+    pub(crate) foreign: u64,
+    /// Faces that were not those of the claimed person.
+    pub(crate) borrowed: u64,
+    /// Claims whose face never came.
+    pub(crate) faceless: u64,
+    /// One-time codes that were used before.
+    pub(crate) replayed: u64,
     /// Power cuts in the middle of an effect.
     pub(crate) cuts: u64,
     /// Entries at the centre.
@@ -49,6 +61,12 @@ impl Totals {
         self.denials += other.denials;
         self.spoofs += other.spoofs;
         self.unrecorded += other.unrecorded;
+        self.claimed += other.claimed;
+        self.alone += other.alone;
+        self.foreign += other.foreign;
+        self.borrowed += other.borrowed;
+        self.faceless += other.faceless;
+        self.replayed += other.replayed;
         self.cuts += other.cuts;
         self.delivered += other.delivered;
     }
@@ -60,6 +78,12 @@ impl Totals {
             ("denials", self.denials),
             ("spoofs", self.spoofs),
             ("unrecorded decisions", self.unrecorded),
+            ("grants to claimed persons", self.claimed),
+            ("grants by a credential alone", self.alone),
+            ("foreign credentials", self.foreign),
+            ("borrowed credentials", self.borrowed),
+            ("claims without a face", self.faceless),
+            ("one-time codes shown again", self.replayed),
             ("power cuts", self.cuts),
             ("frozen framesets", self.frozen),
         ] {
@@ -72,7 +96,8 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} events, {} framesets ({} frozen), {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, {} entries delivered",
+            "{} events, {} framesets ({} frozen), {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, \
+             {} entries delivered; credentials: {} claimed, {} alone, {} foreign, {} borrowed, {} faceless, {} replayed",
             self.events,
             self.frames,
             self.frozen,
@@ -81,7 +106,13 @@ impl fmt::Display for Totals {
             self.spoofs,
             self.unrecorded,
             self.cuts,
-            self.delivered
+            self.delivered,
+            self.claimed,
+            self.alone,
+            self.foreign,
+            self.borrowed,
+            self.faceless,
+            self.replayed
         )
     }
 }
@@ -121,24 +152,17 @@ fn decisions_are_allowed(world: &mut World) {
     for observation in world.observations() {
         match observation {
             Observation::Decided(recorded, _) => {
-                let decision = recorded.subject();
-                let now = world.clock.now();
+                let (decision, now) = (recorded.subject(), world.clock.now());
                 match decision.answer() {
-                    Answer::Grant(_) => {
+                    Answer::Grant(grant) => {
                         world.totals.grants += 1;
-                        assert_eq!(world.frozen, None, "c2: granted while a camera repeated its picture");
-                        let who = world
-                            .figure_seen
-                            .iter()
-                            .rev()
-                            .find_map(|(_, figure)| Model::live_person(*figure));
-                        let who = who
-                            .unwrap_or_else(|| panic!("granted while {:?} stood there", world.figure_seen));
-                        assert_eq!(decision.person(), Some(&name(who)), "granted to somebody else");
-                        assert!(
-                            world.model.may_pass(who, now.wall.ms),
-                            "granted to somebody who may not pass"
-                        );
+                        match grant.cause() {
+                            Cause::Credential(_) => a_credential_alone_is_allowed(world, decision, now),
+                            Cause::Face(_) => a_face_is_allowed(world, decision, now),
+                            cause @ (Cause::Egress | Cause::Fire | Cause::SelfTest) => {
+                                panic!("an attempt was granted because of {cause:?}")
+                            }
+                        }
                         let timed = world.model.workdays_only;
                         assert!(
                             !timed || now.wall.trust != ClockTrust::Unknown,
@@ -146,13 +170,10 @@ fn decisions_are_allowed(world: &mut World) {
                         );
                         world.model.granted();
                     }
-                    Answer::Deny(reject) => {
-                        world.totals.denials += 1;
-                        if *reject == Reject::NotLive {
-                            world.totals.spoofs += 1;
-                            world.model.liveness_failed(now.wall.ms);
-                        }
-                    }
+                    Answer::Deny(reject) => count_denial(world, *reject, decision.presented(), now),
+                }
+                if decision.presented().is_some() {
+                    world.model.shown = None;
                 }
             }
             Observation::Unrecorded(..) => world.totals.unrecorded += 1,
@@ -161,6 +182,61 @@ fn decisions_are_allowed(world: &mut World) {
             | Observation::Recorded
             | Observation::Stands(_) => {}
         }
+    }
+}
+
+/// A face is granted to the live person who stands there, and to nobody else; after a claim, to whom was claimed.
+fn a_face_is_allowed(world: &mut World, decision: &Decision, now: Now) {
+    assert_eq!(world.frozen, None, "c2: granted while a camera repeated its picture");
+    let who = world.figure_seen.iter().rev().find_map(|(_, figure)| Model::live_person(*figure));
+    let who = who.unwrap_or_else(|| panic!("granted while {:?} stood there", world.figure_seen));
+    assert_eq!(decision.person(), Some(&name(who)), "granted to somebody else");
+    assert!(world.model.may_pass(who, now.wall.ms), "granted to somebody who may not pass");
+    let Some(Presented { kind, .. }) = decision.presented() else {
+        assert!(!world.model.mode.needs_claim(), "granted for a face alone in {:?}", world.model.mode);
+        return;
+    };
+    world.totals.claimed += 1;
+    assert!(
+        world.model.claimed(who, kind, now.mono),
+        "{who} never claimed by {kind:?}: {:?}",
+        world.model.shown
+    );
+    assert!(world.model.good(who, kind, now.wall.ms), "a {kind:?} that is worth nothing was a claim");
+    spend(world, who, kind);
+}
+
+/// A credential opens by itself only where the door and the credential allow it, and with its holder's rights.
+fn a_credential_alone_is_allowed(world: &mut World, decision: &Decision, now: Now) {
+    world.totals.alone += 1;
+    let (_, who, kind) = world.model.shown.expect("granted by a credential that nobody showed");
+    assert_eq!(decision.person(), Some(&name(who)), "granted to somebody else");
+    assert!(world.model.opens_alone(who, kind), "a {kind:?} of {who} opened by itself");
+    assert!(world.model.good(who, kind, now.wall.ms), "a {kind:?} that is worth nothing opened");
+    assert!(world.model.may_pass_by_card(who, now.wall.ms), "granted to somebody who may not pass");
+    spend(world, who, kind);
+}
+
+fn spend(world: &mut World, who: u8, kind: CredentialKind) {
+    if let Some(rights) = world.model.enrolled.get_mut(&who).filter(|_| kind == CredentialKind::Qr) {
+        rights.code_used = true;
+    }
+}
+
+fn count_denial(world: &mut World, reject: Reject, presented: Option<Presented>, now: Now) {
+    let totals = &mut world.totals;
+    totals.denials += 1;
+    if reject == Reject::NotLive {
+        totals.spoofs += 1;
+        world.model.liveness_failed(now.wall.ms);
+    }
+    totals.foreign += u64::from(reject == Reject::UnknownCredential);
+    totals.borrowed += u64::from(reject == Reject::NotTheClaimed);
+    totals.faceless += u64::from(reject == Reject::NoFace && presented.is_some());
+    totals.replayed += u64::from(reject == Reject::Used);
+    let pin = presented.is_some_and(|presented| presented.kind == CredentialKind::Pin);
+    if pin && matches!(reject, Reject::UnknownCredential | Reject::NotTheClaimed) {
+        world.model.wrong_pin(now.wall.ms);
     }
 }
 
@@ -174,6 +250,10 @@ fn a_released_lock_stands_on_a_durable_entry(world: &mut World) {
         let stands = match (&release.cause, &entry.what) {
             (Cause::Face(person), What::Decided(decided)) => {
                 decided.granted && decided.person.as_ref() == Some(person)
+            }
+            (Cause::Credential(person), What::Decided(decided)) => {
+                let alone = decided.scores.is_none() && decided.presented.is_some_and(|p| p.slot.is_some());
+                alone && decided.granted && decided.person.as_ref() == Some(person)
             }
             (Cause::Egress | Cause::Fire | Cause::SelfTest, What::Released(_)) => true,
             _ => false,

@@ -13,6 +13,17 @@ pub(crate) const PEOPLE: u8 = 8;
 const FREEZES: [Option<Sensor>; 6] =
     [None, None, None, Some(Sensor::Colour), Some(Sensor::Infrared), Some(Sensor::Depth)];
 
+/// What somebody has in the purse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purse {
+    /// A person's card.
+    Own(u8),
+    /// The same number under another facility code, which belongs to nobody.
+    Foreign(u8),
+    /// A person's card, and a bit of it is lost on the wires.
+    Damaged(u8),
+}
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Event {
@@ -59,6 +70,12 @@ pub(crate) enum Event {
     Erase(u8),
     /// A person is suspended or not.
     Suspend(u8, bool),
+    /// Somebody holds a card to the reader.
+    Card(Purse),
+    /// Somebody types a PIN: that of a person, or one that nobody has.
+    Pin(Option<u8>),
+    /// Somebody holds up the one-time QR code of a person.
+    Code(u8),
     /// Power is cut after so many further effects, and comes back.
     PowerCut(u32),
     /// The terminal stops and starts in an orderly way.
@@ -69,7 +86,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..100) {
+        match rng.random_range(0..120) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -93,7 +110,14 @@ impl Event {
             90..92 => Event::Erase(person),
             92..94 => Event::Suspend(person, rng.random()),
             94..98 => Event::PowerCut(rng.random_range(0..6)),
-            _ => Event::Restart,
+            98..100 => Event::Restart,
+            100..108 => Event::Card(match rng.random_range(0..8) {
+                0..6 => Purse::Own(person),
+                6 => Purse::Foreign(person),
+                _ => Purse::Damaged(person),
+            }),
+            108..115 => Event::Pin(rng.random_bool(0.6).then_some(person)),
+            _ => Event::Code(person),
         }
     }
 }

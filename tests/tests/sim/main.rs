@@ -5,12 +5,14 @@
 //! *liveness* (everything is mended, a permitted person must get in and the centre must hold every entry once).
 //!
 //! * [`event`]: everything that can happen. [`world`]: what it happens to.
-//! * [`eyes`]: what the cameras see and the models say. [`power`]: effects, and the cuts between them.
+//! * [`eyes`]: what the cameras see and the models say. [`hands`]: cards, PINs and codes.
+//! * [`power`]: effects, and the cuts between them.
 //! * [`model`]: who may pass, told without the real code. [`checks`]: what must never break.
 
 mod checks;
 mod event;
 mod eyes;
+mod hands;
 mod model;
 mod power;
 mod world;

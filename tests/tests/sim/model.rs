@@ -2,16 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use doorward_core::claim::Mode;
+use doorward_core::time::Mono;
+use doorward_protocol::audit::CredentialKind;
+
 use crate::eyes::Figure;
 
 const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+/// Microseconds for which a claim waits for its face, and a tick's delay.
+const CLAIM_US: u64 = 20_200_000;
+
+/// From this number on, persons have a card that may open without a face.
+pub(crate) const FACELESS_FROM: u8 = 3;
 
 /// A person's rights.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rights {
     /// Suspended until further notice.
     pub(crate) suspended: bool,
+    /// When the one-time code was given.
+    pub(crate) code_given_ms: i64,
+    /// Whether it was used.
+    pub(crate) code_used: bool,
 }
+
+/// A credential that was shown, and by it who is said to stand there.
+pub(crate) type Shown = (Mono, u8, CredentialKind);
 
 /// What the world knows of itself.
 #[derive(Debug, Default)]
@@ -24,14 +41,58 @@ pub(crate) struct Model {
     pub(crate) lockdown: bool,
     /// Whether the fire alarm is on.
     pub(crate) fire: bool,
+    /// What the door asks for.
+    pub(crate) mode: Mode,
+    /// Whether credentials may open without a face.
+    pub(crate) without_face: bool,
+    /// The newest credential of a person that was shown and not decided on.
+    pub(crate) shown: Option<Shown>,
     failed_at_ms: Vec<i64>,
     locked_until_ms: i64,
+    wrong_pins_ms: Vec<i64>,
+    pins_locked_until_ms: i64,
 }
 
 impl Model {
     /// Nobody is enrolled.
-    pub(crate) fn new(workdays_only: bool) -> Self {
-        Self { workdays_only, ..Self::default() }
+    pub(crate) fn new(workdays_only: bool, mode: Mode, without_face: bool) -> Self {
+        Self { workdays_only, mode, without_face, ..Self::default() }
+    }
+
+    /// A recorded refusal of a PIN that nobody has, or that another face came with.
+    pub(crate) fn wrong_pin(&mut self, at_ms: i64) {
+        self.wrong_pins_ms.retain(|earlier| at_ms - earlier <= 3 * MINUTE_MS);
+        self.wrong_pins_ms.push(at_ms);
+        if self.wrong_pins_ms.len() == 5 {
+            self.pins_locked_until_ms = at_ms + 30 * MINUTE_MS;
+            self.wrong_pins_ms.clear();
+        }
+    }
+
+    /// Whether `who` has just claimed to be there, by something the door takes.
+    pub(crate) fn claimed(&self, who: u8, kind: CredentialKind, now: Mono) -> bool {
+        let taken = match self.mode {
+            Mode::Face => false,
+            Mode::PinAndFace => kind == CredentialKind::Pin,
+            Mode::CardAndFace | Mode::FaceOrCardAndFace => kind != CredentialKind::Pin,
+        };
+        let fresh = |(at, person, by): &Shown| now.0 - at.0 <= CLAIM_US && *person == who && *by == kind;
+        taken && self.shown.as_ref().is_some_and(fresh)
+    }
+
+    /// Whether this credential is worth anything now, whatever the door does with it.
+    pub(crate) fn good(&self, who: u8, kind: CredentialKind, at_ms: i64) -> bool {
+        let Some(rights) = self.enrolled.get(&who) else { return false };
+        match kind {
+            CredentialKind::Card => true,
+            CredentialKind::Pin => at_ms >= self.pins_locked_until_ms,
+            CredentialKind::Qr => !rights.code_used && at_ms < rights.code_given_ms + DAY_MS,
+        }
+    }
+
+    /// Whether this person's card opens without a face.
+    pub(crate) fn opens_alone(&self, who: u8, kind: CredentialKind) -> bool {
+        self.without_face && who >= FACELESS_FROM && kind == CredentialKind::Card
     }
 
     /// A recorded refusal because of a presentation attack.
@@ -52,8 +113,13 @@ impl Model {
 
     /// Whether this person may pass at this time, as far as persons and rules go.
     pub(crate) fn may_pass(&self, who: u8, at_ms: i64) -> bool {
+        self.may_pass_by_card(who, at_ms) && at_ms >= self.locked_until_ms
+    }
+
+    /// The same, where failed liveness checks do not count because no face is asked for.
+    pub(crate) fn may_pass_by_card(&self, who: u8, at_ms: i64) -> bool {
         let known = self.enrolled.get(&who).is_some_and(|rights| !rights.suspended);
-        known && !self.lockdown && at_ms >= self.locked_until_ms && self.open_at(at_ms)
+        known && !self.lockdown && self.open_at(at_ms)
     }
 
     /// Whether the schedule allows it.

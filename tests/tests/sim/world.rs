@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use doorward_core::calibration::{Calibration, Point};
+use doorward_core::claim::{Mode, Terms};
 use doorward_core::door::{self, Signal};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::Freshness;
@@ -16,6 +17,7 @@ use doorward_core::schedule::Weekly;
 use doorward_core::template::UnitVector;
 use doorward_core::time::{ClockTrust, Mono, Now, Wall};
 use doorward_core::transform::Transform;
+use doorward_core::wiegand::reader::Reader;
 use doorward_core::{attempt, liveness, quality};
 use doorward_daemon::assembly::begin;
 use doorward_daemon::journal::load_people;
@@ -30,8 +32,9 @@ use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 use crate::checks::Totals;
-use crate::event::Event;
+use crate::event::{Event, Purse};
 use crate::eyes::{self, DIMENSION, Figure, Script, Sensor, VERSION, View};
+use crate::hands;
 use crate::model::{Model, Rights};
 use crate::power::{Cut, Dark, Disk, Lock, SharedWires, Wires};
 
@@ -68,6 +71,8 @@ pub(crate) struct World {
     pub(crate) figure_seen: Vec<(Mono, Figure)>,
     terminal: Option<Terminal>,
     examiner: Examiner,
+    /// The card reader beside the door.
+    pub(crate) reader: Reader,
     observed: Arc<Mutex<Vec<Observation>>>,
     outbox: Outbox,
     link: bool,
@@ -109,17 +114,20 @@ impl World {
             freshness: Freshness::default(),
             clock: Arc::new(clock.clone()),
         };
+        let modes = [Mode::Face, Mode::CardAndFace, Mode::PinAndFace, Mode::FaceOrCardAndFace];
+        let mode = modes[rng.random_range(0..modes.len())];
         let mut world = Self {
             clock,
             wires: Arc::new(Mutex::new(Wires::default())),
             view,
             store: Arc::new(Mutex::new(store)),
-            model: Model::new(rng.random()),
+            model: Model::new(rng.random(), mode, rng.random()),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
             totals: Totals::default(),
             figure_seen: Vec::new(),
             terminal: None,
             examiner,
+            reader: hands::reader(),
             observed: Arc::default(),
             outbox: Outbox::new(0, 0),
             link: true,
@@ -172,6 +180,9 @@ impl World {
             Event::Enrol(who) => self.change_people(|world| world.enrol(who)),
             Event::Erase(who) => self.change_people(|world| world.erase(who)),
             Event::Suspend(who, on) => self.change_people(|world| world.suspend(who, on)),
+            Event::Card(purse) => self.hold_card(purse),
+            Event::Pin(who) => self.type_pin(who),
+            Event::Code(who) => self.hold_up_code(who),
             Event::PowerCut(effects) => self.wires().cut_in = Some(effects),
             Event::Restart => self.restart(),
         }
@@ -199,6 +210,11 @@ impl World {
         let monday = MONDAY_MS + (now - MONDAY_MS).div_euclid(week) * week + 2 * week;
         self.jump(monday - self.clock.now().wall.ms, true);
         self.pass(Duration::from_secs(120));
+        match self.model.mode {
+            Mode::CardAndFace => self.happen(&Event::Card(Purse::Own(0))),
+            Mode::PinAndFace => self.happen(&Event::Pin(Some(0))),
+            Mode::Face | Mode::FaceOrCardAndFace => {}
+        }
         self.happen(&Event::Appear(Figure::Live(0)));
         let grants = self.totals.grants;
         for _ in 0..40 {
@@ -285,7 +301,7 @@ impl World {
     }
 
     /// Lets time pass the way the terminal thread does: a step at each deadline.
-    fn pass(&mut self, duration: Duration) {
+    pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.clock.now().mono + duration;
         loop {
             let now = self.clock.now().mono;
@@ -313,7 +329,7 @@ impl World {
     }
 
     /// One step of the real terminal; a power cut ends it and begins the next life.
-    fn step(&mut self, input: Input) {
+    pub(crate) fn step(&mut self, input: Input) {
         let Some(mut terminal) = self.terminal.take() else { return };
         let now = self.clock.now();
         let outcome = catch_unwind(AssertUnwindSafe(move || {
@@ -367,6 +383,7 @@ impl World {
             max_fpir: 1e-4,
             margin_min: 0.05,
             untrusted_time: UntrustedTime::Deny,
+            terms: Terms { mode: self.model.mode, without_face: self.model.without_face, ..Terms::default() },
         };
         let points = vec![
             Point { score: 0.3, fmr: 1e-3 },
@@ -425,9 +442,13 @@ impl World {
             store
                 .put_template(&name(who), VERSION, template.vector(), "photo", wall)
                 .expect("a template can be put");
+            for (credential, terms) in hands::credentials(who, wall.ms) {
+                store.put_credential(&credential, &terms, wall).expect("a credential can be put");
+            }
         }
         drop(store);
-        self.model.enrolled.insert(who, Rights::default());
+        let fresh = Rights { code_given_ms: wall.ms, ..Rights::default() };
+        self.model.enrolled.entry(who).or_insert(fresh).suspended = false;
     }
 
     fn erase(&mut self, who: u8) {
