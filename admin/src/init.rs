@@ -5,7 +5,7 @@ use std::io::Write;
 
 use clap::Args;
 use doorward_protocol::ids::{SiteId, TerminalId};
-use doorward_store::{KeyFault, MasterKey, Store, StoreFault};
+use doorward_store::{KeyFault, KeySource, MasterKey, Store, StoreFault};
 
 use crate::answer::{Answer, Stop};
 use crate::place::Place;
@@ -32,6 +32,11 @@ pub struct Init {
 /// # Errors
 /// [`Stop::Refused`] where either is there already.
 pub fn run(options: &Init, place: &Place, out: &mut dyn Write) -> Answer {
+    if KeySource::is_credential(&place.key) {
+        return Err(Stop::Refused(
+            "a new key is drawn into a file; doorward-init seals it afterwards".to_owned(),
+        ));
+    }
     // Looked at first, so that a refusal leaves no new key behind; what counts is that both creations refuse as well.
     for path in [&place.key, &place.store] {
         if fs::symlink_metadata(path).is_ok() {

@@ -20,7 +20,7 @@ pub struct Place {
         default_value = "/var/lib/doorward/doord.db"
     )]
     pub store: PathBuf,
-    /// The terminal's master key: a file of mode 0600 that nobody else can read.
+    /// The terminal's master key: a file of mode 0600 that nobody else can read, or `credential` for a sealed one.
     #[arg(
         long,
         global = true,
@@ -37,7 +37,8 @@ impl Place {
     /// # Errors
     /// When it is missing, malformed, or others could read it.
     pub fn master(&self) -> anyhow::Result<MasterKey> {
-        MasterKey::load(&KeySource::File(self.key.clone())).context("open the terminal's files")
+        let key = KeySource::named(&self.key).and_then(|source| MasterKey::load(&source));
+        key.context("open the terminal's files")
     }
 
     /// The store, checked.

@@ -83,7 +83,7 @@ pub struct Config {
     pub attempt: attempt::Limits,
     /// Where the store lies.
     pub store: PathBuf,
-    /// Where the master key lies.
+    /// Where the master key lies; `credential` where systemd opens it.
     pub master_key: PathBuf,
     /// A folder with a model pack; none: the usual places.
     pub models: Option<PathBuf>,

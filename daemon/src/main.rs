@@ -43,12 +43,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::Level::INFO.into())
-        .with_env_var("DOORD_LOG")
-        .from_env_lossy()
-        .add_directive("rusqlite_migration=warn".parse().expect("a valid directive"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    doorward_daemon::logging::begin();
     let outcome = match Cli::parse().command {
         Command::Run { config } => doorward_daemon::run::run(&config),
         Command::CheckConfig { config } => doorward_daemon::run::check(&config),

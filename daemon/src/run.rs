@@ -45,7 +45,8 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("listen to signals")?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let key = MasterKey::load(&KeySource::File(config.master_key.clone())).context("load the master key")?;
+    let key = KeySource::named(&config.master_key).and_then(|source| MasterKey::load(&source));
+    let key = key.context("load the master key")?;
     let store = Store::open(&config.store, &key).context("open the store")?;
     let parts = Parts {
         clock,
@@ -162,11 +163,13 @@ fn settings(config: &Config) -> Settings {
 /// One line a decision; the audit trail is another thing.
 fn log(observation: Observation) {
     match observation {
-        Observation::Decided(recorded, took) => {
+        Observation::Decided(recorded, frame_at, took) => {
             let decision = recorded.subject();
             let granted = recorded.grant().is_some();
-            let took_ms = took.as_millis();
-            tracing::info!(attempt = %decision.attempt(), granted, rule = decision.rule(), seq = recorded.seq(), took_ms, "decided");
+            let (attempt, rule, seq) = (decision.attempt(), decision.rule(), recorded.seq());
+            // The frame's time is the kernel's, like that of the relay's edge in a trace.
+            let (frame_us, took_ms) = (frame_at.0, took.as_millis());
+            tracing::info!(%attempt, granted, rule, seq, frame_us, took_ms, "decided");
         }
         Observation::Unrecorded(decision, fault) => {
             tracing::error!(attempt = %decision.attempt(), %fault, "a decision could not be recorded and was refused");

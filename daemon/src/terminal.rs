@@ -139,8 +139,8 @@ pub enum Input {
 /// What the terminal did, for whoever watches it: the log, the metrics, the demo page. Never an influence on it.
 #[derive(Debug, Clone)]
 pub enum Observation {
-    /// An attempt was decided, and what the decision took since its newest frame was taken.
-    Decided(Recorded<Decision>, Duration),
+    /// An attempt was decided, when its newest frame was taken, and what the decision took since.
+    Decided(Recorded<Decision>, Mono, Duration),
     /// A decision could not be recorded, so nothing came of it.
     Unrecorded(Decision, JournalFault),
     /// The panel shows this.
@@ -405,7 +405,7 @@ impl Terminal {
                     Answer::Grant(_) => Cue::Granted,
                     Answer::Deny(reject) => Cue::Denied(*reject),
                 });
-                (self.observer)(Observation::Decided(recorded, now.mono.since(frame_at)));
+                (self.observer)(Observation::Decided(recorded, frame_at, now.mono.since(frame_at)));
                 true
             }
             Err(fault) => {

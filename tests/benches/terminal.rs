@@ -76,7 +76,7 @@ fn measure(pack: &Pack, picture: &Plane<Rgb>, templates: usize) {
         Devices { relay: Box::new(relay), panel: Box::new(panel) },
         Box::new(store),
         Box::new(move |observation| {
-            if let Observation::Decided(recorded, since) = observation
+            if let Observation::Decided(recorded, _, since) = observation
                 && recorded.grant().is_some()
             {
                 taken.lock().expect("one thread").push(since);

@@ -268,7 +268,7 @@ impl Show {
 
     fn observed(&self, observation: Observation, leaf: &Sender<()>) {
         match observation {
-            Observation::Decided(recorded, took) => {
+            Observation::Decided(recorded, _, took) => {
                 let (name, evidence) =
                     (self.name_of(recorded.subject().person()), self.state().last_evidence);
                 let body = page::decision(&recorded, name.as_deref(), evidence.as_ref(), took);

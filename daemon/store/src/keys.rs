@@ -5,6 +5,7 @@
 //! salt is the store's random id, so that two stores under one master key share no key. The template transform alone
 //! is salted by the site instead: it has to outlive a store.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -27,6 +28,9 @@ use crate::settings::StoreId;
 /// Name of the systemd credential: `LoadCredentialEncrypted=doorward.master:…`.
 pub const CREDENTIAL: &str = "doorward.master";
 
+/// What a configuration or an option says instead of a file's name to mean the systemd credential.
+const CREDENTIAL_WORD: &str = "credential";
+
 /// Bytes of a master key.
 const KEY_LEN: usize = 32;
 
@@ -37,6 +41,29 @@ pub enum KeySource {
     Credential(PathBuf),
     /// A key file of mode 0600 or 0400 that belongs to the current user or to root.
     File(PathBuf),
+}
+
+impl KeySource {
+    /// What `name` means: the word `credential` is what systemd has opened for this process, all else is a file.
+    ///
+    /// # Errors
+    /// [`KeyFault::NoCredential`] where the word is said outside such a process.
+    pub fn named(name: &Path) -> Result<Self, KeyFault> {
+        Self::named_in(name, std::env::var_os("CREDENTIALS_DIRECTORY"))
+    }
+
+    fn named_in(name: &Path, folder: Option<OsString>) -> Result<Self, KeyFault> {
+        if !Self::is_credential(name) {
+            return Ok(KeySource::File(name.to_owned()));
+        }
+        folder.map(|folder| KeySource::Credential(folder.into())).ok_or(KeyFault::NoCredential)
+    }
+
+    /// Whether `name` means the systemd credential.
+    #[must_use]
+    pub fn is_credential(name: &Path) -> bool {
+        name == Path::new(CREDENTIAL_WORD)
+    }
 }
 
 /// The terminal's master key. Wiped when dropped; its `Debug` shows nothing.
@@ -78,6 +105,12 @@ pub enum KeyFault {
     /// Not a key.
     #[error("the master key {} is malformed: it has to hold exactly 32 bytes, or 64 hexadecimal digits", .0.display())]
     Malformed(PathBuf),
+    /// systemd gave this process no credentials.
+    #[error(
+        "the master key is sealed, and systemd has not opened it for this process: start doord as a unit with \
+         LoadCredentialEncrypted={CREDENTIAL}:…, and doorctl through doorctl-sealed"
+    )]
+    NoCredential,
     /// A key that was never drawn.
     #[error("the master key {} is all zeros; create a real one", .0.display())]
     Blank(PathBuf),
@@ -364,6 +397,20 @@ mod tests {
         assert!(MasterKey::load(&KeySource::Credential(folder.path().to_owned())).is_ok());
         fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
         assert!(MasterKey::load(&KeySource::Credential(folder.path().to_owned())).is_err());
+    }
+
+    #[test]
+    fn the_word_credential_means_what_systemd_opened_and_is_refused_outside_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let word = Path::new("credential");
+        let named = |name: &str| KeySource::named_in(Path::new(name), None).unwrap();
+        assert_eq!(
+            KeySource::named_in(word, Some(folder.path().into())).unwrap(),
+            KeySource::Credential(folder.path().to_owned())
+        );
+        assert!(KeySource::named_in(word, None).unwrap_err().to_string().contains("doorctl-sealed"));
+        assert_eq!(named("/etc/credential"), KeySource::File("/etc/credential".into()));
+        assert_eq!(named("./credential.key"), KeySource::File("./credential.key".into()));
     }
 
     #[test]

@@ -151,7 +151,7 @@ pub(crate) fn at_the_end(world: &mut World) {
 fn decisions_are_allowed(world: &mut World) {
     for observation in world.observations() {
         match observation {
-            Observation::Decided(recorded, _) => {
+            Observation::Decided(recorded, ..) => {
                 let (decision, now) = (recorded.subject(), world.clock.now());
                 match decision.answer() {
                     Answer::Grant(grant) => {

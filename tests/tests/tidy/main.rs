@@ -1,11 +1,12 @@
 //! The order of the house, checked: who imports whom, where vendor crates and `unsafe` live, how large things grow,
-//! what they are called, and that no fake is in a release. Each check reads the tree as it is and names file, line,
+//! what they are called, that no fake is in a release, and that systemd agrees with the units. Each check reads the tree as it is and names file, line,
 //! what is wrong and what to do; each has tests of its own with bad samples.
 
 mod arrows;
 mod reach;
 mod sizes;
 mod source;
+mod units;
 mod vendors;
 mod words;
 

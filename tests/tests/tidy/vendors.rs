@@ -12,7 +12,7 @@ struct Vendor {
     home: &'static str,
 }
 
-const VENDORS: [Vendor; 12] = [
+const VENDORS: [Vendor; 13] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -44,6 +44,12 @@ const VENDORS: [Vendor; 12] = [
     Vendor { package: "hpke", owner: "doorward-protocol", word: "hpke::", home: "protocol/src/sealing.rs" },
     Vendor { package: "rqrr", owner: "doorward-hal", word: "rqrr::", home: "hal/src/qr.rs" },
     Vendor { package: "qrcodegen", owner: "doorward-hal", word: "qrcodegen::", home: "hal/src/qr.rs" },
+    Vendor {
+        package: "tracing-journald",
+        owner: "doorward-daemon",
+        word: "tracing_journald",
+        home: "daemon/src/logging.rs",
+    },
     Vendor { package: "axum", owner: "doorward-daemon", word: "axum", home: "daemon/src/demo/" },
 ];
 
