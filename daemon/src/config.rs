@@ -337,8 +337,8 @@ mod tests {
         let expected =
             ["auto_exposure", "backlight_compensation", "exposure_time_absolute", "power_line_frequency"];
         assert_eq!(names, expected);
-        let wrong = parse(&text.replacen("= 150", "= 1.5", 1)).unwrap_err();
-        assert!(wrong.contains("doord.toml") && wrong.contains("1.5"), "{wrong}");
+        let wrong = parse(&text.replace("\nexposure_time_absolute = 150", "\ngain = 1.5")).unwrap_err();
+        assert!(wrong.contains("doord.toml") && wrong.contains("a whole number"), "{wrong}");
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub fn run(options: &List, out: &mut dyn Write) -> Answer {
     Ok(())
 }
 
+/// Formats in a row of the table; `show` has all of them.
+const FORMATS_SHOWN: usize = 4;
+
 const HEADINGS: [&str; 5] = ["NODE", "CARD", "DRIVER", "PICTURES", "FORMATS"];
 
 fn table(found: &Survey, out: &mut dyn Write) -> Answer {
@@ -71,7 +74,9 @@ fn table(found: &Survey, out: &mut dyn Write) -> Answer {
 }
 
 fn row(camera: &Listed) -> [String; 5] {
-    let formats: Vec<String> = camera.formats.iter().map(summary).collect();
+    let mut formats: Vec<String> = camera.formats.iter().take(FORMATS_SHOWN).map(summary).collect();
+    let more = camera.formats.len().saturating_sub(FORMATS_SHOWN);
+    formats.extend((more > 0).then(|| format!("and {more} more")));
     [
         camera.node.display().to_string(),
         printable(&camera.identity.card),

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::{ArgGroup, Args};
-use doorward_hal::camera::controls::Control;
+use doorward_hal::camera::controls::{Control, Kind};
 use doorward_hal::camera::survey::{self, Listed, Size, survey};
 use serde::Serialize;
 
@@ -78,11 +78,17 @@ fn line_of_size(size: &Size) -> String {
 }
 
 fn line_of_control(control: &Control) -> String {
-    let value = |value: i64| {
-        let choice = control.choices.iter().find(|choice| choice.index == value);
-        choice.map_or_else(|| value.to_string(), |choice| format!("{:?}", choice.label))
+    let value = |value: i64| match control.kind {
+        Kind::Switch => (value != 0).to_string(),
+        Kind::Menu | Kind::Number | Kind::Button => {
+            let choice = control.choices.iter().find(|choice| choice.index == value);
+            choice.map_or_else(|| value.to_string(), |choice| format!("{:?}", choice.label))
+        }
     };
-    let mut line = format!("{}; default {}", control.takes(), value(control.default));
+    let mut line = control.takes();
+    if control.kind != Kind::Button {
+        line += &format!("; default {}", value(control.default));
+    }
     if let Some(now) = control.value {
         line += &format!(", now {}", value(now));
     }

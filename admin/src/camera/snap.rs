@@ -115,12 +115,13 @@ fn exists(place: &Path) -> Stop {
 
 /// How to open a camera of which no configuration says anything yet. A generated one will do: its picture opens no door.
 fn generic(listed: &Listed) -> Answer<(Kind, CameraConfig)> {
-    let kinds: [(Kind, fn(&str) -> bool); 3] =
-        [(Kind::Rgb, carries::<Rgb>), (Kind::Infrared, carries::<u8>), (Kind::Depth, carries::<u16>)];
-    let offers = |fits: fn(&str) -> bool| listed.formats.iter().filter(move |offer| fits(&offer.code));
-    let best = kinds
-        .into_iter()
-        .find_map(|(kind, fits)| Some((kind, offers(fits).filter_map(sides).max_by_key(area)?)));
+    let best = |fits: fn(&str) -> bool| {
+        listed.formats.iter().filter(|offer| fits(&offer.code)).filter_map(sides).max_by_key(area)
+    };
+    let best = best(carries::<Rgb>)
+        .map(|sides| (Kind::Rgb, sides))
+        .or_else(|| best(carries::<u8>).map(|sides| (Kind::Infrared, sides)))
+        .or_else(|| best(carries::<u16>).map(|sides| (Kind::Depth, sides)));
     let Some((kind, (width, height))) = best else {
         let codes: Vec<&str> = listed.formats.iter().map(|offer| offer.code.trim_end()).collect();
         return Err(Stop::Refused(format!(

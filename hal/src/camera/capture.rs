@@ -14,7 +14,7 @@ use super::identity::Identity;
 use super::order::Order;
 use super::pixels::{Layout, Pixel, PixelFormat};
 use super::survey::{Found, look_around};
-use super::v4l2::{Agreed, Device, Queue, Stamp};
+use super::v4l2::{Agreed, Device, Queue, Stamp, Stamped};
 use super::{Camera, CameraFault, Missed};
 use crate::clock;
 
@@ -56,6 +56,7 @@ pub struct CameraConfig {
 pub struct V4l2Camera<P> {
     name: String,
     layout: Layout,
+    from_program: bool,
     /// None once the device is lost.
     queue: Option<Queue>,
     order: Order,
@@ -78,7 +79,7 @@ impl<P: Pixel> V4l2Camera<P> {
         let described: Vec<Described<'_>> = found.iter().map(Described::of).collect();
         let closed: String = closed.iter().map(|one| format!("; {one}")).collect();
         let chosen = choose::<P>(&described, config).map_err(|why| refused(why + &closed))?;
-        let device = found.swap_remove(chosen).device;
+        let Found { device, from_program, .. } = found.swap_remove(chosen);
         let layout = agree::<P>(&device, config)?;
         controls::set(&device, &config.controls).map_err(|unset| match unset {
             Unset::Refused(why) => refused(why),
@@ -89,6 +90,7 @@ impl<P: Pixel> V4l2Camera<P> {
         Ok(Self {
             name: config.name.clone(),
             layout,
+            from_program,
             queue: Some(queue),
             order: Order::default(),
             missed: Missed::default(),
@@ -113,10 +115,21 @@ impl<P: Pixel> V4l2Camera<P> {
         let Some(filled) = newest? else { return Ok(Err(Miss::Nothing)) };
         tracing::trace!(camera = %self.name, sequence = filled.stamp.sequence, "frame");
         let now = clock::monotonic();
-        let shot = shot(filled.stamp, queue.bytes(&filled), &self.layout, &mut self.order, now);
+        let shot = check_clock(filled.stamp.clock, self.from_program)
+            .and_then(|()| shot(filled.stamp, queue.bytes(&filled), &self.layout, &mut self.order, now));
         self.missed.lost = self.order.lost();
         queue.hand_back(filled)?;
         Ok(shot.map(Arc::new))
+    }
+}
+
+/// Whether a driver stamps its frames with the monotonic clock. Loopbacks do and do not say so; they are for test rigs,
+/// and a frame of another clock is not of about now either.
+fn check_clock(clock: Stamped, from_program: bool) -> Result<(), Miss> {
+    match clock {
+        Stamped::Monotonic => Ok(()),
+        Stamped::Unsaid if from_program => Ok(()),
+        Stamped::Unsaid | Stamped::Elsewhere => Err(Miss::Clock),
     }
 }
 
@@ -128,10 +141,7 @@ fn shot<P: Pixel>(
     order: &mut Order,
     now: Mono,
 ) -> Result<Shot<P>, Miss> {
-    let Stamp { damaged, monotonic, at, sequence } = stamp;
-    if !monotonic {
-        return Err(Miss::Clock);
-    }
+    let Stamp { damaged, at, sequence, .. } = stamp;
     if let Err(why) = timely(at, now) {
         order.pass_over(1);
         return Err(Miss::Broken(why));
@@ -417,7 +427,7 @@ mod tests {
         };
         let stamp = |sequence: u32| Stamp {
             damaged: false,
-            monotonic: true,
+            clock: Stamped::Monotonic,
             at: Mono::from_millis(4900 + u64::from(sequence)),
             sequence,
         };
@@ -432,8 +442,15 @@ mod tests {
         broken("twice", read(stamp(4), &[7; 8]));
         broken("old", read(Stamp { at: Mono(0), ..stamp(5) }, &[7; 8]));
         broken("before the frame", read(Stamp { at: Mono::from_millis(4800), ..stamp(6) }, &[7; 8]));
-        assert_eq!(read(Stamp { monotonic: false, ..stamp(7) }, &[7; 8]), Err(Miss::Clock));
         assert!(read(stamp(8), &[7; 8]).is_ok());
+    }
+
+    #[test]
+    fn c3_a_sensor_that_does_not_say_its_clock_is_refused() {
+        assert_eq!(check_clock(Stamped::Monotonic, false), Ok(()));
+        assert_eq!(check_clock(Stamped::Unsaid, false), Err(Miss::Clock));
+        assert_eq!(check_clock(Stamped::Unsaid, true), Ok(()), "loopbacks do not");
+        assert_eq!(check_clock(Stamped::Elsewhere, true), Err(Miss::Clock));
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub struct Choice {
 
 /// A value of the configuration: `true`, a number, or an entry of a menu by its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a control takes true, false, a whole number, or the text of a menu entry")]
 pub enum Setting {
     /// On or off.
     Switch(bool),

@@ -29,7 +29,7 @@ use v4l::v4l_sys::{
 };
 use v4l::v4l2::{self, vidioc};
 
-pub(crate) use self::queue::{Queue, Stamp};
+pub(crate) use self::queue::{Queue, Stamp, Stamped};
 
 /// Formats, sizes and rates read from one device: twice what the richest cameras list, and a bound for drivers that
 /// never end.

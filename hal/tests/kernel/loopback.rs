@@ -23,8 +23,8 @@ const WIDTH: u32 = 160;
 const HEIGHT: u32 = 120;
 const RATE: u32 = 15;
 
-/// Sets the format of the writing end and writes the same frame again and again. The number is that of `VIDIOC_S_FMT`
-/// where a long has 64 bits.
+/// Sets the format of the writing end and writes the same frame again and again. The numbers are those of `VIDIOC_S_FMT`
+/// where a long has 64 bits, and of `VIDIOC_STREAMON`: without that, the driver never takes another writer after this.
 const FEEDER: &str = r#"
 use strict; my ($dev, $w, $h, $code, $stride, $file, $rate) = @ARGV;
 open(my $f, '<:raw', $file) or die "read: $!"; local $/; my $frame = <$f>;
@@ -32,6 +32,7 @@ open(my $v, '+<:raw', $dev) or die "open: $!";
 my $fmt = pack('L2 L8', 2, 0, $w, $h, unpack('L', $code), 1, $stride, length $frame, 8, 0);
 $fmt .= "\0" x (208 - length $fmt);
 defined ioctl($v, 0xc0d05605, $fmt) or die "format: $!";
+my $output = pack('L', 2); defined ioctl($v, 0x40045612, $output) or die "start: $!";
 while (1) { defined syswrite($v, $frame) or die "write: $!"; select(undef, undef, undef, 1 / $rate); }
 "#;
 

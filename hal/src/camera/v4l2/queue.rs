@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use doorward_core::time::Mono;
 use v4l::v4l_sys::{
-    V4L2_BUF_FLAG_ERROR, V4L2_BUF_FLAG_TIMESTAMP_MASK, V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC, v4l2_buffer,
-    v4l2_memory_V4L2_MEMORY_MMAP, v4l2_requestbuffers,
+    V4L2_BUF_FLAG_ERROR, V4L2_BUF_FLAG_TIMESTAMP_MASK, V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC,
+    V4L2_BUF_FLAG_TIMESTAMP_UNKNOWN, v4l2_buffer, v4l2_memory_V4L2_MEMORY_MMAP, v4l2_requestbuffers,
 };
 use v4l::v4l2::{self, vidioc};
 
@@ -48,10 +48,21 @@ pub(crate) struct Filled {
 pub(crate) struct Stamp {
     /// Its content is damaged.
     pub(crate) damaged: bool,
-    /// Whether `at` is of the monotonic clock.
-    pub(crate) monotonic: bool,
+    /// Which clock `at` is of.
+    pub(crate) clock: Stamped,
     pub(crate) at: Mono,
     pub(crate) sequence: u32,
+}
+
+/// What a driver says of the clock of its timestamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stamped {
+    /// The monotonic clock.
+    Monotonic,
+    /// Nothing.
+    Unsaid,
+    /// Copied from somewhere.
+    Elsewhere,
 }
 
 /// A streaming device with its mapped buffers. After any error it must be dropped, which stops and unmaps everything.
@@ -177,7 +188,11 @@ impl Queue {
             used: buffer.bytesused,
             stamp: Stamp {
                 damaged: buffer.flags & V4L2_BUF_FLAG_ERROR != 0,
-                monotonic: buffer.flags & V4L2_BUF_FLAG_TIMESTAMP_MASK == V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC,
+                clock: match buffer.flags & V4L2_BUF_FLAG_TIMESTAMP_MASK {
+                    V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC => Stamped::Monotonic,
+                    V4L2_BUF_FLAG_TIMESTAMP_UNKNOWN => Stamped::Unsaid,
+                    _ => Stamped::Elsewhere,
+                },
                 at: Mono(part(seconds).saturating_mul(1_000_000).saturating_add(part(micros))),
                 sequence: buffer.sequence,
             },
