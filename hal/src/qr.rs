@@ -252,9 +252,9 @@ mod tests {
             assert_eq!(read(&held_up(payload, 8.0, 2)), [payload.to_vec()]);
         }
         let most = [b'x'; PAYLOAD_LEN_MAX];
-        assert_eq!(read(&held_up(&most, 6.0, 3)), [most.to_vec()]);
+        assert_eq!(read(&held_up(&most, 5.0, 3)), [most.to_vec()]);
         let beyond = [b'x'; PAYLOAD_LEN_MAX + 1];
-        assert!(read(&held_up(&beyond, 6.0, 3)).is_empty(), "read, and dropped for its length");
+        assert!(read(&held_up(&beyond, 5.0, 3)).is_empty(), "read, and dropped for its length");
         assert!(Drawing::of(&[0; 4096]).is_none(), "no code holds 4 kB");
     }
 

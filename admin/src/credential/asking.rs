@@ -3,8 +3,8 @@
 use std::io::{self, BufRead, IsTerminal as _, Read as _, Write as _};
 
 use anyhow::Context as _;
+use console::Term;
 use doorward_core::credential::{PIN_LEN_MAX, PIN_LEN_MIN, Pin};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Stop};
@@ -21,7 +21,6 @@ pub(super) fn pin() -> Answer<Pin> {
     if !stdin.is_terminal() {
         return line(&mut stdin.lock());
     }
-    let _silent = Silent::on_terminal()?;
     let first = asked("PIN: ")?;
     if asked("The same again: ")? == first {
         Ok(first)
@@ -31,42 +30,21 @@ pub(super) fn pin() -> Answer<Pin> {
 }
 
 fn asked(prompt: &str) -> Answer<Pin> {
-    let mut err = io::stderr();
-    write!(err, "{prompt}").and_then(|()| err.flush()).context("ask for the PIN")?;
-    let pin = line(&mut io::stdin().lock());
-    // The line end that was typed is not shown either.
-    let _ = writeln!(err);
-    pin
+    let mut term = Term::stderr();
+    write!(term, "{prompt}").context("ask for the PIN")?;
+    let typed = Zeroizing::new(term.read_secure_line().context("read the PIN")?);
+    parsed(typed.as_bytes())
 }
 
 fn line(input: &mut dyn BufRead) -> Answer<Pin> {
     let mut typed = Zeroizing::new(Vec::with_capacity(LINE_LEN_MAX));
     input.take(LINE_LEN_MAX as u64).read_until(b'\n', &mut typed).context("read the PIN")?;
-    let digits = typed.strip_suffix(b"\n").unwrap_or(&typed);
+    parsed(typed.strip_suffix(b"\n").unwrap_or(&typed))
+}
+
+fn parsed(digits: &[u8]) -> Answer<Pin> {
     let why = || Stop::refused(format!("a PIN has {PIN_LEN_MIN} to {PIN_LEN_MAX} digits and nothing else"));
     Pin::from_digits(digits).ok_or_else(why)
-}
-
-/// A terminal that does not show what is typed, until this is dropped.
-struct Silent(Termios);
-
-impl Silent {
-    fn on_terminal() -> Answer<Self> {
-        let usual =
-            tcgetattr(io::stdin()).map_err(io::Error::from).context("ask the terminal for its modes")?;
-        let mut silent = usual.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
-        let set = tcsetattr(io::stdin(), OptionalActions::Flush, &silent).map_err(io::Error::from);
-        set.context("keep the PIN off the screen")?;
-        Ok(Self(usual))
-    }
-}
-
-impl Drop for Silent {
-    fn drop(&mut self) {
-        // A terminal that went away has nothing to restore.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
-    }
 }
 
 #[cfg(test)]

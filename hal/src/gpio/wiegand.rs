@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_frame_goes_out_bit_by_bit_and_leaves_the_wires_at_rest() {
-        let frame = Frame::new(0b1011_0011_1, 9).unwrap();
+        let frame = Frame::new(0b1_0110_0111, 9).unwrap();
         let seen: Arc<Mutex<Vec<_>>> = Arc::default();
         let pin = |wire| Pin(wire, Arc::clone(&seen));
         let pace = Pace { interval: Duration::from_micros(200), rest: Duration::ZERO, ..Pace::default() };

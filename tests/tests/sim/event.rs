@@ -1,5 +1,6 @@
 //! Everything that can happen, as plain values: drawn from a seed, written to a log, replayed from it.
 
+use doorward_protocol::audit::CredentialKind;
 use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,8 @@ pub(crate) enum Event {
     Pin(Option<u8>),
     /// Somebody holds up the one-time QR code of a person.
     Code(u8),
+    /// Somebody walks up, shows a credential of their own and looks into the camera.
+    Approach(u8, CredentialKind),
     /// Power is cut after so many further effects, and comes back.
     PowerCut(u32),
     /// The terminal stops and starts in an orderly way.
@@ -86,7 +89,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..120) {
+        match rng.random_range(0..134) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -112,12 +115,16 @@ impl Event {
             94..98 => Event::PowerCut(rng.random_range(0..6)),
             98..100 => Event::Restart,
             100..108 => Event::Card(match rng.random_range(0..8) {
-                0..6 => Purse::Own(person),
+                0..6 => Purse::Own(person % 4),
                 6 => Purse::Foreign(person),
                 _ => Purse::Damaged(person),
             }),
-            108..115 => Event::Pin(rng.random_bool(0.6).then_some(person)),
-            _ => Event::Code(person),
+            108..115 => Event::Pin(rng.random_bool(0.8).then_some(person % 4)),
+            115..120 => Event::Code(person % 4),
+            _ => {
+                use CredentialKind::{Card, Pin, Qr};
+                Event::Approach(rng.random_range(0..3), *pick(rng, &[Card, Pin, Qr, Qr]))
+            }
         }
     }
 }

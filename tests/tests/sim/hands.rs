@@ -15,7 +15,9 @@ use doorward_hal::clock::Clock as _;
 use doorward_protocol::audit::CredentialKind;
 use zeroize::Zeroizing;
 
-use crate::event::Purse;
+use crate::checks::after_each_event;
+use crate::event::{PEOPLE, Purse};
+use crate::eyes::Figure;
 use crate::model::FACELESS_FROM;
 use crate::world::{World, name};
 
@@ -27,24 +29,17 @@ impl World {
     pub(crate) fn hold_card(&mut self, purse: Purse) {
         let w26 = Format::w26();
         let frame = |facility, who: u8| w26.encode(Some(facility), 100 + u64::from(who)).expect("a card");
-        let frame = match purse {
-            Purse::Own(who) => {
-                self.shown(who, CredentialKind::Card);
-                frame(FACILITY, who)
-            }
+        self.at_the_wires(match purse {
+            Purse::Own(who) => frame(FACILITY, who),
             Purse::Foreign(who) => frame(FACILITY + 1, who),
             Purse::Damaged(who) => {
                 Frame::new(frame(FACILITY, who).number(0, 25) ^ 1 << who, 26).expect("a frame")
             }
-        };
-        self.at_the_wires(frame);
+        });
     }
 
     /// Types a PIN, or one that nobody has.
     pub(crate) fn type_pin(&mut self, who: Option<u8>) {
-        if let Some(who) = who {
-            self.shown(who, CredentialKind::Pin);
-        }
         let digits = digits(who).into_iter().map(|digit| Key::Digit(digit - b'0'));
         for key in digits.chain([Key::Enter]) {
             self.at_the_wires(Keypad::Four.burst(key));
@@ -53,8 +48,18 @@ impl World {
 
     /// Holds a QR code before the camera.
     pub(crate) fn hold_up_code(&mut self, who: u8) {
-        self.shown(who, CredentialKind::Qr);
-        self.step(Input::Credential(Credential::Qr(code(who))));
+        self.show(Credential::Qr(code(who)));
+    }
+
+    /// Walks up with a credential of one's own, and looks into the camera until long after the decision.
+    pub(crate) fn approach(&mut self, who: u8, kind: CredentialKind) {
+        self.view().figure = Figure::Live(who);
+        match kind {
+            CredentialKind::Card => self.hold_card(Purse::Own(who)),
+            CredentialKind::Pin => self.type_pin(Some(who)),
+            CredentialKind::Qr => self.hold_up_code(who),
+        }
+        (0..6).for_each(|_| self.look());
     }
 
     /// Sends a frame to the real reader; it is through after a tenth of a second.
@@ -66,15 +71,19 @@ impl World {
         readings.extend(self.reader.tick(self.clock.now().mono));
         for reading in readings {
             if let Reading::Credential(credential) = reading {
-                self.step(Input::Credential(credential));
+                self.show(credential);
             }
         }
     }
 
     /// What an enrolled person shows is theirs; what was given to somebody who is gone is nobody's.
-    fn shown(&mut self, who: u8, kind: CredentialKind) {
-        let now = self.clock.now().mono;
-        self.model.shown = self.model.enrolled.contains_key(&who).then_some((now, who, kind));
+    fn show(&mut self, credential: Credential) {
+        // What was decided before this moment was decided without it.
+        after_each_event(self);
+        let owns = |who: &u8| credentials(*who, 0).iter().any(|(own, _)| *own == credential);
+        let who = (0..PEOPLE).find(owns).filter(|who| self.model.enrolled.contains_key(who));
+        self.model.shown = who.map(|who| (self.clock.now().mono, who, credential.kind()));
+        self.step(Input::Credential(credential));
     }
 }
 

@@ -14,7 +14,7 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const CLAIM_US: u64 = 20_200_000;
 
 /// From this number on, persons have a card that may open without a face.
-pub(crate) const FACELESS_FROM: u8 = 3;
+pub(crate) const FACELESS_FROM: u8 = 2;
 
 /// A person's rights.
 #[derive(Debug, Clone, Copy, Default)]

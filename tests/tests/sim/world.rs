@@ -183,6 +183,7 @@ impl World {
             Event::Card(purse) => self.hold_card(purse),
             Event::Pin(who) => self.type_pin(who),
             Event::Code(who) => self.hold_up_code(who),
+            Event::Approach(who, kind) => self.approach(who, kind),
             Event::PowerCut(effects) => self.wires().cut_in = Some(effects),
             Event::Restart => self.restart(),
         }
@@ -269,7 +270,7 @@ impl World {
         std::mem::take(&mut self.observed.lock().expect("one thread"))
     }
 
-    fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         self.pass(FRAME);
         self.frames += 1;
         let view = *self.view();

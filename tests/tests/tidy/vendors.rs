@@ -12,7 +12,7 @@ struct Vendor {
     home: &'static str,
 }
 
-const VENDORS: [Vendor; 13] = [
+const VENDORS: [Vendor; 14] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -42,6 +42,12 @@ const VENDORS: [Vendor; 13] = [
     },
     Vendor { package: "coset", owner: "doorward-protocol", word: "coset", home: "protocol/src/envelope.rs" },
     Vendor { package: "hpke", owner: "doorward-protocol", word: "hpke::", home: "protocol/src/sealing.rs" },
+    Vendor {
+        package: "console",
+        owner: "doorward-admin",
+        word: "console::",
+        home: "admin/src/credential/asking.rs",
+    },
     Vendor { package: "rqrr", owner: "doorward-hal", word: "rqrr::", home: "hal/src/qr.rs" },
     Vendor { package: "qrcodegen", owner: "doorward-hal", word: "qrcodegen::", home: "hal/src/qr.rs" },
     Vendor {

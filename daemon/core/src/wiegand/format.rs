@@ -258,7 +258,7 @@ mod tests {
     fn a_known_card_has_the_frame_that_manuals_print() {
         // Facility 1, number 1: even parity of 12 bits with a one, odd parity of 12 bits with a one.
         let frame = Format::w26().encode(Some(1), 1).unwrap();
-        assert_eq!(frame, Frame::new(0b1_0000_0001_0000_0000_0000_0001_0, 26).unwrap());
+        assert_eq!(frame, Frame::new(0b10_0000_0010_0000_0000_0000_0010, 26).unwrap());
         let frame = Format::w26().encode(Some(0), 0).unwrap();
         assert_eq!(frame, Frame::new(1, 26).unwrap(), "an odd number of ones, were there none");
     }

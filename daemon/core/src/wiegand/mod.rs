@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn bits_are_counted_in_the_order_they_were_sent() {
-        let frame = Frame::new(0b1011_0000_1, 9).unwrap();
+        let frame = Frame::new(0b1_0110_0001, 9).unwrap();
         assert_eq!((frame.number(0, 3), frame.number(4, 8), frame.number(8, 8)), (0b1011, 1, 1));
         let sent = frame.wires().try_fold(Frame::default(), Frame::with);
         assert_eq!(sent, Some(frame));

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn silence_ends_a_frame_and_so_does_the_next_one() {
-        let frame = Frame::new(0b1010_0110_01, 10).unwrap();
+        let frame = Frame::new(0b10_1001_1001, 10).unwrap();
         let mut receiver = receiver();
         assert!(send(&mut receiver, frame, 1_000_000).is_empty());
         assert_eq!(receiver.silence(Mono(1_000_000 + 9 * BIT + 24_999)), None);
