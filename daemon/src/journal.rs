@@ -131,7 +131,10 @@ pub fn serve(
                         credentials = people.wallet.len(),
                         "people reloaded"
                     );
-                    listeners.terminal.send(Input::People(people)).context("the terminal thread is gone")?;
+                    listeners
+                        .terminal
+                        .send(Input::People(Box::new(people)))
+                        .context("the terminal thread is gone")?;
                 }
             }
             // The terminal has ended, and with it everybody who asks.

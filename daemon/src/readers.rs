@@ -277,9 +277,11 @@ mod tests {
         show(token(1).as_bytes(), 4000);
         show(token(1).as_bytes(), 5000);
         show(token(2).as_bytes(), 6000);
-        let next = || match inputs.recv_timeout(LONG).unwrap() {
-            Input::Credential(credential) => credential,
-            other => panic!("{}", told(other)),
+        let next = || {
+            let Input::Credential(credential) = inputs.recv_timeout(LONG).unwrap() else {
+                panic!("the scanner reads codes and nothing else");
+            };
+            credential
         };
         let (first, second) = (next(), next());
         assert_eq!((first.kind(), second.kind()), (CredentialKind::Qr, CredentialKind::Qr));

@@ -129,7 +129,7 @@ pub enum Input {
     /// A part of the terminal that is not the door's failed or recovered.
     Fault(FaultReport),
     /// The store's persons changed.
-    People(People),
+    People(Box<People>),
     /// Lockdown on or off.
     Lockdown(bool),
     /// Time passed.
@@ -254,7 +254,7 @@ impl Terminal {
             Input::Signal(signal) => self.sense(signal, now),
             Input::Credential(credential) => self.receive(&credential, now),
             Input::Fault(report) => self.note(&What::Fault(report), now),
-            Input::People(people) => self.people = people,
+            Input::People(people) => self.people = *people,
             Input::Lockdown(on) => {
                 self.lockdown = on;
                 self.move_door(door::Input::Lockdown(on), now);

@@ -77,8 +77,15 @@ pub(crate) enum Event {
     Pin(Option<u8>),
     /// Somebody holds up the one-time QR code of a person.
     Code(u8),
-    /// Somebody walks up, shows a credential of their own and looks into the camera.
-    Approach(u8, CredentialKind),
+    /// Somebody walks up, shows a credential and looks into the camera.
+    Approach {
+        /// Who.
+        who: u8,
+        /// Whose credential it is.
+        owner: u8,
+        /// Which kind.
+        kind: CredentialKind,
+    },
     /// Power is cut after so many further effects, and comes back.
     PowerCut(u32),
     /// The terminal stops and starts in an orderly way.
@@ -123,7 +130,11 @@ impl Event {
             115..120 => Event::Code(person % 4),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
-                Event::Approach(rng.random_range(0..3), *pick(rng, &[Card, Pin, Qr, Qr]))
+                let kind = *pick(rng, &[Card, Pin, Qr, Qr]);
+                // Few owners of codes for one time: one has to be shown twice to be refused.
+                let owner = rng.random_range(0..if kind == Qr { 2 } else { 3 });
+                let who = if rng.random_bool(0.8) { owner } else { (owner + 1) % 4 };
+                Event::Approach { who, owner, kind }
             }
         }
     }

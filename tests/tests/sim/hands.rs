@@ -51,13 +51,13 @@ impl World {
         self.show(Credential::Qr(code(who)));
     }
 
-    /// Walks up with a credential of one's own, and looks into the camera until long after the decision.
-    pub(crate) fn approach(&mut self, who: u8, kind: CredentialKind) {
+    /// Walks up with a credential, and looks into the camera until after the decision.
+    pub(crate) fn approach(&mut self, who: u8, owner: u8, kind: CredentialKind) {
         self.view().figure = Figure::Live(who);
         match kind {
-            CredentialKind::Card => self.hold_card(Purse::Own(who)),
-            CredentialKind::Pin => self.type_pin(Some(who)),
-            CredentialKind::Qr => self.hold_up_code(who),
+            CredentialKind::Card => self.hold_card(Purse::Own(owner)),
+            CredentialKind::Pin => self.type_pin(Some(owner)),
+            CredentialKind::Qr => self.hold_up_code(owner),
         }
         (0..6).for_each(|_| self.look());
     }

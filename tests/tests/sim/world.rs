@@ -183,7 +183,7 @@ impl World {
             Event::Card(purse) => self.hold_card(purse),
             Event::Pin(who) => self.type_pin(who),
             Event::Code(who) => self.hold_up_code(who),
-            Event::Approach(who, kind) => self.approach(who, kind),
+            Event::Approach { who, owner, kind } => self.approach(who, owner, kind),
             Event::PowerCut(effects) => self.wires().cut_in = Some(effects),
             Event::Restart => self.restart(),
         }
@@ -428,7 +428,7 @@ impl World {
             let mut store = self.store.lock().expect("one thread");
             load_people(&mut store, VERSION, DIMENSION).expect("the store's persons can be read")
         };
-        self.step(Input::People(people));
+        self.step(Input::People(Box::new(people)));
     }
 
     fn enrol(&mut self, who: u8) {
