@@ -1,8 +1,9 @@
 //! Configuration: one TOML file, read into what the file may say ([`raw`]) and checked into what the program works
-//! with. Every error names the file, the key, what was found and what is allowed.
+//! with. Every error names the file, the key, what was found and what is allowed. [`wiring`] checks the door's wires.
 
 pub mod raw;
 pub mod reader;
+pub mod wiring;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -16,11 +17,13 @@ use doorward_core::quality;
 use doorward_core::schedule::Weekly;
 use doorward_hal::camera::fitted::{Cameras, CamerasSection};
 use doorward_hal::gpio::inputs::InputsConfig;
+use doorward_hal::gpio::line::OutputLine;
 use doorward_hal::gpio::panel::PanelConfig;
 use doorward_hal::gpio::relay::RelayConfig;
 use doorward_models::engine::EngineKind;
 use doorward_protocol::hex::hex;
 use doorward_protocol::ids::{DoorId, SiteId, TerminalId};
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use self::reader::ReaderConfig;
@@ -99,6 +102,8 @@ pub struct Config {
     pub panel: PanelConfig,
     /// What reads credentials.
     pub reader: Option<ReaderConfig>,
+    /// The infrared light.
+    pub emitter: Option<OutputLine>,
     /// SHA-256 of the file, hexadecimal: what the audit trail names.
     pub digest: String,
 }
@@ -109,14 +114,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
-        let refuse = |source| ConfigError::Read { file: file.to_owned(), source };
-        let length = std::fs::metadata(file).map_err(refuse)?.len();
-        if length > FILE_LEN_MAX {
-            let why = format!("it has {length} bytes, at most {FILE_LEN_MAX} are allowed");
-            return Err(refuse(std::io::Error::other(why)));
-        }
-        let text = std::fs::read_to_string(file).map_err(refuse)?;
-        Self::parse(&text, file)
+        Self::parse(&text_of(file)?, file)
     }
 
     /// Checks a text; `file` is what errors name.
@@ -124,16 +122,13 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        let raw: raw::RawConfig = toml::from_str(text).map_err(|e| ConfigError::Syntax {
-            file: file.to_owned(),
-            message: e.to_string().trim().to_owned(),
-        })?;
+        let raw: raw::RawConfig = from_toml(text, file)?;
         let check = Check { file };
         let cameras = check.cameras(raw.cameras.clone())?;
         Ok(Self {
             site: check.parsed("site", &raw.site)?,
             terminal: check.parsed("terminal", &raw.terminal)?,
-            door: check.door(&raw.door, raw.inputs.contact.is_some())?,
+            door: check.door(&raw.door, &raw.inputs)?,
             rules: check.rules(&raw)?,
             quality: check.quality(&raw.quality)?,
             liveness: check.liveness(&raw.liveness, &cameras)?,
@@ -146,13 +141,30 @@ impl Config {
             engine: check.engine(&raw.models)?,
             models: raw.models.pack,
             cameras,
-            relay: raw.relay,
+            relay: check.relay(raw.relay)?,
             inputs: check.inputs(raw.inputs)?,
             reader: raw.reader.as_ref().map(|reader| check.reader(reader)).transpose()?,
-            panel: raw.panel,
+            panel: check.panel(raw.panel)?,
+            emitter: raw.emitter,
             digest: hex(&Sha256::digest(text.as_bytes())),
         })
     }
+}
+
+/// The text of a file that is as long as a configuration may be.
+fn text_of(file: &Path) -> Result<String, ConfigError> {
+    let refuse = |source| ConfigError::Read { file: file.to_owned(), source };
+    let length = std::fs::metadata(file).map_err(refuse)?.len();
+    if length > FILE_LEN_MAX {
+        let why = format!("it has {length} bytes, at most {FILE_LEN_MAX} are allowed");
+        return Err(refuse(std::io::Error::other(why)));
+    }
+    std::fs::read_to_string(file).map_err(refuse)
+}
+
+fn from_toml<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T, ConfigError> {
+    toml::from_str(text)
+        .map_err(|e| ConfigError::Syntax { file: file.to_owned(), message: e.to_string().trim().to_owned() })
 }
 
 /// Turns raw values into checked ones.
@@ -197,28 +209,8 @@ impl Check<'_> {
         Ok(Duration::from_secs_f64(self.within(key, value, low, high)?))
     }
 
-    fn door(&self, raw: &raw::DoorSection, contact: bool) -> Result<door::Settings, ConfigError> {
-        Ok(door::Settings {
-            contact,
-            open_max: self.seconds("door.open_max_s", raw.open_max_s, 1.0, 120.0)?,
-            held_after: self.seconds("door.held_open_s", raw.held_open_s, 5.0, 3600.0)?,
-            ..door::Settings::default()
-        })
-    }
-
     fn cameras(&self, raw: CamerasSection) -> Result<Cameras, ConfigError> {
         raw.check().map_err(|wrong| self.refuse(wrong.key, wrong.found, wrong.allowed))
-    }
-
-    fn inputs(&self, raw: raw::InputsSection) -> Result<InputsConfig, ConfigError> {
-        let debounce_ms = self.within("inputs.debounce_ms", raw.debounce_ms.unwrap_or(30), 0, 500)?;
-        Ok(InputsConfig {
-            contact: raw.contact,
-            egress: raw.egress,
-            fire: raw.fire,
-            tamper: raw.tamper,
-            debounce: Duration::from_millis(debounce_ms),
-        })
     }
 
     fn rules(&self, raw: &raw::RawConfig) -> Result<Rules, ConfigError> {

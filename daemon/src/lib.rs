@@ -3,7 +3,7 @@
 //! * [`terminal`]: the way from frame to relay; read this first. [`trace`] and [`people`] are its words.
 //! * [`capture`], [`vision`], [`readers`], [`journal`], [`uplink`]: the threads around it; [`supervise`] keeps them together.
 //! * [`assembly`]: how the parts become a running terminal; [`run`]: from real devices; [`logging`]: where it speaks.
-//! * [`config`]: the file.
+//! * [`config`]: the file. [`lock`]: the relay alone, for the time after a terminal.
 //! * `demo` (feature `demo`): a terminal with a drawn door and a page in the browser.
 
 pub mod assembly;
@@ -12,6 +12,7 @@ pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod journal;
+pub mod lock;
 pub mod logging;
 pub mod people;
 pub mod readers;

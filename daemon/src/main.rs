@@ -27,6 +27,12 @@ enum Command {
         #[arg(long, default_value = "/etc/doorward/doord.toml")]
         config: PathBuf,
     },
+    /// Drive the relay to the level that locks, touch nothing else, and end.
+    Lock {
+        /// The configuration; only its [relay] is read.
+        #[arg(long, default_value = "/etc/doorward/doord.toml")]
+        config: PathBuf,
+    },
     /// Show a door deciding: rendered scenes, real models, a page in the browser. Needs no hardware.
     #[cfg(feature = "demo")]
     Demo {
@@ -47,6 +53,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run { config } => doorward_daemon::run::run(&config),
         Command::CheckConfig { config } => doorward_daemon::run::check(&config),
+        Command::Lock { config } => doorward_daemon::lock::lock(&config),
         #[cfg(feature = "demo")]
         Command::Demo { port, models, photos } => {
             let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));

@@ -12,9 +12,11 @@ use doorward_hal::camera::Camera;
 use doorward_hal::camera::capture::{CameraConfig, V4l2Camera};
 use doorward_hal::camera::pixels::Pixel;
 use doorward_hal::clock::{Clock, SystemClock};
+use doorward_hal::emitter::Emitter as _;
+use doorward_hal::gpio::emitter::GpioEmitter;
 use doorward_hal::gpio::inputs::GpioInputs;
-use doorward_hal::gpio::panel::GpioPanel;
-use doorward_hal::gpio::relay::GpioRelay;
+use doorward_hal::gpio::panel::PinPanel;
+use doorward_hal::gpio::relay;
 use doorward_hal::gpio::wiegand::GpioWiegand;
 use doorward_hal::wiegand::WiegandReader;
 use doorward_models::pack::{self, Pack};
@@ -23,8 +25,8 @@ use doorward_store::{KeySource, MasterKey, Store};
 
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings};
 use crate::capture::OpenCamera;
-use crate::config::Config;
 use crate::config::reader::ReaderConfig;
+use crate::config::{Config, wiring};
 use crate::readers::{OpenReader, Readers};
 use crate::terminal::{Devices, Observation};
 
@@ -35,10 +37,15 @@ use crate::terminal::{Devices, Observation};
 pub fn run(file: &Path) -> anyhow::Result<()> {
     let config = Config::read(file)?;
     let devices = Devices {
-        relay: Box::new(GpioRelay::open(&config.relay).context("open the relay")?),
-        panel: Box::new(GpioPanel::open(&config.panel).context("open the panel")?),
+        relay: relay::open(&config.relay).context("open the relay")?,
+        panel: Box::new(PinPanel::open(&config.panel).context("open the panel")?),
     };
     let inputs = GpioInputs::open(&config.inputs).context("open the door's inputs")?;
+    // Shines until the end of this function, whichever way it ends.
+    let mut emitter = config.emitter.as_ref().map(GpioEmitter::open).transpose()?;
+    if let Some(emitter) = &mut emitter {
+        emitter.set(true)?;
+    }
 
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
@@ -99,7 +106,9 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
     println!("  identity     at most {:e} of strangers are taken for somebody (FPIR)", config.rules.max_fpir);
     println!("  asks for     {}", asked(&config));
     println!("  store        {}, key {}", config.store.display(), config.master_key.display());
-    println!("  lock         line {}, {:?}", config.relay.line, config.relay.wiring);
+    for (name, says) in wiring::meaning(&config) {
+        println!("  {name:<12} {says}");
+    }
     Ok(())
 }
 

@@ -6,8 +6,12 @@
 //! decide:   Case (and Claim) → Candidate → Decision → Recorded<Decision> → door → relay, panel
 //! ```
 //!
+//! What the door's wiring reports takes its own way, in `terminal/wiring.rs`, to the same door and the same record.
+//!
 //! [`Examiner::examine`] runs on the vision thread, everything else on the terminal thread; the simulator calls both on
 //! one. Time and devices are arguments, so the same inputs give the same run.
+
+mod wiring;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +22,8 @@ use doorward_core::calibration::Calibration;
 use doorward_core::claim::{self, Admission, Claim, Claims, Spent};
 use doorward_core::credential::Credential;
 use doorward_core::decision::{Answer, Auditable, Cue, Decision, Grant, Reject};
-use doorward_core::door::{self, Door, Signal};
+use doorward_core::door::points::Points;
+use doorward_core::door::{self, Door, Event, OnTamper, Signal};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::{Freshness, Frozen};
 use doorward_core::liveness;
@@ -187,11 +192,15 @@ pub struct Terminal {
     attempts: Attempts,
     door: Door,
     claims: Claims,
+    points: Points,
+    on_tamper: OnTamper,
     lockout: Lockout,
     spent: Spent,
     timekeeper: Timekeeper,
+    /// An operator's; tampering may add to it.
     lockdown: bool,
     blind: bool,
+    relay_obeys: bool,
     /// The relay did not lock when told: when it is told again.
     relock_at: Option<Mono>,
     shown: Option<Cue>,
@@ -232,11 +241,14 @@ impl Terminal {
             attempts: beginning.attempts,
             door: Door::new(door),
             claims: Claims::default(),
+            points: Points::new(door.patience),
+            on_tamper: door.on_tamper,
             lockout: beginning.lockout,
             spent: beginning.spent,
             timekeeper: beginning.timekeeper,
             lockdown: false,
             blind: false,
+            relay_obeys: true,
             relock_at: None,
             shown: None,
             stood: None,
@@ -255,12 +267,12 @@ impl Terminal {
             Input::Credential(credential) => self.receive(&credential, now),
             Input::Fault(report) => self.note(&What::Fault(report), now),
             Input::People(people) => self.people = *people,
-            Input::Lockdown(on) => {
-                self.lockdown = on;
-                self.move_door(door::Input::Lockdown(on), now);
-            }
+            Input::Lockdown(on) => self.lockdown = on,
             Input::Tick => {}
         }
+        let (points, findings) = self.points.tick(now.mono);
+        self.points = points;
+        self.follow(findings, now);
         let (attempts, verdict) = self.attempts.clone().tick(now.mono);
         self.attempts = attempts;
         self.conclude(verdict, now);
@@ -282,8 +294,14 @@ impl Terminal {
     /// When [`Input::Tick`] is due if nothing else comes.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
-        let claims = self.claims.deadline();
-        [self.attempts.deadline(), self.door.deadline(), claims, self.relock_at].into_iter().flatten().min()
+        let deadlines = [
+            self.attempts.deadline(),
+            self.door.deadline(),
+            self.points.deadline(),
+            self.claims.deadline(),
+            self.relock_at,
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Where the terminal stands.
@@ -385,7 +403,7 @@ impl Terminal {
             permits: &self.people.permits,
             lockout: &self.lockout,
             spent: &self.spent,
-            lockdown: self.lockdown,
+            lockdown: self.locked_down(),
             wall: now.wall,
         }
     }
@@ -416,43 +434,6 @@ impl Terminal {
         }
     }
 
-    fn sense(&mut self, signal: Signal, now: Now) {
-        match signal {
-            Signal::Contact(open) => self.move_door(door::Input::Contact(open), now),
-            Signal::Egress => {
-                let open_for = self.egress_for;
-                let release = self.release(Grant::egress(self.rules.door.clone(), open_for), now);
-                self.move_door(door::Input::Egress { release, open_for }, now);
-            }
-            Signal::Fire(true) => {
-                let release = self.release(Grant::fire(self.rules.door.clone()), now);
-                self.move_door(door::Input::Fire { release }, now);
-            }
-            Signal::Fire(false) => self.move_door(door::Input::FireOver, now),
-            Signal::Tamper(set) => {
-                let event = if set { "tampered" } else { "tamper_cleared" };
-                self.note(&door_report(&self.rules, event), now);
-            }
-        }
-    }
-
-    /// Puts a release for somebody who leaves on record, so that the relay may follow the egress hardware.
-    fn release(&mut self, grant: Grant, now: Now) -> Option<Recorded<Grant>> {
-        match record(self.journal.as_mut(), grant, now.wall) {
-            Ok(recorded) => {
-                (self.observer)(Observation::Recorded);
-                Some(recorded)
-            }
-            Err(fault) => {
-                tracing::error!(
-                    fault = chain(&fault),
-                    "a release could not be recorded; the egress hardware stands alone"
-                );
-                None
-            }
-        }
-    }
-
     fn move_door(&mut self, input: door::Input, now: Now) {
         let (door, effects) = self.door.handle(input, now.mono);
         self.door = door;
@@ -464,48 +445,47 @@ impl Terminal {
                     self.move_door(answer, now);
                 }
                 door::Effect::Lock => self.lock(now),
-                door::Effect::Report(event) => self.note(&door_report(&self.rules, event.code()), now),
+                door::Effect::Report(event) => self.report(event, now),
             }
         }
     }
 
     fn unlock(&mut self, grant: &Recorded<Grant>, now: Now) -> bool {
         let moved = self.devices.relay.unlock(grant);
-        match moved {
-            Ok(()) => {
-                self.relock_at = None;
-                (self.observer)(Observation::Relay(true));
-            }
-            Err(ref fault) => self.note_relay(Some(fault), now),
+        if moved.is_ok() {
+            self.relock_at = None;
+            (self.observer)(Observation::Relay(true));
         }
-        moved.is_ok()
+        self.judge_relay(moved, now)
     }
 
     /// Locks; a relay that does not obey is told again until it does.
     fn lock(&mut self, now: Now) {
-        let failed_before = self.relock_at.take().is_some();
-        match self.devices.relay.lock() {
-            Ok(()) => {
-                (self.observer)(Observation::Relay(false));
-                if failed_before {
-                    self.note_relay(None, now);
-                }
-            }
-            Err(fault) => {
-                self.relock_at = Some(now.mono + RELOCK_EVERY);
-                if !failed_before {
-                    self.note_relay(Some(&fault), now);
-                }
-            }
+        let moved = self.devices.relay.lock();
+        self.relock_at = moved.is_err().then(|| now.mono + RELOCK_EVERY);
+        if moved.is_ok() {
+            (self.observer)(Observation::Relay(false));
         }
+        self.judge_relay(moved, now);
     }
 
-    fn note_relay(&mut self, fault: Option<&RelayFault>, now: Now) {
-        if let Some(fault) = fault {
-            tracing::error!(fault = chain(fault), "the relay did not do as told");
+    /// Puts on record when the relay begins to disobey and when it obeys again.
+    fn judge_relay(&mut self, moved: Result<(), RelayFault>, now: Now) -> bool {
+        let obeys = moved.is_ok();
+        if obeys != self.relay_obeys {
+            self.relay_obeys = obeys;
+            if let Err(fault) = moved {
+                tracing::error!(fault = chain(&fault), "the relay did not do as told");
+            }
+            let report = FaultReport { part: "relay".into(), code: "does_not_obey".into(), set: !obeys };
+            self.note(&What::Fault(report), now);
         }
-        let report = FaultReport { part: "relay".into(), code: "does_not_obey".into(), set: fault.is_some() };
-        self.note(&What::Fault(report), now);
+        obeys
+    }
+
+    fn report(&mut self, event: Event, now: Now) {
+        let report = DoorReport { door: self.rules.door.clone(), event: event.code().to_owned() };
+        self.note(&What::Door(report), now);
     }
 
     /// Records what has happened anyway. A full store must not keep the door from working; it is said and logged.
@@ -528,7 +508,7 @@ impl Terminal {
     fn show(&mut self, now: Now) {
         let cue = match (self.door.state(), self.attempts.state()) {
             (door::State::Fire { .. }, _) => Cue::Fire,
-            (door::State::Forced | door::State::HeldOpen, _) => Cue::Alarm,
+            _ if self.door.alarm().is_some() => Cue::Alarm,
             (_, State::Blind) => Cue::OutOfOrder,
             (_, State::Decided { .. } | State::CoolDown { .. }) => return,
             (_, State::Idle) if !self.claims.listen(now.mono) => return,
@@ -550,10 +530,6 @@ impl Terminal {
         }
         (self.observer)(Observation::Shown(cue));
     }
-}
-
-fn door_report(rules: &Rules, event: &str) -> What {
-    What::Door(DoorReport { door: rules.door.clone(), event: event.to_owned() })
 }
 
 /// A fault with all its causes in one line.

@@ -1,4 +1,4 @@
-//! What the door reports: contact, request-to-exit, tamper, fire.
+//! What the door reports: contact, request-to-exit, fire, tamper, mains.
 
 use std::time::Duration;
 
@@ -25,8 +25,9 @@ pub struct Edge {
     pub at: Mono,
 }
 
-/// All inputs of one door, debounced. A new value first reports the level of each fitted input as an edge, so that the
-/// terminal knows the door before the first change; a request to exit has no level and is reported only when it is made.
+/// All inputs of one door, debounced. A new value first reports the level of each fitted input as an edge, at rest or
+/// not, so that the terminal knows the door before the first change. An input that needs several lines reports what
+/// they say together.
 pub trait Inputs: Send {
     /// The next change, or `None` when nothing changed within `wait`. Edges come in the kernel's order; none is lost
     /// without a fault.

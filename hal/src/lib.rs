@@ -1,7 +1,7 @@
 //! Device traits, their Linux drivers, and the fakes that stand beside them.
 //!
 //! * [`camera`]: one camera of one pixel type; V4L2 and replay.
-//! * [`relay`], [`inputs`], [`panel`]: the door's side; GPIO.
+//! * [`relay`], [`inputs`], [`panel`], [`emitter`]: the door's side; GPIO.
 //! * [`wiegand`]: the wires of a card reader, in and out; GPIO.
 //! * [`clock`]: the only place that reads time.
 //! * [`photo`]: photographs from files and uploads, decoded within bounds.
@@ -10,6 +10,7 @@
 
 pub mod camera;
 pub mod clock;
+pub mod emitter;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod gpio;

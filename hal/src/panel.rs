@@ -13,7 +13,7 @@ pub struct PanelFault {
     pub source: std::io::Error,
 }
 
-/// A panel. `show` returns within 10 ms and replaces what was shown before.
+/// A panel. `show` returns within 10 ms and replaces what was shown before; what fails later is told by the next call.
 pub trait Panel: Send {
     /// Shows a cue.
     ///

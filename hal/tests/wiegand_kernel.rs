@@ -27,7 +27,12 @@ fn named(name: &str) -> Line {
 }
 
 fn config() -> WiegandConfig {
-    let input = |name: &str| InputLine { line: named(name), active: Active::Low, bias: Bias::Board };
+    let input = |name: &str| InputLine {
+        line: named(name),
+        active: Active::Low,
+        bias: Bias::Board,
+        supervision: None,
+    };
     WiegandConfig { zero: input("wiegand-d0"), one: input("wiegand-d1") }
 }
 

@@ -210,7 +210,7 @@ pub struct DoorReport {
     /// The door.
     #[n(0)]
     pub door: DoorId,
-    /// `opened`, `closed`, `forced`, `forced_cleared`, `held_open`, `held_open_cleared`, `tampered`, ….
+    /// `opened`, `closed`, `forced`, `forced_cleared`, `held_open`, `held_open_cleared`, `tampered`, `power_failed`, ….
     #[n(1)]
     pub event: String,
 }
@@ -240,7 +240,7 @@ pub struct Erased {
 /// See [`What::Fault`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode)]
 pub struct FaultReport {
-    /// The part: `camera`, `vision`, `relay`, `store`, `clock`, ….
+    /// The part: `camera`, `vision`, `relay`, `contact`, `egress`, ….
     #[n(0)]
     pub part: String,
     /// Code of the fault.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use doorward_hal::camera::fitted::CamerasSection;
 use doorward_hal::gpio::inputs::InputLine;
+use doorward_hal::gpio::line::OutputLine;
 use doorward_hal::gpio::panel::PanelConfig;
 use doorward_hal::gpio::relay::RelayConfig;
 use serde::Deserialize;
@@ -33,6 +34,7 @@ pub struct RawConfig {
     #[serde(default)]
     pub(super) panel: PanelConfig,
     pub(super) reader: Option<ReaderSection>,
+    pub(super) emitter: Option<OutputLine>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,6 +47,16 @@ pub(super) struct DoorSection {
     pub(super) open_max_s: f64,
     #[serde(default = "thirty")]
     pub(super) held_open_s: f64,
+    #[serde(default)]
+    pub(super) on_tamper: OnTamper,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OnTamper {
+    #[default]
+    Report,
+    Lockdown,
 }
 
 fn five() -> f64 {
@@ -150,12 +162,30 @@ pub(super) enum Engine {
     OnnxRuntime,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct InputsSection {
     pub(super) contact: Option<InputLine>,
     pub(super) egress: Option<InputLine>,
     pub(super) fire: Option<InputLine>,
     pub(super) tamper: Option<InputLine>,
-    pub(super) debounce_ms: Option<u64>,
+    pub(super) power_fail: Option<InputLine>,
+    pub(super) debounce_ms: u64,
+    pub(super) supervision_ms: u64,
+    pub(super) egress_stuck_s: u64,
+}
+
+impl Default for InputsSection {
+    fn default() -> Self {
+        Self {
+            contact: None,
+            egress: None,
+            fire: None,
+            tamper: None,
+            power_fail: None,
+            debounce_ms: 30,
+            supervision_ms: 300,
+            egress_stuck_s: 60,
+        }
+    }
 }

@@ -153,6 +153,10 @@ impl Check<'_> {
 
     pub(super) fn reader(&self, section: &ReaderSection) -> Result<ReaderConfig, ConfigError> {
         let wires = match (&section.zero, &section.one) {
+            (Some(zero), Some(one)) if [zero, one].iter().any(|wire| wire.supervision.is_some()) => {
+                let why = "a reader's wires carry pulses, which nothing can supervise";
+                return Err(self.refuse("reader", "supervision", why));
+            }
             (Some(zero), Some(one)) => {
                 let settings = self.reading(section)?;
                 Some((WiegandConfig { zero: zero.clone(), one: one.clone() }, settings))

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use doorward_core::door::Signal;
+use doorward_core::door::{Point, Signal};
 use doorward_core::time::Mono;
 
 use super::open;
@@ -35,10 +35,10 @@ struct State {
     overrun: bool,
 }
 
-/// The inputs of a closed door at rest: contact closed, no fire, tamper closed, exit button fitted.
+/// The inputs of a closed door at rest, every one of them fitted.
 #[must_use]
 pub fn inputs() -> (FakeInputs, InputHand) {
-    inputs_at(&[Signal::Contact(false), Signal::Fire(false), Signal::Tamper(false)], Mono(0))
+    inputs_at(&Point::ALL.map(|point| point.signal(false)), Mono(0))
 }
 
 /// Inputs that first report `levels`, seen at `at`.
@@ -98,14 +98,14 @@ mod tests {
     fn levels_come_first_then_changes_in_order_then_silence() {
         let (mut inputs, hand) = inputs();
         hand.report(Signal::Contact(true), Mono(7));
-        hand.report(Signal::Egress, Mono(8));
+        hand.report(Signal::Egress(true), Mono(8));
         let mut seen = Vec::new();
         while let Some(edge) = inputs.next(Duration::ZERO).unwrap() {
             seen.push((edge.signal, edge.at.0));
         }
-        let levels = [(Signal::Contact(false), 0), (Signal::Fire(false), 0), (Signal::Tamper(false), 0)];
-        assert_eq!(seen[..3], levels);
-        assert_eq!(seen[3..], [(Signal::Contact(true), 7), (Signal::Egress, 8)]);
+        let levels = Point::ALL.map(|point| (point.signal(false), 0));
+        assert_eq!(seen[..5], levels);
+        assert_eq!(seen[5..], [(Signal::Contact(true), 7), (Signal::Egress(true), 8)]);
     }
 
     #[test]

@@ -12,9 +12,11 @@
 
 mod camera;
 mod clock;
+mod emitter;
 mod faulty;
 mod inputs;
 mod panel;
+mod pin;
 mod relay;
 mod wiegand;
 
@@ -22,9 +24,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use camera::{CameraHand, FakeCamera, camera};
 pub use clock::{FakeClock, clock};
+pub use emitter::{EmitterHand, FakeEmitter, emitter};
 pub use faulty::{Fault, Faulty, Noise, Odds};
 pub use inputs::{FakeInputs, InputHand, inputs, inputs_at};
 pub use panel::{FakePanel, PanelHand, panel};
+pub use pin::{FakePin, PinHand, pin};
 pub use relay::{Bolt, FakeRelay, Moved, RelayHand, relay, relay_on};
 pub use wiegand::{FakeWiegand, WiegandHand, wiegand};
 

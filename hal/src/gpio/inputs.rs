@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use doorward_core::door::Signal;
+use doorward_core::door::{Point, Signal};
 use doorward_core::time::Mono;
 use gpiocdev::Request;
 use gpiocdev::line::{self, EdgeKind, EventClock, Value};
@@ -13,6 +13,7 @@ use gpiocdev::request::Config;
 use serde::{Deserialize, Serialize};
 
 use super::line::{Active, CONSUMER, Line};
+use super::supervision::Supervision;
 use crate::clock;
 use crate::inputs::{Edge, InputFault, Inputs};
 use crate::wait;
@@ -23,16 +24,19 @@ const EDGES_KEPT: u32 = 512;
 /// The longest debounce: above it, a door that opens is noticed late.
 const DEBOUNCE_MAX: Duration = Duration::from_millis(500);
 
-/// One input line.
+/// One input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputLine {
     /// Its line.
     pub line: Line,
-    /// The level that means open, pressed or alarm. A loop that is cut must mean open or alarm.
+    /// The level that means open, pressed or alarm. A loop that is cut must mean open or alarm, unless it is supervised.
     pub active: Active,
     /// The resistor in the chip.
     pub bias: Bias,
+    /// A second line that tells a switch from a broken loop.
+    #[serde(default)]
+    pub supervision: Option<Supervision>,
 }
 
 /// The resistor in the chip.
@@ -49,7 +53,8 @@ pub enum Bias {
     None,
 }
 
-/// The lines of one door. All of them must be on one chip, because only then does the kernel keep their edges in order.
+/// The inputs of one door. All their lines must be on one chip, because only then does the kernel keep their edges in
+/// order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputsConfig {
     /// Door contact.
@@ -60,49 +65,66 @@ pub struct InputsConfig {
     pub fire: Option<InputLine>,
     /// Tamper switch.
     pub tamper: Option<InputLine>,
+    /// Mains: active while it has failed.
+    pub power: Option<InputLine>,
     /// How long a level must last to count, up to 500 ms.
     pub debounce: Duration,
 }
 
-/// What a line reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Contact,
-    Egress,
-    Fire,
-    Tamper,
-}
-
-impl Role {
-    /// What a change means; letting go of the exit button means nothing.
-    fn signal(self, active: bool) -> Option<Signal> {
-        match self {
-            Role::Contact => Some(Signal::Contact(active)),
-            Role::Egress => active.then_some(Signal::Egress),
-            Role::Fire => Some(Signal::Fire(active)),
-            Role::Tamper => Some(Signal::Tamper(active)),
-        }
-    }
-
-    /// What a level at the start means; a pressed exit button is no new request.
-    fn level(self, active: bool) -> Option<Signal> {
-        match self {
-            Role::Egress => None,
-            Role::Contact | Role::Fire | Role::Tamper => self.signal(active),
-        }
-    }
-}
-
 impl InputsConfig {
-    fn fitted(&self) -> Vec<(Role, &InputLine)> {
-        let lines = [
-            (Role::Contact, &self.contact),
-            (Role::Egress, &self.egress),
-            (Role::Fire, &self.fire),
-            (Role::Tamper, &self.tamper),
-        ];
-        lines.into_iter().filter_map(|(role, line)| Some((role, line.as_ref()?))).collect()
+    /// Every input that is fitted.
+    #[must_use]
+    pub fn fitted(&self) -> Vec<(Point, &InputLine)> {
+        let input = |point| match point {
+            Point::Contact => &self.contact,
+            Point::Egress => &self.egress,
+            Point::Fire => &self.fire,
+            Point::Tamper => &self.tamper,
+            Point::Power => &self.power,
+        };
+        Point::ALL.into_iter().filter_map(|point| Some((point, input(point).as_ref()?))).collect()
     }
+}
+
+/// One input with what its lines say.
+#[derive(Debug)]
+struct Circuit {
+    point: Point,
+    first: (u32, bool),
+    second: Option<(u32, bool, Supervision)>,
+    /// What was reported last.
+    told: Option<Signal>,
+}
+
+impl Circuit {
+    /// Takes a level of one of its lines, and returns what it means if that is news.
+    fn set(&mut self, offset: u32, active: bool) -> Option<Signal> {
+        if offset == self.first.0 {
+            self.first.1 = active;
+        } else if let Some((second, level, _)) = &mut self.second
+            && offset == *second
+        {
+            *level = active;
+        }
+        let signal = match &self.second {
+            None => self.point.signal(self.first.1),
+            Some((_, level, pair)) => pair.reading(self.first.1, *level).signal(self.point),
+        };
+        (self.told.replace(signal) != Some(signal)).then_some(signal)
+    }
+
+    fn has(&self, offset: u32) -> bool {
+        self.first.0 == offset || self.second.as_ref().is_some_and(|(second, ..)| *second == offset)
+    }
+}
+
+/// A line as it is asked of the kernel.
+#[derive(Debug)]
+struct Asked {
+    chip: PathBuf,
+    offset: u32,
+    active: Active,
+    bias: Bias,
 }
 
 /// The lines of one door, over the kernel.
@@ -110,7 +132,7 @@ impl InputsConfig {
 pub struct GpioInputs {
     /// None where no line is fitted.
     request: Option<Request>,
-    roles: Vec<(u32, Role)>,
+    circuits: Vec<Circuit>,
     /// Levels not yet reported.
     levels: VecDeque<Edge>,
     /// Number of the last edge.
@@ -122,34 +144,42 @@ impl GpioInputs {
     ///
     /// # Errors
     /// [`InputFault`] for a line that is not there or held by somebody else, lines on several chips, one line with two
-    /// meanings, or a debounce beyond 500 ms.
+    /// meanings, a pair of lines that supervises nothing, or a debounce beyond 500 ms.
     pub fn open(config: &InputsConfig) -> Result<Self, InputFault> {
-        let fitted = config.fitted();
-        let mut places = Vec::new();
-        for (role, input) in &fitted {
-            let doing = || format!("find {:?} line {}", role, input.line).to_lowercase();
-            let place = input.line.find().map_err(|source| InputFault { doing: doing(), source })?;
-            places.push((place.chip, place.offset, *role, *input));
-        }
+        let (circuits, asked) = find(config)?;
         let refused = |why: &str| fault("set up the lines", io::Error::other(why.to_owned()));
-        let config = request_config(&places, config.debounce).map_err(refused)?;
-        let Some(config) = config else {
-            return Ok(Self { request: None, roles: Vec::new(), levels: VecDeque::new(), last: 0 });
+        let Some(config) = request_config(&asked, config.debounce).map_err(refused)? else {
+            return Ok(Self { request: None, circuits, levels: VecDeque::new(), last: 0 });
         };
         let mut builder = Request::from_config(config);
         let request = builder.with_consumer(CONSUMER).with_kernel_event_buffer_size(EDGES_KEPT).request();
         let request = request.map_err(|e| fault("take the lines", io::Error::other(e)))?;
-        let mut levels = VecDeque::new();
-        for (_, offset, role, _) in &places {
-            let level = request.value(*offset).map_err(|e| fault("read the levels", io::Error::other(e)))?;
-            let signal = role.level(level == Value::Active);
-            levels.extend(signal.map(|signal| Edge { signal, at: clock::monotonic() }));
-        }
-        let roles = places.iter().map(|(_, offset, role, _)| (*offset, *role)).collect();
-        Ok(Self { request: Some(request), roles, levels, last: 0 })
+        let mut inputs = Self { request: None, circuits, levels: VecDeque::new(), last: 0 };
+        inputs.read_levels(&request)?;
+        inputs.request = Some(request);
+        Ok(inputs)
     }
 
-    /// The next edge that the kernel has, if it means anything.
+    /// Learns every level, then reports what each input says: one line of a pair alone means nothing.
+    fn read_levels(&mut self, request: &Request) -> Result<(), InputFault> {
+        let level = |offset| {
+            let level = request.value(offset);
+            level
+                .map(|level| level == Value::Active)
+                .map_err(|e| fault("read the levels", io::Error::other(e)))
+        };
+        for circuit in &mut self.circuits {
+            if let Some((offset, active, _)) = &mut circuit.second {
+                *active = level(*offset)?;
+            }
+            let first = circuit.first.0;
+            let signal = circuit.set(first, level(first)?);
+            self.levels.extend(signal.map(|signal| Edge { signal, at: clock::monotonic() }));
+        }
+        Ok(())
+    }
+
+    /// The next edge that the kernel has, if it means anything new.
     fn read(&mut self) -> Result<Option<Edge>, InputFault> {
         let request = self.request.as_ref().expect("only called where lines are fitted");
         let event = request.read_edge_event().map_err(|e| fault("read an edge", io::Error::other(e)))?;
@@ -158,11 +188,20 @@ impl GpioInputs {
             return Err(fault("read an edge", io::Error::other(why)));
         }
         self.last = event.seqno;
-        let role = self.roles.iter().find(|(offset, _)| *offset == event.offset).map(|(_, role)| *role);
-        let role =
-            role.ok_or_else(|| fault("read an edge", io::Error::other("of a line that was not asked for")))?;
-        let signal = role.signal(event.kind == EdgeKind::Rising);
+        let circuit = self.circuits.iter_mut().find(|circuit| circuit.has(event.offset));
+        let circuit = circuit
+            .ok_or_else(|| fault("read an edge", io::Error::other("of a line that was not asked for")))?;
+        let signal = circuit.set(event.offset, event.kind == EdgeKind::Rising);
         Ok(signal.map(|signal| Edge { signal, at: Mono(event.timestamp_ns / 1000) }))
+    }
+
+    /// A chip that is taken away tells nobody who waits; only asking for a level finds out.
+    fn still_there(&self) -> Result<(), InputFault> {
+        let (Some(request), Some(circuit)) = (&self.request, self.circuits.first()) else { return Ok(()) };
+        request
+            .value(circuit.first.0)
+            .map(drop)
+            .map_err(|e| fault("ask whether the chip is there", io::Error::other(e)))
     }
 }
 
@@ -196,35 +235,43 @@ impl Inputs for GpioInputs {
     }
 }
 
-impl GpioInputs {
-    /// A chip that is taken away tells nobody who waits; only asking for a level finds out.
-    fn still_there(&self) -> Result<(), InputFault> {
-        let (Some(request), Some((offset, _))) = (&self.request, self.roles.first()) else { return Ok(()) };
-        request
-            .value(*offset)
-            .map(drop)
-            .map_err(|e| fault("ask whether the chip is there", io::Error::other(e)))
-    }
-}
-
 fn fault(doing: &str, source: io::Error) -> InputFault {
     InputFault { doing: doing.to_owned(), source }
 }
 
+/// Where every line is.
+fn find(config: &InputsConfig) -> Result<(Vec<Circuit>, Vec<Asked>), InputFault> {
+    let (mut circuits, mut asked) = (Vec::new(), Vec::new());
+    let mut place = |doing: String, line: &Line, active, bias| {
+        let place = line.find().map_err(|source| InputFault { doing, source })?;
+        asked.push(Asked { chip: place.chip, offset: place.offset, active, bias });
+        Ok(place.offset)
+    };
+    for (point, input) in config.fitted() {
+        let name = point.code();
+        let first = place(format!("find {name} line {}", input.line), &input.line, input.active, input.bias)?;
+        let second = match &input.supervision {
+            None => None,
+            Some(pair) => {
+                let unfit = |why: &str| fault(&format!("supervise {name}"), io::Error::other(why.to_owned()));
+                pair.check().map_err(unfit)?;
+                let doing = format!("find the second {name} line {}", pair.line);
+                Some((place(doing, &pair.line, pair.active, pair.bias)?, false, pair.clone()))
+            }
+        };
+        circuits.push(Circuit { point, first: (first, false), second, told: None });
+    }
+    Ok((circuits, asked))
+}
+
 /// What is asked of the kernel; `None` for no lines.
-fn request_config(
-    places: &[(PathBuf, u32, Role, &InputLine)],
-    debounce: Duration,
-) -> Result<Option<Config>, &'static str> {
-    let Some((chip, ..)) = places.first() else { return Ok(None) };
-    if places.iter().any(|(other, ..)| other != chip) {
+fn request_config(asked: &[Asked], debounce: Duration) -> Result<Option<Config>, &'static str> {
+    let Some(Asked { chip, .. }) = asked.first() else { return Ok(None) };
+    if asked.iter().any(|other| other.chip != *chip) {
         return Err("the inputs of a door must be on one chip");
     }
-    if places
-        .iter()
-        .enumerate()
-        .any(|(i, (_, offset, ..))| places[..i].iter().any(|(_, other, ..)| other == offset))
-    {
+    let taken = |(i, line): (usize, &Asked)| asked[..i].iter().any(|other| other.offset == line.offset);
+    if asked.iter().enumerate().any(taken) {
         return Err("one line cannot have two meanings");
     }
     if debounce > DEBOUNCE_MAX {
@@ -232,7 +279,7 @@ fn request_config(
     }
     let mut config = Config::default();
     config.on_chip(chip);
-    for (_, offset, _, input) in places {
+    for input in asked {
         let mut line = line::Config::default();
         line.as_input();
         line.active_low = input.active == Active::Low;
@@ -245,17 +292,24 @@ fn request_config(
         line.edge_detection = Some(line::EdgeDetection::BothEdges);
         line.event_clock = Some(EventClock::Monotonic);
         line.debounce_period = (!debounce.is_zero()).then_some(debounce);
-        config.with_line(*offset).from_line_config(&line);
+        config.with_line(input.offset).from_line_config(&line);
     }
     Ok(Some(config))
 }
 
 #[cfg(test)]
 mod tests {
+    use doorward_core::door::Trouble;
+
     use super::*;
+    use crate::gpio::supervision::Reading;
 
     fn input(name: &str, active: Active, bias: Bias) -> InputLine {
-        InputLine { line: Line::Named { name: name.into() }, active, bias }
+        InputLine { line: named(name), active, bias, supervision: None }
+    }
+
+    fn named(name: &str) -> Line {
+        Line::Named { name: name.into() }
     }
 
     fn config() -> InputsConfig {
@@ -264,24 +318,33 @@ mod tests {
             egress: Some(input("rex", Active::Low, Bias::Up)),
             fire: None,
             tamper: Some(input("tamper", Active::High, Bias::None)),
+            power: None,
             debounce: Duration::from_millis(20),
         }
+    }
+
+    fn asked(chip: &str, offset: u32) -> Asked {
+        Asked { chip: PathBuf::from(chip), offset, active: Active::High, bias: Bias::Board }
     }
 
     #[test]
     fn d3_every_line_is_asked_for_debounced_and_with_both_edges() {
         let config = config();
         let fitted = config.fitted();
-        assert_eq!(
-            fitted.iter().map(|f| f.0).collect::<Vec<_>>(),
-            [Role::Contact, Role::Egress, Role::Tamper]
-        );
-        let places: Vec<_> = (5..)
+        let points: Vec<_> = fitted.iter().map(|(point, _)| *point).collect();
+        assert_eq!(points, [Point::Contact, Point::Egress, Point::Tamper]);
+        let chip = PathBuf::from("/dev/gpiochip4");
+        let lines: Vec<_> = (5..)
             .zip(fitted)
-            .map(|(offset, (role, line))| (PathBuf::from("/dev/gpiochip4"), offset, role, line))
+            .map(|(offset, (_, input))| Asked {
+                chip: chip.clone(),
+                offset,
+                active: input.active,
+                bias: input.bias,
+            })
             .collect();
-        let asked = request_config(&places, config.debounce).unwrap().unwrap();
-        assert_eq!(asked.chip(), PathBuf::from("/dev/gpiochip4"));
+        let asked = request_config(&lines, config.debounce).unwrap().unwrap();
+        assert_eq!(asked.chip(), chip);
         assert_eq!(asked.num_lines(), 3);
         let lines = [
             (5, false, Some(line::Bias::PullUp)),
@@ -300,25 +363,49 @@ mod tests {
 
     #[test]
     fn what_cannot_be_kept_in_order_or_told_apart_is_refused() {
-        let line = input("x", Active::High, Bias::Board);
-        let place = |chip: &str, offset| (PathBuf::from(chip), offset, Role::Contact, &line);
         let debounce = Duration::from_millis(5);
-        assert!(request_config(&[place("/dev/gpiochip0", 1), place("/dev/gpiochip1", 2)], debounce).is_err());
-        assert!(request_config(&[place("/dev/gpiochip0", 1), place("/dev/gpiochip0", 1)], debounce).is_err());
-        assert!(request_config(&[place("/dev/gpiochip0", 1)], Duration::from_secs(1)).is_err());
+        let refused = |lines: &[Asked], debounce| request_config(lines, debounce).is_err();
+        assert!(refused(&[asked("/dev/gpiochip0", 1), asked("/dev/gpiochip1", 2)], debounce));
+        assert!(refused(&[asked("/dev/gpiochip0", 1), asked("/dev/gpiochip0", 1)], debounce));
+        assert!(refused(&[asked("/dev/gpiochip0", 1)], Duration::from_secs(1)));
         assert!(request_config(&[], debounce).unwrap().is_none());
-        let asked = request_config(&[place("/dev/gpiochip0", 1)], Duration::ZERO).unwrap().unwrap();
+        let asked = request_config(&[asked("/dev/gpiochip0", 1)], Duration::ZERO).unwrap().unwrap();
         assert_eq!(asked.line_config(1).unwrap().debounce_period, None);
     }
 
     #[test]
-    fn d2_a_pressed_exit_button_at_the_start_is_no_request() {
-        assert_eq!(Role::Egress.level(true), None);
-        assert_eq!(Role::Egress.signal(true), Some(Signal::Egress));
-        assert_eq!(Role::Egress.signal(false), None);
-        assert_eq!(Role::Fire.level(true), Some(Signal::Fire(true)));
-        assert_eq!(Role::Contact.level(false), Some(Signal::Contact(false)));
-        assert_eq!(Role::Tamper.signal(true), Some(Signal::Tamper(true)));
+    fn d3_a_level_that_is_read_twice_is_told_once() {
+        let mut circuit = Circuit { point: Point::Tamper, first: (3, false), second: None, told: None };
+        let told = [false, false, true, true, false].map(|level| circuit.set(3, level));
+        let expected = [Some(false), None, Some(true), None, Some(false)].map(|set| set.map(Signal::Tamper));
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn d2_two_lines_of_one_input_are_read_together() {
+        let pair = Supervision {
+            line: named("closed"),
+            active: Active::High,
+            bias: Bias::Up,
+            neither: Reading::Short,
+            first: Reading::Active,
+            second: Reading::Rest,
+            both: Reading::Cut,
+        };
+        let second = Some((2, true, pair));
+        let mut circuit = Circuit { point: Point::Contact, first: (1, false), second, told: None };
+        assert!(circuit.has(1) && circuit.has(2) && !circuit.has(3));
+        let told = [(1, false), (2, false), (1, true), (2, true), (2, true), (1, false)]
+            .map(|(offset, level)| circuit.set(offset, level));
+        let expected = [
+            Some(Signal::Contact(false)),
+            Some(Signal::Trouble(Point::Contact, Trouble::Short)),
+            Some(Signal::Contact(true)),
+            Some(Signal::Trouble(Point::Contact, Trouble::Cut)),
+            None,
+            Some(Signal::Contact(false)),
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

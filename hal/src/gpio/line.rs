@@ -58,10 +58,21 @@ impl Active {
     }
 }
 
+/// One output line: a lamp, a buzzer, an emitter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputLine {
+    /// Its line.
+    pub line: Line,
+    /// The level that switches it on.
+    pub active: Active,
+}
+
 /// Where a line is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) chip: PathBuf,
+    pub(crate) label: String,
     pub(crate) offset: u32,
 }
 
@@ -86,7 +97,11 @@ impl Line {
         };
         let mut places = chips.iter().flat_map(|chip| {
             let lines = chip.lines.iter().filter(|(offset, name)| is_it(chip, *offset, name));
-            lines.map(|(offset, _)| Place { chip: chip.path.clone(), offset: *offset })
+            lines.map(|(offset, _)| Place {
+                chip: chip.path.clone(),
+                label: chip.label.clone(),
+                offset: *offset,
+            })
         });
         match (places.next(), places.next()) {
             (Some(place), None) => Ok(place),
@@ -194,8 +209,10 @@ mod tests {
     fn a_line_is_found_by_name_or_by_label_and_never_guessed() {
         let named = |name: &str| Line::Named { name: name.into() }.pick(&chips());
         let placed = |chip: &str, offset| Line::Placed { chip: chip.into(), offset }.pick(&chips());
-        assert_eq!(named("lock-relay"), Ok(Place { chip: "/dev/gpiochip0".into(), offset: 1 }));
-        assert_eq!(placed("door-io", 2), Ok(Place { chip: "/dev/gpiochip4".into(), offset: 2 }));
+        let place =
+            |chip: &str, label: &str, offset| Place { chip: chip.into(), label: label.into(), offset };
+        assert_eq!(named("lock-relay"), Ok(place("/dev/gpiochip0", "soc", 1)));
+        assert_eq!(placed("door-io", 2), Ok(place("/dev/gpiochip4", "door-io", 2)));
         assert!(named("led").unwrap_err().contains("several"));
         assert!(placed("twin", 0).unwrap_err().contains("several"));
         assert!(named("siren").unwrap_err().contains("door-io"), "says what is there");

@@ -246,11 +246,16 @@ mod tests {
     use super::*;
 
     fn input(name: &str) -> InputLine {
-        InputLine { line: Line::Named { name: name.into() }, active: Active::Low, bias: Bias::Up }
+        InputLine {
+            line: Line::Named { name: name.into() },
+            active: Active::Low,
+            bias: Bias::Up,
+            supervision: None,
+        }
     }
 
     fn place(chip: &str, offset: u32) -> Place {
-        Place { chip: chip.into(), offset }
+        Place { chip: chip.into(), label: chip.into(), offset }
     }
 
     #[test]

@@ -47,6 +47,10 @@ pub(crate) struct Totals {
     pub(crate) replayed: u64,
     /// Power cuts in the middle of an effect.
     pub(crate) cuts: u64,
+    /// Forced and held-open doors, and opened cases.
+    pub(crate) alarms: u64,
+    /// Cut, bridged and stuck inputs, set and cleared.
+    pub(crate) wiring_faults: u64,
     /// Entries at the centre.
     pub(crate) delivered: u64,
 }
@@ -68,6 +72,8 @@ impl Totals {
         self.faceless += other.faceless;
         self.replayed += other.replayed;
         self.cuts += other.cuts;
+        self.alarms += other.alarms;
+        self.wiring_faults += other.wiring_faults;
         self.delivered += other.delivered;
     }
 
@@ -86,6 +92,8 @@ impl Totals {
             ("one-time codes shown again", self.replayed),
             ("power cuts", self.cuts),
             ("frozen framesets", self.frozen),
+            ("alarms", self.alarms),
+            ("faults of the wiring", self.wiring_faults),
         ] {
             assert!(count >= 20, "only {count} {what} in all runs: the world has become too tame");
         }
@@ -97,7 +105,8 @@ impl fmt::Display for Totals {
         write!(
             f,
             "{} events, {} framesets ({} frozen), {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, \
-             {} entries delivered; credentials: {} claimed, {} alone, {} foreign, {} borrowed, {} faceless, {} replayed",
+             {} alarms, {} wiring faults, {} entries delivered; credentials: {} claimed, {} alone, {} foreign, \
+             {} borrowed, {} faceless, {} replayed",
             self.events,
             self.frames,
             self.frozen,
@@ -106,6 +115,8 @@ impl fmt::Display for Totals {
             self.spoofs,
             self.unrecorded,
             self.cuts,
+            self.alarms,
+            self.wiring_faults,
             self.delivered,
             self.claimed,
             self.alone,
@@ -128,6 +139,10 @@ pub(crate) fn after_each_event(world: &mut World) {
 /// After healing: the centre holds every entry once, the files verify, nothing biometric is in the trail.
 pub(crate) fn at_the_end(world: &mut World) {
     world.audit();
+    assert_eq!(world.pairs.open(), [""; 0], "d3: set and never cleared");
+    let count = |name| world.pairs.count(name) as u64;
+    world.totals.alarms = count("forced") + count("held_open") + count("tampered");
+    world.totals.wiring_faults = world.pairs.wiring_faults() as u64;
     let entries = world.entries(0);
     assert_eq!(
         entries.len(),

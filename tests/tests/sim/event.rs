@@ -36,8 +36,16 @@ pub(crate) enum Event {
     Wait(u64),
     /// The door leaf moves.
     Leaf(bool),
-    /// Somebody leaves.
+    /// Somebody leaves: presses the exit button and lets go.
     Egress,
+    /// The exit button is held down, or let go.
+    Button(bool),
+    /// The case is opened or closed.
+    Tamper(bool),
+    /// Mains fails or comes back.
+    PowerFail(bool),
+    /// The loop of a point, by its place among all, is cut (1), bridged (2) or mended (0).
+    Loop(usize, u8),
     /// Fire alarm on or off.
     Fire(bool),
     /// Lockdown on or off.
@@ -96,7 +104,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..134) {
+        match rng.random_range(0..144) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -120,14 +128,18 @@ impl Event {
             90..92 => Event::Erase(person),
             92..94 => Event::Suspend(person, rng.random()),
             94..98 => Event::PowerCut(rng.random_range(0..6)),
-            98..100 => Event::Restart,
-            100..108 => Event::Card(match rng.random_range(0..8) {
+            98..100 => Event::Button(rng.random_bool(0.4)),
+            100..102 => Event::Tamper(rng.random_bool(0.4)),
+            102..103 => Event::PowerFail(rng.random_bool(0.4)),
+            103..108 => Event::Loop(rng.random_range(0..5), *pick(rng, &[0, 0, 1, 2])),
+            108..110 => Event::Restart,
+            110..118 => Event::Card(match rng.random_range(0..8) {
                 0..6 => Purse::Own(person % 4),
                 6 => Purse::Foreign(person),
                 _ => Purse::Damaged(person),
             }),
-            108..115 => Event::Pin(rng.random_bool(0.8).then_some(person % 4)),
-            115..120 => Event::Code(person % 4),
+            118..125 => Event::Pin(rng.random_bool(0.8).then_some(person % 4)),
+            125..130 => Event::Code(person % 4),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
                 let kind = *pick(rng, &[Card, Pin, Qr, Qr]);

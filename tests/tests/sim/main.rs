@@ -5,16 +5,21 @@
 //! *liveness* (everything is mended, a permitted person must get in and the centre must hold every entry once).
 //!
 //! * [`event`]: everything that can happen. [`world`]: what it happens to.
+//! * [`hardware`]: the door as it hangs in the wall, which lets people out by itself.
 //! * [`eyes`]: what the cameras see and the models say. [`hands`]: cards, PINs and codes.
 //! * [`power`]: effects, and the cuts between them.
-//! * [`model`]: who may pass, told without the real code. [`checks`]: what must never break.
+//! * [`model`]: who may pass, told without the real code. [`pairs`]: alarms set and cleared. [`checks`]: what must never
+//!   break. [`scripts`]: single attacks, told event by event.
 
 mod checks;
 mod event;
 mod eyes;
 mod hands;
+mod hardware;
 mod model;
+mod pairs;
 mod power;
+mod scripts;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -39,7 +39,7 @@ pub(crate) struct Model {
     pub(crate) workdays_only: bool,
     /// Whether the door is locked down.
     pub(crate) lockdown: bool,
-    /// Whether the fire alarm is on.
+    /// Whether the terminal knows of a fire.
     pub(crate) fire: bool,
     /// What the door asks for.
     pub(crate) mode: Mode,
@@ -47,6 +47,10 @@ pub(crate) struct Model {
     pub(crate) without_face: bool,
     /// The newest credential of a person that was shown and not decided on.
     pub(crate) shown: Option<Shown>,
+    /// Whether it knows that its case is open.
+    pub(crate) tampered: bool,
+    /// Whether nobody is let in then.
+    pub(crate) tamper_locks: bool,
     failed_at_ms: Vec<i64>,
     locked_until_ms: i64,
     wrong_pins_ms: Vec<i64>,
@@ -55,8 +59,8 @@ pub(crate) struct Model {
 
 impl Model {
     /// Nobody is enrolled.
-    pub(crate) fn new(workdays_only: bool, mode: Mode, without_face: bool) -> Self {
-        Self { workdays_only, mode, without_face, ..Self::default() }
+    pub(crate) fn new(workdays_only: bool, mode: Mode, without_face: bool, tamper_locks: bool) -> Self {
+        Self { workdays_only, mode, without_face, tamper_locks, ..Self::default() }
     }
 
     /// A recorded refusal of a PIN that nobody has, or that another face came with.
@@ -119,7 +123,8 @@ impl Model {
     /// The same, where failed liveness checks do not count because no face is asked for.
     pub(crate) fn may_pass_by_card(&self, who: u8, at_ms: i64) -> bool {
         let known = self.enrolled.get(&who).is_some_and(|rights| !rights.suspended);
-        known && !self.lockdown && self.open_at(at_ms)
+        let locked_down = self.lockdown || self.tamper_locks && self.tampered;
+        known && !locked_down && self.open_at(at_ms)
     }
 
     /// Whether the schedule allows it.

@@ -49,6 +49,8 @@ pub(crate) struct Wires {
     pub(crate) released: Option<Release>,
     /// Every release so far.
     pub(crate) releases: Vec<Release>,
+    /// What was to be recorded since the last look, whether the disk took it or not.
+    pub(crate) entries: Vec<What>,
 }
 
 /// Shared by world and devices.
@@ -78,6 +80,7 @@ pub(crate) struct Disk {
 impl Journal for Disk {
     fn append(&mut self, what: &What, at: Wall) -> Result<u64, JournalFault> {
         effect(&self.wires);
+        self.wires.lock().expect("one thread").entries.push(what.clone());
         if self.wires.lock().expect("one thread").disk_full {
             return Err(JournalFault::Full);
         }

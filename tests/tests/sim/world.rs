@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use doorward_core::calibration::{Calibration, Point};
 use doorward_core::claim::{Mode, Terms};
-use doorward_core::door::{self, Signal};
+use doorward_core::door::{self, OnTamper, Signal, Trouble};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::Freshness;
 use doorward_core::outbox::{Effect, Input as OutboxInput, Outbox};
@@ -35,7 +35,9 @@ use crate::checks::Totals;
 use crate::event::{Event, Purse};
 use crate::eyes::{self, DIMENSION, Figure, Script, Sensor, VERSION, View};
 use crate::hands;
+use crate::hardware::Hardware;
 use crate::model::{Model, Rights};
+use crate::pairs::Pairs;
 use crate::power::{Cut, Dark, Disk, Lock, SharedWires, Wires};
 
 /// Monday 2026-01-05, 10:00 UTC.
@@ -63,6 +65,10 @@ pub(crate) struct World {
     pub(crate) store: Arc<Mutex<Store>>,
     /// The reference.
     pub(crate) model: Model,
+    /// The door.
+    pub(crate) hardware: Hardware,
+    /// Alarms and faults that are set.
+    pub(crate) pairs: Pairs,
     /// The centre.
     pub(crate) centre: Centre,
     /// What happened in this run.
@@ -80,11 +86,12 @@ pub(crate) struct World {
     /// The camera that repeats its last picture, if one does.
     pub(crate) frozen: Option<Sensor>,
     last_look: Option<Frameset>,
-    leaf_open: bool,
-    frames: u32,
+    /// Framesets so far.
+    pub(crate) frames: u32,
     folder: TempDir,
     store_path: PathBuf,
-    lives: u32,
+    /// How often the power was cut.
+    pub(crate) lives: u32,
     key: MasterKey,
     true_wall_ms: i64,
 }
@@ -121,7 +128,9 @@ impl World {
             wires: Arc::new(Mutex::new(Wires::default())),
             view,
             store: Arc::new(Mutex::new(store)),
-            model: Model::new(rng.random(), mode, rng.random()),
+            model: Model::new(rng.random(), mode, rng.random(), rng.random()),
+            hardware: Hardware::default(),
+            pairs: Pairs::default(),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
             totals: Totals::default(),
             figure_seen: Vec::new(),
@@ -134,7 +143,6 @@ impl World {
             lose_acknowledgement: false,
             frozen: None,
             last_look: None,
-            leaf_open: false,
             frames: 0,
             folder,
             store_path,
@@ -155,10 +163,16 @@ impl World {
             Event::Look(frames) => (0..frames).for_each(|_| self.look()),
             Event::Wait(ms) => self.pass(Duration::from_millis(ms)),
             Event::Leaf(open) => self.move_leaf(open),
-            Event::Egress => self.signal(Signal::Egress),
-            Event::Fire(on) => {
-                self.model.fire = on;
-                self.signal(Signal::Fire(on));
+            Event::Egress => {
+                [true, false].into_iter().for_each(|down| self.set_point(door::Point::Egress, down))
+            }
+            Event::Button(down) => self.set_point(door::Point::Egress, down),
+            Event::Fire(on) => self.set_point(door::Point::Fire, on),
+            Event::Tamper(open) => self.set_point(door::Point::Tamper, open),
+            Event::PowerFail(failed) => self.set_point(door::Point::Power, failed),
+            Event::Loop(point, reads) => {
+                let trouble = [None, Some(Trouble::Cut), Some(Trouble::Short)][usize::from(reads)];
+                self.set_loop(door::Point::ALL[point], trouble);
             }
             Event::Lockdown(on) => {
                 self.model.lockdown = on;
@@ -192,6 +206,7 @@ impl World {
 
     /// Mends everything, waits out every lockout, and brings a permitted person.
     pub(crate) fn heal(&mut self) {
+        self.follow_pairs();
         let releases = std::mem::take(&mut self.wires().releases);
         *self.wires() = Wires { releases, ..Wires::default() };
         *self.view() =
@@ -199,7 +214,11 @@ impl World {
         self.frozen = None;
         self.link = true;
         self.lose_acknowledgement = false;
+        (0..door::Point::ALL.len()).for_each(|point| self.happen(&Event::Loop(point, 0)));
         self.happen(&Event::Fire(false));
+        self.happen(&Event::Button(false));
+        self.happen(&Event::Tamper(false));
+        self.happen(&Event::PowerFail(false));
         self.happen(&Event::Lockdown(false));
         self.happen(&Event::Leaf(false));
         self.happen(&Event::Enrol(0));
@@ -287,18 +306,14 @@ impl World {
         self.step(Input::Evidence(evidence));
     }
 
-    fn move_leaf(&mut self, open: bool) {
-        // A locked door does not open unless it is forced; half of the tries are strong enough.
-        let released = self.wires().released.is_some() || self.leaf_open;
-        if open && !released && self.frames.is_multiple_of(2) {
-            return;
-        }
-        self.leaf_open = open;
-        self.signal(Signal::Contact(open));
+    /// Lets the terminal hear from the wiring.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        self.step(Input::Signal(signal));
     }
 
-    fn signal(&mut self, signal: Signal) {
-        self.step(Input::Signal(signal));
+    fn follow_pairs(&mut self) {
+        let entries = std::mem::take(&mut self.wires().entries);
+        entries.iter().for_each(|what| self.pairs.follow(what));
     }
 
     /// Lets time pass the way the terminal thread does: a step at each deadline.
@@ -337,6 +352,7 @@ impl World {
             terminal.step(input, now);
             terminal
         }));
+        self.follow_pairs();
         match outcome {
             Ok(terminal) => self.terminal = Some(terminal),
             Err(panic) if panic.is::<Cut>() => self.lose_power(),
@@ -376,6 +392,9 @@ impl World {
     /// Starts a terminal over the store, as doord does.
     fn boot(&mut self) {
         self.wires().cut_in = None;
+        self.follow_pairs();
+        self.pairs.start();
+        let on_tamper = if self.model.tamper_locks { OnTamper::Lockdown } else { OnTamper::Report };
         let periods = if self.model.workdays_only { "Mon-Fri 07:00-19:00" } else { "always" };
         let rules = Rules {
             door: "front".parse().expect("an identifier"),
@@ -406,18 +425,14 @@ impl World {
         self.examiner.freshness = Freshness::default();
         self.terminal = Some(Terminal::new(
             people,
-            (rules, calibration, door::Settings::default()),
+            (rules, calibration, door::Settings { on_tamper, ..door::Settings::default() }),
             beginning,
             Devices { relay: Box::new(relay), panel: Box::new(Dark) },
             Box::new(journal),
             Box::new(move |observation| observed.lock().expect("one thread").push(observation)),
         ));
-        self.signal(Signal::Contact(self.leaf_open));
-        let (fire, lockdown) = (self.model.fire, self.model.lockdown);
-        if fire {
-            self.signal(Signal::Fire(true));
-        }
-        if lockdown {
+        self.tell_levels();
+        if self.model.lockdown {
             self.step(Input::Lockdown(true));
         }
     }

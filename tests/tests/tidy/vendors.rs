@@ -12,7 +12,7 @@ struct Vendor {
     home: &'static str,
 }
 
-const VENDORS: [Vendor; 14] = [
+const VENDORS: [Vendor; 16] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -34,6 +34,13 @@ const VENDORS: [Vendor; 14] = [
     },
     Vendor { package: "v4l", owner: "doorward-hal", word: "v4l::", home: "hal/src/camera/v4l2" },
     Vendor { package: "gpiocdev", owner: "doorward-hal", word: "gpiocdev", home: "hal/src/gpio/" },
+    Vendor {
+        package: "linux-embedded-hal",
+        owner: "doorward-hal",
+        word: "linux_embedded_hal::",
+        home: "hal/src/gpio/cdev_v1.rs",
+    },
+    Vendor { package: "rppal", owner: "doorward-hal", word: "rppal::", home: "hal/src/gpio/registers.rs" },
     Vendor {
         package: "rustls",
         owner: "doorward-admin",

@@ -6,7 +6,11 @@
 //!                └──opened without a grant──► forced            open too long ──► held open
 //! ```
 //! Fire beats everything, lockdown beats every grant. Leaving never depends on this machine: request-to-exit and fire
-//! are wired to the lock, and what they report here only explains what the contact then says.
+//! are wired to the lock, and what they report here only explains what the contact then says. An alarm lasts until the
+//! leaf closes, or fire makes an open door right.
+
+pub mod event;
+pub mod points;
 
 use std::time::Duration;
 
@@ -14,18 +18,13 @@ use crate::audit::Recorded;
 use crate::decision::Grant;
 use crate::time::Mono;
 
-/// What a door's wiring reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Signal {
-    /// Door contact: `true` is open.
-    Contact(bool),
-    /// Request to exit was pressed.
-    Egress,
-    /// Fire input: `true` is alarm.
-    Fire(bool),
-    /// Tamper switch: `true` is open.
-    Tamper(bool),
-}
+pub use event::Event;
+use points::Patience;
+pub use points::{Point, Signal, Trouble};
+
+/// A leaf that slams may spring open once more before it rests: for this long after it closed, opening continues the
+/// passage before. Shorter than anybody needs to walk up and pull (attack case D3).
+const BOUNCE: Duration = Duration::from_millis(500);
 
 /// How one door is fitted and how long it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +37,19 @@ pub struct Settings {
     pub held_after: Duration,
     /// How long the relay may take to confirm.
     pub relay_wait: Duration,
+    /// How patient the wiring's points are.
+    pub patience: Patience,
+    /// What tampering does besides being reported.
+    pub on_tamper: OnTamper,
+}
+
+/// What follows when the terminal's case is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnTamper {
+    /// The report alone.
+    Report,
+    /// Nobody is let in until it is closed.
+    Lockdown,
 }
 
 impl Default for Settings {
@@ -47,6 +59,8 @@ impl Default for Settings {
             open_max: Duration::from_secs(30),
             held_after: Duration::from_secs(30),
             relay_wait: Duration::from_millis(500),
+            patience: Patience::default(),
+            on_tamper: OnTamper::Report,
         }
     }
 }
@@ -83,16 +97,56 @@ pub enum State {
     Forced,
     /// Locked down: nobody is let in, everybody may leave.
     Lockdown {
-        /// Whether the door stands open.
-        open: bool,
+        /// Where the leaf is.
+        leaf: Leaf,
         /// When the lock returns after somebody left.
         relock_at: Option<Mono>,
     },
     /// Fire: released until the alarm ends.
     Fire {
-        /// Whether the door stands open.
-        open: bool,
+        /// Where the leaf is; open is right now.
+        leaf: Leaf,
     },
+}
+
+/// The leaf while the lock's state says nothing about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaf {
+    /// The contact has not spoken yet.
+    Unknown,
+    /// Closed.
+    Closed,
+    /// Open.
+    Open {
+        /// Since when.
+        since: Mono,
+    },
+    /// Open, and that is an alarm.
+    Alarmed(Alarm),
+}
+
+impl Leaf {
+    /// As the contact tells it first.
+    fn seen(open: bool, now: Mono) -> Self {
+        if open { Leaf::Open { since: now } } else { Leaf::Closed }
+    }
+
+    /// The same leaf, but if it is open, that is right and begins now.
+    fn excused(self, now: Mono) -> Self {
+        match self {
+            Leaf::Open { .. } | Leaf::Alarmed(_) => Leaf::Open { since: now },
+            leaf @ (Leaf::Unknown | Leaf::Closed) => leaf,
+        }
+    }
+}
+
+/// Why an open door is an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alarm {
+    /// Opened without a grant.
+    Forced,
+    /// Open for too long.
+    HeldOpen,
 }
 
 /// What happens to the door.
@@ -113,6 +167,13 @@ pub enum Input {
         /// For how long opening is no alarm.
         open_for: Duration,
     },
+    /// The exit button is down, and its hardware holds the lock open.
+    EgressHeld,
+    /// The exit button was let go; its hardware may hold the lock for a while yet.
+    EgressOver {
+        /// For how long opening is no alarm.
+        open_for: Duration,
+    },
     /// The fire alarm began. As with egress, the hardware has released the lock.
     Fire {
         /// The recorded release; none if it could not be recorded.
@@ -124,56 +185,6 @@ pub enum Input {
     Lockdown(bool),
     /// Time passed.
     Tick,
-}
-
-/// What the door reports for the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// Opened after a grant.
-    Opened,
-    /// Closed.
-    Closed,
-    /// A grant was not used.
-    NotUsed,
-    /// Opened without a grant: alarm.
-    Forced,
-    /// That alarm ended.
-    ForcedCleared,
-    /// Open too long: alarm.
-    HeldOpen,
-    /// That alarm ended.
-    HeldOpenCleared,
-    /// The relay did not do as told.
-    RelayFailed,
-    /// Fire release began.
-    Fire,
-    /// Fire release ended.
-    FireOver,
-    /// Lockdown began.
-    Lockdown,
-    /// Lockdown ended.
-    LockdownOver,
-}
-
-impl Event {
-    /// The stable code in audit entries.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Event::Opened => "opened",
-            Event::Closed => "closed",
-            Event::NotUsed => "not_used",
-            Event::Forced => "forced",
-            Event::ForcedCleared => "forced_cleared",
-            Event::HeldOpen => "held_open",
-            Event::HeldOpenCleared => "held_open_cleared",
-            Event::RelayFailed => "relay_failed",
-            Event::Fire => "fire",
-            Event::FireOver => "fire_over",
-            Event::Lockdown => "lockdown",
-            Event::LockdownOver => "lockdown_over",
-        }
-    }
 }
 
 /// What must be done, in order.
@@ -192,13 +203,17 @@ pub enum Effect {
 pub struct Door {
     settings: Settings,
     state: State,
+    /// The exit button is down.
+    egress_held: bool,
+    /// Until when opening is no alarm in any state, because the hardware let go of the lock or the leaf may bounce.
+    free_until: Option<Mono>,
 }
 
 impl Door {
     /// A door at start: nothing is known, and the first effect of anything is a locked relay.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, state: State::Unknown }
+        Self { settings, state: State::Unknown, egress_held: false, free_until: None }
     }
 
     /// Where it stands.
@@ -210,24 +225,26 @@ impl Door {
     /// Whether it stands open, as far as the contact tells.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        match self.state {
-            State::Open { .. } | State::HeldOpen | State::Forced => true,
-            State::Lockdown { open, .. } | State::Fire { open } => open,
-            State::Unknown | State::Secured | State::Unlocking { .. } | State::Unlocked { .. } => false,
-        }
+        matches!(self.leaf(), Leaf::Open { .. } | Leaf::Alarmed(_))
+    }
+
+    /// The alarm that is on.
+    #[must_use]
+    pub fn alarm(&self) -> Option<Alarm> {
+        if let Leaf::Alarmed(alarm) = self.leaf() { Some(alarm) } else { None }
     }
 
     /// When something happens without input.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
+        let held_at = |since| since + self.settings.held_after;
         match self.state {
             State::Unlocking { until, confirm_by } => Some(until.min(confirm_by)),
             State::Unlocked { until } => Some(until),
-            State::Open { since, relock_at } => {
-                let held = since + self.settings.held_after;
-                Some(relock_at.map_or(held, |relock| relock.min(held)))
+            State::Open { since, relock_at } | State::Lockdown { leaf: Leaf::Open { since }, relock_at } => {
+                Some(relock_at.map_or(held_at(since), |relock| relock.min(held_at(since))))
             }
-            State::Lockdown { relock_at, .. } => relock_at,
+            State::Lockdown { relock_at, leaf: Leaf::Unknown | Leaf::Closed | Leaf::Alarmed(_) } => relock_at,
             State::Unknown | State::Secured | State::HeldOpen | State::Forced | State::Fire { .. } => None,
         }
     }
@@ -248,16 +265,25 @@ impl Door {
             Input::RelayFailed => self.relay_failed(&mut effects),
             Input::Contact(open) => self.contact(open, now, &mut effects),
             Input::Egress { release, open_for } => self.egress(release, open_for, now, &mut effects),
-            Input::Fire { release } => self.fire(release, &mut effects),
+            Input::EgressHeld => {
+                self.egress_held = true;
+                self.state
+            }
+            Input::EgressOver { open_for } => {
+                self.egress_held = false;
+                self.free(now + open_for.min(self.settings.open_max));
+                self.state
+            }
+            Input::Fire { release } => self.fire(release, now, &mut effects),
             Input::FireOver => {
-                if let State::Fire { open } = self.state {
+                if let State::Fire { leaf } = self.state {
                     effects.extend([Effect::Lock, Effect::Report(Event::FireOver)]);
-                    settled(open, now)
+                    settled(leaf.excused(now))
                 } else {
                     self.state
                 }
             }
-            Input::Lockdown(on) => self.lockdown(on, now, &mut effects),
+            Input::Lockdown(on) => self.lockdown(on, &mut effects),
             Input::Tick => self.state,
         };
         self.pass_time(now, &mut effects);
@@ -286,21 +312,26 @@ impl Door {
     }
 
     fn egress(
-        &self,
+        &mut self,
         release: Option<Recorded<Grant>>,
         open_for: Duration,
         now: Mono,
         effects: &mut Vec<Effect>,
     ) -> State {
         let until = now + open_for.min(self.settings.open_max);
+        self.free(until);
         match self.state {
-            State::Unknown | State::Secured | State::Unlocking { .. } | State::Unlocked { .. } => {
+            State::Unknown | State::Secured => {
                 effects.extend(release.map(Effect::Unlock));
                 State::Unlocked { until }
             }
-            State::Lockdown { open, .. } => {
+            State::Unlocking { until: before, .. } | State::Unlocked { until: before } => {
                 effects.extend(release.map(Effect::Unlock));
-                State::Lockdown { open, relock_at: Some(until) }
+                State::Unlocked { until: until.max(before) }
+            }
+            State::Lockdown { leaf, .. } => {
+                effects.extend(release.map(Effect::Unlock));
+                State::Lockdown { leaf, relock_at: Some(until) }
             }
             state @ (State::Open { .. } | State::HeldOpen | State::Forced | State::Fire { .. }) => state,
         }
@@ -323,13 +354,10 @@ impl Door {
         }
     }
 
-    fn contact(&self, open: bool, now: Mono, effects: &mut Vec<Effect>) -> State {
+    fn contact(&mut self, open: bool, now: Mono, effects: &mut Vec<Effect>) -> State {
         match (self.state, open) {
-            (State::Unknown, _) => settled(open, now),
-            (State::Secured, true) => {
-                effects.push(Effect::Report(Event::Forced));
-                State::Forced
-            }
+            (State::Unknown, _) => settled(Leaf::seen(open, now)),
+            (State::Secured, true) => settled(self.opened(now, effects)),
             (State::Unlocking { until, .. } | State::Unlocked { until }, true) => {
                 effects.push(Effect::Report(Event::Opened));
                 State::Open { since: now, relock_at: Some(until) }
@@ -338,84 +366,99 @@ impl Door {
                 if relock_at.is_some() {
                     effects.push(Effect::Lock);
                 }
-                effects.push(Effect::Report(Event::Closed));
-                State::Secured
+                settled(self.closed(None, now, effects))
             }
-            (State::HeldOpen, false) => {
-                effects.extend([Effect::Report(Event::HeldOpenCleared), Effect::Report(Event::Closed)]);
-                State::Secured
+            (State::HeldOpen, false) => settled(self.closed(Some(Alarm::HeldOpen), now, effects)),
+            (State::Forced, false) => settled(self.closed(Some(Alarm::Forced), now, effects)),
+            (State::Lockdown { leaf, relock_at }, _) => {
+                let leaf = match (leaf, open) {
+                    (Leaf::Unknown, _) => Leaf::seen(open, now),
+                    (Leaf::Closed, true) => self.opened(now, effects),
+                    (Leaf::Open { .. }, false) => self.closed(None, now, effects),
+                    (Leaf::Alarmed(alarm), false) => self.closed(Some(alarm), now, effects),
+                    (Leaf::Closed, false) | (Leaf::Open { .. } | Leaf::Alarmed(_), true) => leaf,
+                };
+                State::Lockdown { leaf, relock_at }
             }
-            (State::Forced, false) => {
-                effects.extend([Effect::Report(Event::ForcedCleared), Effect::Report(Event::Closed)]);
-                State::Secured
-            }
-            (State::Lockdown { open: before, relock_at }, open) => {
-                if open && !before {
-                    let event = if relock_at.is_some() { Event::Opened } else { Event::Forced };
-                    effects.push(Effect::Report(event));
-                }
-                if before && !open {
-                    effects.push(Effect::Report(Event::Closed));
-                }
-                State::Lockdown { open, relock_at }
-            }
-            (State::Fire { .. }, open) => State::Fire { open },
+            (State::Fire { .. }, _) => State::Fire { leaf: Leaf::seen(open, now) },
             // A level that is reported again changes nothing.
             (state @ (State::Secured | State::Unlocking { .. } | State::Unlocked { .. }), false)
             | (state @ (State::Open { .. } | State::HeldOpen | State::Forced), true) => state,
         }
     }
 
-    fn fire(&self, release: Option<Recorded<Grant>>, effects: &mut Vec<Effect>) -> State {
-        effects.extend(release.map(Effect::Unlock));
-        match self.state {
-            State::Fire { .. } => self.state,
-            State::Unknown
-            | State::Secured
-            | State::Unlocking { .. }
-            | State::Unlocked { .. }
-            | State::Open { .. }
-            | State::HeldOpen
-            | State::Forced
-            | State::Lockdown { .. } => {
-                effects.push(Effect::Report(Event::Fire));
-                State::Fire { open: self.is_open() }
-            }
+    /// The leaf of a locked door opens.
+    fn opened(&self, now: Mono, effects: &mut Vec<Effect>) -> Leaf {
+        if self.egress_held || self.free_until.is_some_and(|until| now <= until) {
+            effects.push(Effect::Report(Event::Opened));
+            Leaf::Open { since: now }
+        } else {
+            effects.push(Effect::Report(Event::Forced));
+            Leaf::Alarmed(Alarm::Forced)
         }
     }
 
-    fn lockdown(&self, on: bool, now: Mono, effects: &mut Vec<Effect>) -> State {
+    /// The leaf closes, and with it the alarm that was on.
+    fn closed(&mut self, alarm: Option<Alarm>, now: Mono, effects: &mut Vec<Effect>) -> Leaf {
+        self.free(now + BOUNCE);
+        effects.extend(alarm.map(|alarm| Effect::Report(Event::cleared(alarm))));
+        effects.push(Effect::Report(Event::Closed));
+        Leaf::Closed
+    }
+
+    /// Opening is no alarm until then.
+    fn free(&mut self, until: Mono) {
+        self.free_until = self.free_until.max(Some(until));
+    }
+
+    fn leaf(&self) -> Leaf {
+        match self.state {
+            State::Unknown => Leaf::Unknown,
+            State::Secured | State::Unlocking { .. } | State::Unlocked { .. } => Leaf::Closed,
+            State::Open { since, .. } => Leaf::Open { since },
+            State::HeldOpen => Leaf::Alarmed(Alarm::HeldOpen),
+            State::Forced => Leaf::Alarmed(Alarm::Forced),
+            State::Lockdown { leaf, .. } | State::Fire { leaf } => leaf,
+        }
+    }
+
+    fn fire(&self, release: Option<Recorded<Grant>>, now: Mono, effects: &mut Vec<Effect>) -> State {
+        effects.extend(release.map(Effect::Unlock));
+        if matches!(self.state, State::Fire { .. }) {
+            return self.state;
+        }
+        // From now on an open door is right.
+        if let Some(alarm) = self.alarm() {
+            effects.push(Effect::Report(Event::cleared(alarm)));
+        }
+        if matches!(self.state, State::Lockdown { .. }) {
+            effects.push(Effect::Report(Event::LockdownOver));
+        }
+        effects.push(Effect::Report(Event::Fire));
+        State::Fire { leaf: self.leaf().excused(now) }
+    }
+
+    fn lockdown(&self, on: bool, effects: &mut Vec<Effect>) -> State {
         match (self.state, on) {
             // People leave first; lockdown is asked for again after the alarm.
-            (state @ State::Fire { .. }, _) => state,
-            (State::Lockdown { open, relock_at }, false) => {
+            (state @ State::Fire { .. }, _) | (state @ State::Lockdown { .. }, true) => state,
+            (State::Lockdown { leaf, relock_at }, false) => {
                 if relock_at.is_some() {
                     effects.push(Effect::Lock);
                 }
                 effects.push(Effect::Report(Event::LockdownOver));
-                settled(open, now)
+                settled(leaf)
             }
-            (state @ State::Lockdown { .. }, true) => state,
-            (
-                state @ (State::Unknown
-                | State::Secured
-                | State::Unlocking { .. }
-                | State::Unlocked { .. }
-                | State::Open { .. }
-                | State::HeldOpen
-                | State::Forced),
-                on,
-            ) => {
-                if !on {
-                    return state;
-                }
+            (state, false) => state,
+            (_, true) => {
                 effects.extend([Effect::Lock, Effect::Report(Event::Lockdown)]);
-                State::Lockdown { open: self.is_open(), relock_at: None }
+                State::Lockdown { leaf: self.leaf(), relock_at: None }
             }
         }
     }
 
     fn pass_time(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        let held = |since: Mono| now >= since + self.settings.held_after;
         match self.state {
             // A relay that never confirmed is taken for released until it is locked again.
             State::Unlocking { confirm_by, .. } if now >= confirm_by => {
@@ -430,21 +473,28 @@ impl Door {
             }
             State::Open { since, relock_at } => {
                 let relock = relock_at.is_some_and(|at| now >= at);
-                if relock {
+                if relock || relock_at.is_some() && held(since) {
                     effects.push(Effect::Lock);
-                    self.state = State::Open { since, relock_at: None };
                 }
-                if now >= since + self.settings.held_after {
-                    if relock_at.is_some() && !relock {
-                        effects.push(Effect::Lock);
-                    }
+                self.state = if held(since) {
                     effects.push(Effect::Report(Event::HeldOpen));
-                    self.state = State::HeldOpen;
-                }
+                    State::HeldOpen
+                } else {
+                    State::Open { since, relock_at: relock_at.filter(|_| !relock) }
+                };
             }
-            State::Lockdown { open, relock_at: Some(at) } if now >= at => {
-                effects.push(Effect::Lock);
-                self.state = State::Lockdown { open, relock_at: None };
+            State::Lockdown { mut leaf, mut relock_at } => {
+                if relock_at.is_some_and(|at| now >= at) {
+                    effects.push(Effect::Lock);
+                    relock_at = None;
+                }
+                if let Leaf::Open { since } = leaf
+                    && held(since)
+                {
+                    effects.push(Effect::Report(Event::HeldOpen));
+                    leaf = Leaf::Alarmed(Alarm::HeldOpen);
+                }
+                self.state = State::Lockdown { leaf, relock_at };
             }
             State::Unknown if !self.settings.contact => self.state = State::Secured,
             State::Unknown
@@ -453,14 +503,20 @@ impl Door {
             | State::Unlocked { .. }
             | State::HeldOpen
             | State::Forced
-            | State::Lockdown { .. }
             | State::Fire { .. } => {}
         }
     }
 }
 
-fn settled(open: bool, now: Mono) -> State {
-    if open { State::Open { since: now, relock_at: None } } else { State::Secured }
+/// The state of a locked door with nothing going on but its leaf.
+fn settled(leaf: Leaf) -> State {
+    match leaf {
+        Leaf::Unknown => State::Unknown,
+        Leaf::Closed => State::Secured,
+        Leaf::Open { since } => State::Open { since, relock_at: None },
+        Leaf::Alarmed(Alarm::Forced) => State::Forced,
+        Leaf::Alarmed(Alarm::HeldOpen) => State::HeldOpen,
+    }
 }
 
 #[cfg(test)]

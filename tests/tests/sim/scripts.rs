@@ -1,0 +1,121 @@
+//! Single attacks on the door, told event by event, with everything the terminal put on record.
+
+use std::time::Duration;
+
+use doorward_core::door::Point;
+use doorward_protocol::audit::{Entry, What};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use crate::event::Event;
+use crate::eyes::Figure;
+use crate::world::World;
+
+/// A world whose case, once open, locks the door or does not.
+fn world(tamper_locks: bool) -> World {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut world = World::new(1, &mut rng);
+    world.model.tamper_locks = tamper_locks;
+    world.model.workdays_only = false;
+    world.happen(&Event::Restart);
+    world
+}
+
+/// Plays events, and returns what they put on record, in words; people who pass are `granted`.
+fn play(world: &mut World, events: &[Event]) -> Vec<String> {
+    let before = world.head().seq;
+    for event in events {
+        world.happen(event);
+        crate::checks::after_each_event(world);
+    }
+    let entries = world.entries(before);
+    let words = |what| match what {
+        What::Door(report) => report.event,
+        What::Fault(fault) => {
+            format!("{} {} {}", fault.part, fault.code, if fault.set { "set" } else { "cleared" })
+        }
+        What::Released(released) => format!("released for {}", released.cause),
+        What::Decided(decided) => decided.reason,
+        What::Started(_)
+        | What::Enrolled(_)
+        | What::Erased(_)
+        | What::ClockJumped(_)
+        | What::Stopped(_)
+        | What::Credential(_) => "other".to_owned(),
+    };
+    entries.iter().map(|record| words(Entry::from_bytes(&record.bytes).expect("an entry").what)).collect()
+}
+
+#[test]
+fn d9_an_opened_case_is_on_record_and_locks_where_it_should() {
+    for locks in [false, true] {
+        let mut world = world(locks);
+        let told = play(&mut world, &[Event::Tamper(true), Event::Appear(Figure::Live(0)), Event::Look(8)]);
+        let expected: &[&str] =
+            if locks { &["tampered", "lockdown", "lockdown"] } else { &["tampered", "granted"] };
+        assert_eq!(told, expected);
+        let told = play(&mut world, &[Event::Appear(Figure::Nobody), Event::Tamper(false)]);
+        let cleared = told.iter().position(|event| event == "tamper_cleared");
+        assert!(cleared.is_some() && locks == told.contains(&"lockdown_over".to_owned()), "{told:?}");
+        assert_eq!(play(&mut world, &[Event::Restart]), ["other"], "a closed case at the start is no event");
+        assert_eq!(play(&mut world, &[Event::Tamper(true), Event::Restart]).last().unwrap(), {
+            if locks { "lockdown" } else { "tampered" }
+        });
+    }
+}
+
+#[test]
+fn d2_no_cut_and_no_short_of_any_loop_releases_the_lock() {
+    for (at, point) in Point::ALL.into_iter().enumerate() {
+        for (reads, code) in [(1, "cut"), (2, "short")] {
+            let mut world = world(false);
+            let mut told =
+                play(&mut world, &[Event::Loop(at, reads), Event::Wait(40_000), Event::Loop(at, 0)]);
+            // Whoever cuts the wire of the tamper switch tampers; that is told too, and releases no more than the rest.
+            told.retain(|event| event != "tampered" && event != "tamper_cleared");
+            let name = point.code();
+            assert_eq!(told, [format!("{name} {code} set"), format!("{name} {code} cleared")]);
+        }
+    }
+}
+
+#[test]
+fn d2_a_bridged_exit_button_is_told_and_nobody_is_kept_in() {
+    let mut world = world(false);
+    let told = play(
+        &mut world,
+        &[
+            Event::Button(true),
+            Event::Wait(1_800_000),
+            Event::Leaf(true),
+            Event::Leaf(false),
+            Event::Button(false),
+        ],
+    );
+    let expected =
+        ["released for egress", "not_used", "egress stuck set", "opened", "closed", "egress stuck cleared"];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn d6_fire_during_lockdown_and_over_a_restart_ends_where_it_began() {
+    let mut world = world(false);
+    let told = play(&mut world, &[Event::Lockdown(true), Event::Fire(true)]);
+    assert_eq!(told, ["lockdown", "released for fire", "lockdown_over", "fire"]);
+    assert!(world.wires().released.is_some());
+    let told = play(&mut world, &[Event::Restart]);
+    assert_eq!(told, ["other", "released for fire", "fire"], "fire at the start");
+    assert!(world.wires().released.is_some());
+    let told = play(&mut world, &[Event::Fire(false), Event::Appear(Figure::Live(0)), Event::Look(8)]);
+    assert_eq!(told, ["fire_over", "lockdown", "lockdown"], "the lockdown is back and refuses");
+    assert!(world.wires().released.is_none());
+}
+
+#[test]
+fn d5_mains_that_fails_is_told_and_nothing_else_changes() {
+    let mut world = world(false);
+    let told = play(&mut world, &[Event::PowerFail(true), Event::Wait(500), Event::PowerFail(false)]);
+    assert_eq!(told, ["power_failed", "power_restored"]);
+    world.pass(Duration::from_secs(1));
+    assert!(world.wires().releases.is_empty());
+}
