@@ -25,11 +25,22 @@ pub fn begin() {
         .from_env_lossy()
         .add_directive("rusqlite_migration=warn".parse().expect("a valid directive"));
     let log = tracing_subscriber::registry().with(filter);
-    let stream = std::env::var("JOURNAL_STREAM").ok();
-    match stream.filter(|stream| is_file(stream, io::stderr())).and_then(|_| tracing_journald::layer().ok()) {
+    match journal_stream()
+        .filter(|stream| is_file(stream, io::stderr()))
+        .and_then(|_| tracing_journald::layer().ok())
+    {
         Some(journal) => log.with(journal.with_field_prefix(Some(FIELD_PREFIX.to_owned()))).init(),
         None => log.with(tracing_subscriber::fmt::layer().with_writer(io::stderr)).init(),
     }
+}
+
+/// What systemd says that the standard error is connected to.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "systemd tells it this way, systemd.exec(5); it is neither secret nor ours to set"
+)]
+fn journal_stream() -> Option<String> {
+    std::env::var("JOURNAL_STREAM").ok()
 }
 
 /// Whether `stream`, `DEVICE:INODE` as systemd says it, is that file: somebody may have put a pipe in between.

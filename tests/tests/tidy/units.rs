@@ -1,5 +1,6 @@
 //! The units as the package installs them: systemd understands every line, and the sandbox stays as tight as it is said
 //! to be. Asked of `systemd-analyze` on a root of its own, so that nothing of this machine counts.
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
