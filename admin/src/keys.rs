@@ -121,7 +121,8 @@ pub struct Delegate {
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
     days: u16,
     /// The public key: its file, or the 64 digits.
-    key: String,
+    #[arg(value_name = "KEY")]
+    public: String,
 }
 
 /// Options of `revoke`.
@@ -130,7 +131,8 @@ pub struct RevokeKey {
     #[command(flatten)]
     signing: Signing,
     /// The public key: its file, the 64 digits, or the 32 digits of its name.
-    key: String,
+    #[arg(value_name = "KEY")]
+    public: String,
 }
 
 /// Options of `succeed`.
@@ -139,7 +141,8 @@ pub struct SucceedRoot {
     #[command(flatten)]
     signing: Signing,
     /// The new root's public key: its file, or the 64 digits.
-    key: String,
+    #[arg(value_name = "KEY")]
+    public: String,
 }
 
 /// Options of `list`.
@@ -201,11 +204,11 @@ pub fn run(command: &Keys, out: &mut dyn Write) -> Answer {
         Keys::Make(options) => keyfile::create(&options.file, &AUTHORITY, out).map(drop),
         Keys::Delegate(options) => delegate(options, out),
         Keys::Revoke(options) => {
-            let key = named(&options.key)?;
+            let key = named(&options.public)?;
             sign(&options.signing, Change::Revoke(Revoke { key }), &format!("key {key} is revoked"), out)
         }
         Keys::Succeed(options) => {
-            let root = public(&options.key)?;
+            let root = public(&options.public)?;
             let said = format!("the root is {}", root.hex());
             sign(&options.signing, Change::Succeed(Succeed { root }), &said, out)
         }
@@ -230,7 +233,7 @@ fn delegate(options: &Delegate, out: &mut dyn Write) -> Answer {
     let roles = ROLES.iter().filter(|(name, _)| wanted(name)).map(|(_, role)| *role).collect();
     let from_s = now_s();
     let delegation = Delegation {
-        key: public(&options.key)?,
+        key: public(&options.public)?,
         holder: options.holder.clone(),
         roles,
         terminal: options.terminal.clone(),
