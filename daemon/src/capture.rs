@@ -127,7 +127,7 @@ impl<P> Capture<P> {
     fn say(&mut self, fault: &CameraFault) {
         let text = crate::terminal::chain(fault);
         if self.said.as_ref() != Some(&text) {
-            tracing::warn!(camera = self.name, fault = text, "no frame");
+            tracing::warn!(camera = self.name, "no frame: {text}");
             self.said = Some(text);
         }
     }

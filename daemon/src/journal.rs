@@ -173,15 +173,15 @@ fn answer(store: &mut Store, request: Request) {
         Request::Outbox { after, limit, reply } => match store.outbox(after, limit) {
             Ok(records) => drop(reply.send(records)),
             Err(fault) => {
-                tracing::error!(fault = crate::terminal::chain(&fault), "the outbox cannot be read")
+                tracing::error!("the outbox cannot be read: {}", crate::terminal::chain(&fault))
             }
         },
         Request::Acknowledge(through) => {
             if let Err(fault) = store.acknowledge(through) {
                 tracing::error!(
-                    fault = crate::terminal::chain(&fault),
                     through,
-                    "an acknowledgement was not stored"
+                    "an acknowledgement was not stored: {}",
+                    crate::terminal::chain(&fault)
                 );
             }
         }

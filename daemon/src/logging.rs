@@ -1,5 +1,6 @@
 //! Where the log goes. Started by systemd it goes to the journal with its fields, so that
-//! `journalctl DOORWARD_GRANTED=false` finds what it names; everywhere else to standard error, in words.
+//! `journalctl DOORWARD_GRANTED=false` finds what it names; everywhere else to standard error, in words. Fields are for
+//! searching: `journalctl` shows a message alone, so the cause of a fault stands in the message.
 
 use std::fs::File;
 use std::io;

@@ -142,7 +142,7 @@ impl Condition {
         if std::mem::replace(&mut self.gone, true) {
             return None;
         }
-        tracing::warn!(fault = chain(fault), "the card reader is lost");
+        tracing::warn!("the card reader is lost: {}", chain(fault));
         Some(report("gone", true))
     }
 

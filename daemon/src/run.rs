@@ -178,10 +178,11 @@ fn log(observation: Observation) {
             let (attempt, rule, seq) = (decision.attempt(), decision.rule(), recorded.seq());
             // The frame's time is the kernel's, like that of the relay's edge in a trace.
             let (frame_us, took_ms) = (frame_at.0, took.as_millis());
-            tracing::info!(%attempt, granted, rule, seq, frame_us, took_ms, "decided");
+            let word = if granted { "granted" } else { "refused" };
+            tracing::info!(%attempt, granted, rule, seq, frame_us, took_ms, "{word}, see record {seq}");
         }
         Observation::Unrecorded(decision, fault) => {
-            tracing::error!(attempt = %decision.attempt(), %fault, "a decision could not be recorded and was refused");
+            tracing::error!(attempt = %decision.attempt(), "a decision could not be recorded and was refused: {fault}");
         }
         Observation::Stands(standing) => tracing::debug!(?standing, "state"),
         Observation::Relay(released) => tracing::debug!(released, "relay"),

@@ -475,7 +475,7 @@ impl Terminal {
         if obeys != self.relay_obeys {
             self.relay_obeys = obeys;
             if let Err(fault) = moved {
-                tracing::error!(fault = chain(&fault), "the relay did not do as told");
+                tracing::error!("the relay did not do as told: {}", chain(&fault));
             }
             let report = FaultReport { part: "relay".into(), code: "does_not_obey".into(), set: !obeys };
             self.note(&What::Fault(report), now);
@@ -492,7 +492,7 @@ impl Terminal {
     fn note(&mut self, what: &What, now: Now) {
         match self.journal.append(what, now.wall) {
             Ok(_) => (self.observer)(Observation::Recorded),
-            Err(fault) => tracing::error!(fault = chain(&fault), ?what, "an event could not be recorded"),
+            Err(fault) => tracing::error!(?what, "an event could not be recorded: {}", chain(&fault)),
         }
     }
 
@@ -526,7 +526,7 @@ impl Terminal {
         }
         self.shown = Some(cue);
         if let Err(fault) = self.devices.panel.show(cue) {
-            tracing::warn!(fault = chain(&fault), "the panel did not show a cue");
+            tracing::warn!("the panel did not show a cue: {}", chain(&fault));
         }
         (self.observer)(Observation::Shown(cue));
     }

@@ -81,7 +81,7 @@ fn deliver(uplink: &mut dyn Uplink, journal: &JournalLink, after: u64) -> Input 
     match uplink.deliver(&batch) {
         Ok(through) => Input::Acknowledged(through),
         Err(fault) => {
-            tracing::debug!(fault = crate::terminal::chain(&fault), "the centre is away");
+            tracing::debug!("the centre is away: {}", crate::terminal::chain(&fault));
             Input::Failed
         }
     }

@@ -40,7 +40,7 @@ pub fn watch(
                 empty_waits = 0;
                 let (evidence, trace) = examiner.examine(frames.clone());
                 if let Ending::Broke(fault) = &trace.ending {
-                    tracing::error!(fault, "an examination broke");
+                    tracing::error!("an examination broke: {fault}");
                 }
                 watcher(&frames, &trace);
                 evidence

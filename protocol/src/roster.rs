@@ -4,24 +4,25 @@
 //! fork, a return to an earlier state, and a state that differs from the one that was signed. The broker and the hub
 //! can hold entries back; they can invent none.
 
+mod change;
+
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
+pub use self::change::{
+    BODY_LEN_MAX, Change, NAME_LEN_MAX, PersonErase, PersonPut, PersonSlot, Revoke, Setting, SettingName,
+    SettingPut, Slot, Succeed, person_subject,
+};
+use self::change::{key_place, person_place, root_place, setting_place};
 use crate::audit::Hash;
 use crate::envelope::Kind;
-use crate::ids::PersonId;
-use crate::keys::{KeyId, PublicKey, Role};
-use crate::message::{Opaque, Payload};
+use crate::message::Payload;
 use crate::state_tree::{Place, StateTree};
-use crate::trust::{Authorised, Authority, Delegation, Instruction, Trust, TrustFault};
+use crate::trust::{Authorised, Authority, Instruction, Trust, TrustFault};
 
 /// Changes in one entry; a bulk import is cut into entries of this many.
 pub const CHANGES_MAX: usize = 256;
-/// Bytes of a setting or a sealed record; a template of 512 values takes a quarter of it.
-pub const BODY_LEN_MAX: usize = 8 * 1024;
-/// Letters of the name of a setting or slot.
-pub const NAME_LEN_MAX: usize = 64;
 
 const ENTRY: &[u8] = b"doorward/roster/entry/v1";
 const VALUE: &[u8] = b"doorward/roster/value/v1";
@@ -40,151 +41,6 @@ pub struct Entry {
     pub changes: Vec<Change>,
 }
 
-/// What can change. Variants are appended, never renumbered: a roster is followed from its beginning.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Change {
-    /// Puts something of a person: its record, a template, a credential, a consent. Sealed to the site.
-    #[n(0)]
-    PersonPut(#[n(0)] PersonPut),
-    /// Takes one thing of a person away.
-    #[n(1)]
-    PersonTake(#[n(0)] PersonSlot),
-    /// Erases a person with everything that belongs to it.
-    #[n(2)]
-    PersonErase(#[n(0)] PersonErase),
-    /// Puts a setting: a rule, a schedule, holidays, a door, a model rollout.
-    #[n(3)]
-    SettingPut(#[n(0)] SettingPut),
-    /// Takes a setting away.
-    #[n(4)]
-    SettingTake(#[n(0)] SettingName),
-    /// Gives a key its roles.
-    #[n(5)]
-    Delegate(#[n(0)] Delegation),
-    /// Ends a key.
-    #[n(6)]
-    Revoke(#[n(0)] Revoke),
-    /// Puts another root key in the place of the one that signs this.
-    #[n(7)]
-    Succeed(#[n(0)] Succeed),
-}
-
-/// Things a person can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Slot {
-    /// Name, groups, validity.
-    #[n(0)]
-    Record,
-    /// A face template.
-    #[n(1)]
-    Template,
-    /// A card, PIN or code.
-    #[n(2)]
-    Credential,
-    /// A consent, with term and purpose.
-    #[n(3)]
-    Consent,
-}
-
-/// See [`Change::PersonTake`].
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct PersonSlot {
-    /// Whose.
-    #[n(0)]
-    pub person: PersonId,
-    /// What.
-    #[n(1)]
-    pub slot: Slot,
-    /// Which of several; 0 for what there is one of.
-    #[n(2)]
-    pub number: u32,
-}
-
-/// See [`Change::PersonPut`].
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct PersonPut {
-    /// Where it goes.
-    #[n(0)]
-    pub at: PersonSlot,
-    /// Form of the sealed content, so that old entries stay readable.
-    #[n(1)]
-    pub form: u16,
-    /// The content, sealed to the site's terminals.
-    #[n(2)]
-    pub sealed: Opaque,
-}
-
-/// See [`Change::PersonErase`].
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct PersonErase {
-    /// Whom.
-    #[n(0)]
-    pub person: PersonId,
-}
-
-/// Kinds of settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Setting {
-    /// Who may pass where and when.
-    #[n(0)]
-    Rule,
-    /// Periods of the week.
-    #[n(1)]
-    Schedule,
-    /// Days that are not like others.
-    #[n(2)]
-    Holidays,
-    /// How a door is fitted and behaves.
-    #[n(3)]
-    Door,
-    /// Which model pack, and on which terminals first.
-    #[n(4)]
-    Models,
-}
-
-/// See [`Change::SettingTake`].
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct SettingName {
-    /// What it is.
-    #[n(0)]
-    pub setting: Setting,
-    /// Its name among those.
-    #[n(1)]
-    pub name: String,
-}
-
-/// See [`Change::SettingPut`].
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct SettingPut {
-    /// Where it goes.
-    #[n(0)]
-    pub at: SettingName,
-    /// Form of the body.
-    #[n(1)]
-    pub form: u16,
-    /// What it says.
-    #[n(2)]
-    pub body: Opaque,
-}
-
-/// See [`Change::Revoke`].
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Revoke {
-    /// The key.
-    #[n(0)]
-    pub key: KeyId,
-}
-
-/// See [`Change::Succeed`].
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Succeed {
-    /// The new root.
-    #[n(0)]
-    pub root: PublicKey,
-}
-
 impl Payload for Entry {
     const KIND: Kind = Kind::Roster;
 }
@@ -193,78 +49,6 @@ impl Instruction for Entry {
     fn authorities(&self) -> Vec<Authority> {
         self.changes.iter().map(Change::authority).collect()
     }
-}
-
-impl Change {
-    fn authority(&self) -> Authority {
-        match self {
-            Change::PersonPut(_) | Change::PersonTake(_) | Change::PersonErase(_) => {
-                Authority::Holder(Role::Enroller)
-            }
-            Change::SettingPut(put) => put.at.setting.authority(),
-            Change::SettingTake(name) => name.setting.authority(),
-            Change::Delegate(_) | Change::Succeed(_) => Authority::Root,
-            Change::Revoke(_) => Authority::RootOr(Role::Release),
-        }
-    }
-
-    /// What is wrong with it by itself.
-    fn fault(&self) -> Option<&'static str> {
-        let name = |name: &SettingName| name.name.is_empty() || name.name.len() > NAME_LEN_MAX;
-        let single = |at: &PersonSlot| at.slot == Slot::Record && at.number != 0;
-        match self {
-            Change::PersonPut(put) if put.sealed.0.len() > BODY_LEN_MAX => {
-                Some("a sealed content is too long")
-            }
-            Change::PersonPut(put) if single(&put.at) => Some("a person has one record"),
-            Change::SettingPut(put) if put.body.0.len() > BODY_LEN_MAX => Some("a setting is too long"),
-            Change::SettingPut(put) if name(&put.at) => Some("a setting has a name of at most 64 bytes"),
-            Change::PersonPut(_)
-            | Change::PersonTake(_)
-            | Change::PersonErase(_)
-            | Change::SettingPut(_)
-            | Change::SettingTake(_)
-            | Change::Delegate(_)
-            | Change::Revoke(_)
-            | Change::Succeed(_) => None,
-        }
-    }
-}
-
-impl Setting {
-    fn authority(self) -> Authority {
-        match self {
-            Setting::Rule | Setting::Schedule | Setting::Holidays | Setting::Door => {
-                Authority::Holder(Role::Policy)
-            }
-            Setting::Models => Authority::Holder(Role::Release),
-        }
-    }
-}
-
-/// The subject of a person in the state tree: what [`StateTree::prove`] is asked for.
-#[must_use]
-pub fn person_subject(person: &PersonId) -> Vec<u8> {
-    minicbor::to_vec(("person", person)).expect("writing to a vector cannot fail")
-}
-
-fn person_place(at: &PersonSlot) -> Place {
-    let slot = minicbor::to_vec((at.slot, at.number)).expect("writing to a vector cannot fail");
-    Place::new(&person_subject(&at.person), &slot)
-}
-
-fn setting_place(name: &SettingName) -> Place {
-    let subject = minicbor::to_vec(("setting", name)).expect("writing to a vector cannot fail");
-    Place::new(&subject, &[])
-}
-
-fn key_place(key: KeyId) -> Place {
-    let subject = minicbor::to_vec(("key", key)).expect("writing to a vector cannot fail");
-    Place::new(&subject, &[])
-}
-
-fn root_place() -> Place {
-    Place::new(b"root", &[])
 }
 
 /// How far a roster was followed.
@@ -466,8 +250,9 @@ mod tests {
 
     use super::*;
     use crate::envelope::Heading;
-    use crate::message;
-    use crate::trust::{Reader, Refusal};
+    use crate::keys::{PublicKey, Role};
+    use crate::message::{self, Opaque};
+    use crate::trust::{Delegation, Reader, Refusal};
 
     const GENESIS: Hash = [9; 32];
     const NOW: i64 = 1_800_000_000;

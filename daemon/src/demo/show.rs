@@ -279,7 +279,7 @@ impl Show {
                 }
             }
             Observation::Unrecorded(decision, fault) => {
-                tracing::error!(attempt = %decision.attempt(), %fault, "a decision could not be recorded");
+                tracing::error!(attempt = %decision.attempt(), "a decision could not be recorded: {fault}");
             }
             Observation::Shown(cue) => self.state().cue = cue,
             Observation::Relay(released) => self.state().released = released,

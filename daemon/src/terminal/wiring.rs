@@ -70,8 +70,8 @@ impl Terminal {
             }
             Err(fault) => {
                 tracing::error!(
-                    fault = chain(&fault),
-                    "a release could not be recorded; the egress hardware stands alone"
+                    "a release could not be recorded, the egress hardware stands alone: {}",
+                    chain(&fault)
                 );
                 None
             }

@@ -56,7 +56,7 @@ impl<P: OutputPin + Send> Emitter for PinEmitter<P> {
 impl<P: OutputPin> Drop for PinEmitter<P> {
     fn drop(&mut self) {
         if let Err(fault) = self.drive(false) {
-            tracing::warn!(line = %fault.line, error = %fault.source, "switch the infrared emitter off");
+            tracing::warn!(line = %fault.line, "switch the infrared emitter off: {}", fault.source);
         }
     }
 }

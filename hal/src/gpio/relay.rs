@@ -169,7 +169,7 @@ impl<P: OutputPin + Send> Relay for PinRelay<P> {
 impl<P: OutputPin> Drop for PinRelay<P> {
     fn drop(&mut self) {
         if let Err(fault) = self.drive(self.locked, "lock") {
-            tracing::error!(line = %fault.line, error = %fault.source, "lock on the way out");
+            tracing::error!(line = %fault.line, "lock on the way out: {}", fault.source);
         }
     }
 }

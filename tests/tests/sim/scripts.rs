@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use doorward_core::claim::Mode;
 use doorward_core::door::Point;
 use doorward_protocol::audit::{Entry, What};
 use rand::SeedableRng as _;
@@ -11,12 +12,13 @@ use crate::event::Event;
 use crate::eyes::Figure;
 use crate::world::World;
 
-/// A world whose case, once open, locks the door or does not.
+/// A world where a face is all a door asks for, and whose case, once open, locks the door or does not.
 fn world(tamper_locks: bool) -> World {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut world = World::new(1, &mut rng);
     world.model.tamper_locks = tamper_locks;
     world.model.workdays_only = false;
+    world.model.mode = Mode::Face;
     world.happen(&Event::Restart);
     world
 }
