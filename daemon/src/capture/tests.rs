@@ -79,12 +79,18 @@ impl Bench {
     }
 }
 
-#[test]
-fn frames_are_passed_on_and_counted() {
+/// A capture whose camera is plugged in and opened.
+fn running() -> (Socket, CameraHand<[u8; 3]>, Bench) {
     let socket = Socket::default();
     let hand = socket.plug_in();
     let mut bench = Bench::new(&socket);
     bench.steps(1);
+    (socket, hand, bench)
+}
+
+#[test]
+fn frames_are_passed_on_and_counted() {
+    let (_, hand, mut bench) = running();
     bench.show(&hand);
     bench.show(&hand);
     bench.steps(1);
@@ -98,10 +104,7 @@ fn frames_are_passed_on_and_counted() {
 
 #[test]
 fn c2_broken_frames_never_arrive_and_the_next_good_one_does() {
-    let socket = Socket::default();
-    let hand = socket.plug_in();
-    let mut bench = Bench::new(&socket);
-    bench.steps(1);
+    let (_, hand, mut bench) = running();
     for why in ["the driver says that it is damaged", "the buffer holds 3 bytes", "jpeg: truncated"] {
         hand.present_broken(why);
         bench.steps(1);
@@ -115,10 +118,7 @@ fn c2_broken_frames_never_arrive_and_the_next_good_one_does() {
 
 #[test]
 fn c3_a_frame_of_the_past_never_arrives() {
-    let socket = Socket::default();
-    let hand = socket.plug_in();
-    let mut bench = Bench::new(&socket);
-    bench.steps(1);
+    let (_, hand, mut bench) = running();
     bench.show(&hand);
     bench.steps(1);
     assert!(bench.seen().is_some());
@@ -130,11 +130,8 @@ fn c3_a_frame_of_the_past_never_arrives() {
 
 #[test]
 fn c2_a_stalled_camera_is_opened_again_after_two_seconds() {
-    let socket = Socket::default();
-    let hand = socket.plug_in();
+    let (socket, hand, mut bench) = running();
     let replacement = socket.plug_in();
-    let mut bench = Bench::new(&socket);
-    bench.steps(1);
     hand.stall(true);
     bench.steps(3);
     assert_eq!((socket.openings_left(), bench.capture.tally().stalls), (1, 3), "a short stall is waited out");
@@ -148,11 +145,8 @@ fn c2_a_stalled_camera_is_opened_again_after_two_seconds() {
 
 #[test]
 fn c2_a_camera_with_nothing_but_broken_frames_is_opened_again() {
-    let socket = Socket::default();
-    let hand = socket.plug_in();
+    let (socket, hand, mut bench) = running();
     socket.plug_in();
-    let mut bench = Bench::new(&socket);
-    bench.steps(1);
     for _ in 0..4 {
         hand.present_broken("truncated");
         bench.steps(1);
@@ -163,11 +157,8 @@ fn c2_a_camera_with_nothing_but_broken_frames_is_opened_again() {
 
 #[test]
 fn a_slow_camera_that_delivers_is_left_alone() {
-    let socket = Socket::default();
-    let hand = socket.plug_in();
+    let (socket, hand, mut bench) = running();
     socket.plug_in();
-    let mut bench = Bench::new(&socket);
-    bench.steps(1);
     for _ in 0..10 {
         bench.steps(2);
         bench.show(&hand);
@@ -179,10 +170,7 @@ fn a_slow_camera_that_delivers_is_left_alone() {
 
 #[test]
 fn c4_an_unplugged_camera_is_taken_again_when_it_is_back_and_its_counters_are_kept() {
-    let socket = Socket::default();
-    let hand = socket.plug_in();
-    let mut bench = Bench::new(&socket);
-    bench.steps(1);
+    let (socket, hand, mut bench) = running();
     bench.show(&hand);
     bench.show(&hand);
     bench.steps(1);
@@ -201,10 +189,7 @@ fn c4_an_unplugged_camera_is_taken_again_when_it_is_back_and_its_counters_are_ke
 
 #[test]
 fn c1_a_camera_that_comes_back_as_another_device_never_delivers() {
-    let socket = Socket::default();
-    let hand = socket.plug_in();
-    let mut bench = Bench::new(&socket);
-    bench.steps(1);
+    let (socket, hand, mut bench) = running();
     hand.unplug();
     for _ in 0..5 {
         socket.plug_in_another("usb device is another one");

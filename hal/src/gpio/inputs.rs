@@ -264,6 +264,22 @@ fn find(config: &InputsConfig) -> Result<(Vec<Circuit>, Vec<Asked>), InputFault>
     Ok((circuits, asked))
 }
 
+/// A line that is listened to, its edges timed by the clock that everything else goes by.
+pub(super) fn listening(active: Active, bias: Bias, edges: line::EdgeDetection) -> line::Config {
+    let mut line = line::Config::default();
+    line.as_input();
+    line.active_low = active == Active::Low;
+    line.bias = match bias {
+        Bias::Board => None,
+        Bias::Up => Some(line::Bias::PullUp),
+        Bias::Down => Some(line::Bias::PullDown),
+        Bias::None => Some(line::Bias::Disabled),
+    };
+    line.edge_detection = Some(edges);
+    line.event_clock = Some(EventClock::Monotonic);
+    line
+}
+
 /// What is asked of the kernel; `None` for no lines.
 fn request_config(asked: &[Asked], debounce: Duration) -> Result<Option<Config>, &'static str> {
     let Some(Asked { chip, .. }) = asked.first() else { return Ok(None) };
@@ -280,17 +296,7 @@ fn request_config(asked: &[Asked], debounce: Duration) -> Result<Option<Config>,
     let mut config = Config::default();
     config.on_chip(chip);
     for input in asked {
-        let mut line = line::Config::default();
-        line.as_input();
-        line.active_low = input.active == Active::Low;
-        line.bias = match input.bias {
-            Bias::Board => None,
-            Bias::Up => Some(line::Bias::PullUp),
-            Bias::Down => Some(line::Bias::PullDown),
-            Bias::None => Some(line::Bias::Disabled),
-        };
-        line.edge_detection = Some(line::EdgeDetection::BothEdges);
-        line.event_clock = Some(EventClock::Monotonic);
+        let mut line = listening(input.active, input.bias, line::EdgeDetection::BothEdges);
         line.debounce_period = (!debounce.is_zero()).then_some(debounce);
         config.with_line(input.offset).from_line_config(&line);
     }

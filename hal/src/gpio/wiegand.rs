@@ -16,10 +16,10 @@ use doorward_core::wiegand::train::Pace;
 use doorward_core::wiegand::{Frame, Pulse, Wire};
 use embedded_hal::digital::OutputPin;
 use gpiocdev::Request;
-use gpiocdev::line::{self, EventClock};
+use gpiocdev::line;
 use gpiocdev::request::Config;
 
-use super::inputs::{Bias, InputLine};
+use super::inputs::{InputLine, listening};
 use super::line::{Active, CONSUMER, CdevPin, Line, Place, pin_error};
 use crate::clock;
 use crate::wait;
@@ -220,17 +220,7 @@ fn request_config(zero: (&Place, &InputLine), one: (&Place, &InputLine)) -> Resu
     let mut config = Config::default();
     config.on_chip(&zero.0.chip);
     for (place, input) in [zero, one] {
-        let mut line = line::Config::default();
-        line.as_input();
-        line.active_low = input.active == Active::Low;
-        line.bias = match input.bias {
-            Bias::Board => None,
-            Bias::Up => Some(line::Bias::PullUp),
-            Bias::Down => Some(line::Bias::PullDown),
-            Bias::None => Some(line::Bias::Disabled),
-        };
-        line.edge_detection = Some(line::EdgeDetection::RisingEdge);
-        line.event_clock = Some(EventClock::Monotonic);
+        let line = listening(input.active, input.bias, line::EdgeDetection::RisingEdge);
         config.with_line(place.offset).from_line_config(&line);
     }
     Ok(config)
@@ -242,7 +232,9 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use embedded_hal::digital::{ErrorType, PinState};
+    use gpiocdev::line::EventClock;
 
+    use super::super::inputs::Bias;
     use super::*;
 
     fn input(name: &str) -> InputLine {

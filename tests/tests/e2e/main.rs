@@ -32,6 +32,13 @@ fn visit(pack: &PackPath) {
     let Some(browser) = Browser::open(&demo.address) else { return };
     browser.wait_for("the page is connected", "return document.body.dataset.connected === 'true'");
     for (scene, opens, words) in SCENES {
+        // Whoever passed may still stand there and pass again; from an empty hallway on, every release counts.
+        browser.click("[data-scene-id=\"nobody\"]");
+        browser.wait_for(
+            "the hallway is empty and the door locked",
+            "return document.body.dataset.attempt === 'idle' \
+             && document.querySelector('#lamp').dataset.released === 'false'",
+        );
         let before = browser.text("return document.querySelector('#decision').dataset.seq || ''");
         browser.click(&format!("[data-scene-id=\"{scene}\"]"));
         let decided = format!(
