@@ -80,6 +80,8 @@ pub struct Show {
     pub(super) stage: StageHand,
     pub(super) cut: Arc<AtomicBool>,
     pub(super) state: Mutex<State>,
+    /// Held from looking at the state until it is told: an older look never reaches a page after a newer one.
+    telling: Mutex<()>,
     pub(super) running: Mutex<Option<Running>>,
     pub(super) runs: Mutex<u32>,
 }
@@ -114,6 +116,7 @@ impl Show {
             composites: options.photos.is_none(),
             stage,
             cut: Arc::new(AtomicBool::new(false)),
+            telling: Mutex::default(),
             state: Mutex::new(State {
                 scene: "nobody",
                 network_up: true,
@@ -291,6 +294,7 @@ impl Show {
 
     /// Tells all pages where everything stands.
     pub fn tell_terminal(&self) {
+        let _telling = self.telling.lock().expect("no thread panics while it tells");
         self.pages.tell_terminal(self.terminal());
     }
 
