@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 
 /// The daemon of a door terminal: cameras, liveness, match, rules, relay.
 #[derive(Parser)]
-#[command(name = "doord", version, about, after_help = "Start with `doord demo` to see a door decide.")]
+#[command(name = "doord", version)]
+#[cfg_attr(feature = "demo", command(after_help = "Start with `doord demo` to see a door decide."))]
 struct Cli {
     #[command(subcommand)]
     command: Command,

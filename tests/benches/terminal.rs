@@ -1,9 +1,10 @@
 //! A whole terminal, measured: frame to relay with real models on replayed photographs, per stage; and cold start and
 //! resident memory with 1,000 and 100,000 templates.
 //!
-//! `cargo bench -p doorward-tests --bench terminal`
+//! `cargo bench -p doorward-tests --bench terminal [-- PORTRAIT TEMPLATES GRANTS]`; the arguments are for machines without
+//! the repository, and for slow ones.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -38,17 +39,25 @@ use rand_chacha::ChaCha8Rng;
 const GRANTS: usize = 60;
 
 fn main() {
-    let portrait = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/people/nobody-a.jpg");
-    let picture = photo::open(&portrait).expect("a portrait of the repository");
+    // Cargo adds an option of its own.
+    let mut told = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
+    let portrait = told.next().map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/people/nobody-a.jpg"),
+        PathBuf::from,
+    );
+    let mut number = || told.next().map(|word| word.parse().expect("a number"));
+    let sizes = number().map_or_else(|| vec![1_000, 100_000], |templates| vec![templates]);
+    let grants = number().unwrap_or(GRANTS);
+    let picture = photo::open(&portrait).expect("a portrait");
     let pack =
         pack::find(None).and_then(|found| Pack::open(&found)).expect("the house pack is in the repository");
     println!("{}", pack.title());
-    for templates in [1_000, 100_000] {
-        measure(&pack, &picture, templates);
+    for templates in sizes {
+        measure(&pack, &picture, templates, grants);
     }
 }
 
-fn measure(pack: &Pack, picture: &Plane<Rgb>, templates: usize) {
+fn measure(pack: &Pack, picture: &Plane<Rgb>, templates: usize, grants: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let key = MasterKey::create(&folder.path().join("key")).expect("a key");
     let path = folder.path().join("doord.db");
@@ -102,37 +111,38 @@ fn measure(pack: &Pack, picture: &Plane<Rgb>, templates: usize) {
     );
 
     assert!(!hand.released(), "the lock is released before anybody came");
-    let laps = let_in(&mut terminal, &mut examiner, clock.as_ref(), &took, picture, face);
+    let mut laps: Vec<(Stage, Duration)> = Vec::new();
+    let_in(&mut terminal, &mut examiner, clock.as_ref(), (picture, face), |lap| {
+        laps.extend(lap);
+        took.lock().expect("one thread").len() < grants
+    });
     report(&took.lock().expect("one thread"), &laps);
 }
 
-/// Lets the person in again and again and returns the time of each stage of each examination.
+/// Lets the person in again and again; `more` gets the time of each stage of each examination and says whether it goes on.
 fn let_in(
     terminal: &mut Terminal,
     examiner: &mut Examiner,
     clock: &dyn Clock,
-    took: &Mutex<Vec<Duration>>,
-    picture: &Plane<Rgb>,
-    face: Detection,
-) -> Vec<(Stage, Duration)> {
+    (picture, face): (&Plane<Rgb>, Detection),
+    mut more: impl FnMut(Vec<(Stage, Duration)>) -> bool,
+) {
     terminal.step(Input::Signal(Signal::Contact(false)), clock.now());
     let scene = Scene::Live(Portrait::new(picture, &face).expect("a portrait"));
     let renderer = Renderer::new(1);
-    let mut laps: Vec<(Stage, Duration)> = Vec::new();
-    let mut sequence = 0;
-    while took.lock().expect("one thread").len() < GRANTS {
-        sequence += 1;
+    for sequence in 1.. {
         // Rendered beforehand and stamped as it is handed over: the camera is not what is measured.
         let mut frames = renderer.frameset(&scene, Mono::from_millis(u64::from(sequence) * 100), sequence);
         let at = clock.now().mono;
         restamp(&mut frames, at);
         let (evidence, trace) = examiner.examine(frames);
-        laps.extend(trace.laps.iter().copied());
         let live = matches!(evidence, Evidence::Live(_));
         terminal.step(Input::Evidence(evidence), clock.now());
         assert!(live || sequence < 500, "the portrait is not taken for a live person: {:?}", trace.ending);
+        if !more(trace.laps) {
+            break;
+        }
     }
-    laps
 }
 
 fn report(took: &[Duration], laps: &[(Stage, Duration)]) {

@@ -12,6 +12,7 @@ use gpiocdev::line::{self, EdgeKind, EventClock, Value};
 use gpiocdev::request::Config;
 use serde::{Deserialize, Serialize};
 
+use super::edges;
 use super::line::{Active, CONSUMER, Line};
 use super::supervision::Supervision;
 use crate::clock;
@@ -182,7 +183,7 @@ impl GpioInputs {
     /// The next edge that the kernel has, if it means anything new.
     fn read(&mut self) -> Result<Option<Edge>, InputFault> {
         let request = self.request.as_ref().expect("only called where lines are fitted");
-        let event = request.read_edge_event().map_err(|e| fault("read an edge", io::Error::other(e)))?;
+        let event = edges::next(request).map_err(|e| fault("read an edge", e))?;
         if event.seqno != self.last.wrapping_add(1) {
             let why = format!("edge {} came after edge {}: the kernel dropped some", event.seqno, self.last);
             return Err(fault("read an edge", io::Error::other(why)));

@@ -14,6 +14,7 @@
 
 #[cfg(feature = "linux_embedded_hal")]
 mod cdev_v1;
+mod edges;
 pub mod emitter;
 pub mod inputs;
 pub mod line;

@@ -19,6 +19,7 @@ use gpiocdev::Request;
 use gpiocdev::line;
 use gpiocdev::request::Config;
 
+use super::edges;
 use super::inputs::{InputLine, listening};
 use super::line::{Active, CONSUMER, CdevPin, Line, Place, pin_error};
 use crate::clock;
@@ -71,7 +72,7 @@ impl GpioWiegand {
     }
 
     fn read(&mut self) -> Result<Came, WiegandFault> {
-        let event = self.request.read_edge_event().map_err(|e| fault("read a pulse", io::Error::other(e)))?;
+        let event = edges::next(&self.request).map_err(|e| fault("read a pulse", e))?;
         let wire = match event.offset {
             offset if offset == self.zero => Wire::Zero,
             offset if offset == self.one => Wire::One,

@@ -281,6 +281,33 @@ fn d3_edges_come_debounced_in_order_and_with_the_kernels_time() {
 }
 
 #[test]
+fn d3_edges_that_come_together_are_all_told() {
+    let Some(contact) = simulated(1) else { return };
+    let rex = simulated(2).unwrap();
+    let config = InputsConfig {
+        contact: Some(input("door-contact")),
+        egress: Some(input("rex-button")),
+        debounce: Duration::ZERO,
+        ..bare()
+    };
+    [&contact, &rex].into_iter().for_each(|line| pull(line, false));
+    let mut inputs = GpioInputs::open(&config).unwrap();
+    let mut told = || {
+        let next = |_| inputs.next(Duration::from_millis(100)).unwrap().map(|edge| edge.signal);
+        (0..).map_while(next).collect::<Vec<_>>()
+    };
+    assert_eq!(told(), [Signal::Contact(false), Signal::Egress(false)]);
+    // Nobody reads meanwhile, so that all of them wait in the kernel.
+    let mut expected = Vec::new();
+    for up in [true, false, true, false] {
+        pull(&contact, up);
+        pull(&rex, up);
+        expected.extend([Signal::Contact(up), Signal::Egress(up)]);
+    }
+    assert_eq!(told(), expected);
+}
+
+#[test]
 fn d2_a_supervised_contact_tells_a_cut_and_a_short_from_a_door() {
     let (Some(open), Some(closed)) = (simulated(1), simulated(4)) else { return };
     let supervision = Supervision {

@@ -63,8 +63,9 @@ press_exit() {
   pull $EXIT up
 }
 
-# show SCENE: from the next picture on.
+# show SCENE: from the next picture on. An empty hall is shown twice a second: an emulated processor has better to do.
 show() {
+  [[ $1 == nobody ]] && echo 2 >/run/rig/rate || echo 4 >/run/rig/rate
   echo "$1" >/run/rig/scene
 }
 
@@ -80,13 +81,14 @@ until_level() {
   TOOK=$(((now - began) / 1000))
 }
 
-# The kernel's own record of the lines and of the cameras' pictures, in monotonic time.
+# The kernel's own record of the lines, the cameras' pictures and the flushes to the disk, in monotonic time.
 trace_on() {
   echo 0 >$TRACE/tracing_on
   echo mono >$TRACE/trace_clock
   echo 8192 >$TRACE/buffer_size_kb
   echo 1 >$TRACE/events/gpio/gpio_value/enable
   echo 1 >$TRACE/events/v4l2/v4l2_dqbuf/enable
+  echo 1 | tee $TRACE/events/syscalls/sys_exit_{fsync,fdatasync}/enable >/dev/null
   : >$TRACE/trace
   echo 1 >$TRACE/tracing_on
 }
@@ -120,9 +122,45 @@ doord_pid() {
   systemctl show --property=MainPID --value doord
 }
 
-# entries: how many entries the audit trail has.
+# trail: the audit trail.
 trail() {
   doorctl-sealed audit export --format json
+}
+
+# grant: somebody comes, the lock opens, they leave, and it closes.
+grant() {
+  show person
+  until_level $RELAY 1 20
+  local code=$?
+  show nobody
+  until_level $RELAY 0 5 || code=1
+  nap 4
+  return $code
+}
+
+# refuse SCENE SECONDS
+refuse() {
+  local before
+  before=$(releases)
+  show "$1"
+  nap "$2"
+  show nobody
+  nap 2
+  [[ $(releases) == "$before" ]] && is $RELAY 0
+}
+
+# on_record FILE STATE...: whether the door reported all of them.
+on_record() {
+  local file=$1 state
+  shift
+  for state in "$@"; do
+    grep -q "\"$state\"" "$file" || return 1
+  done
+}
+
+# written: bytes that doord has given to the disk.
+written() {
+  awk '/^write_bytes/ { print $2 }' "/proc/$(doord_pid)/io"
 }
 
 finish() {
