@@ -440,7 +440,7 @@ def main():
                       help="pictures of 200 x 200 pixels, mostly one face each")
     verb.add_argument("--teachers", type=Path, default=shared / "models", help=f"folder of {teachers.DETECTOR}")
     verb.add_argument("--out", type=Path, default=Path("runs/detector"), help="goes on with what is in it already")
-    verb.add_argument("--steps", type=int, default=6000, help="batches to learn from")
+    verb.add_argument("--steps", type=int, default=8000, help="batches to learn from")
     verb.add_argument("--batch", type=int, default=32, help="frames in a batch")
     verb.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     verb.add_argument("--every", type=int, default=250, help="steps between checkpoints")
