@@ -110,7 +110,7 @@ def main():
     parser.add_argument("--out", type=Path, default="runs/embedding", help="checkpoint, curve, network and report")
     parser.add_argument("--pairs", type=Path, help="list of pairs to measure with, never to learn from")
     parser.add_argument("--images", type=Path, help="folder of the pictures in that list")
-    parser.add_argument("--steps", type=int, default=12000, help="steps of one batch each")
+    parser.add_argument("--steps", type=int, default=20000, help="steps of one batch each")
     parser.add_argument("--batch", type=int, default=64, help="faces a step")
     parser.add_argument("--rate", type=float, default=2e-3, help="learning rate at its height")
     parser.add_argument("--imagined", type=int, default=42000, help="faces of nobody, for the teacher to label")
