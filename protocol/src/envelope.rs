@@ -38,19 +38,25 @@ pub enum Kind {
     /// How far a hub has a terminal's audit trail.
     Acknowledgement,
     /// How a terminal is and what it holds.
-    Presence,
+    State,
+    /// Figures about a terminal's health.
+    Health,
+    /// A terminal's question for entries of the roster.
+    RosterWanted,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Roster,
         Kind::Denial,
         Kind::Command,
         Kind::Receipt,
         Kind::Batch,
         Kind::Acknowledgement,
-        Kind::Presence,
+        Kind::State,
+        Kind::Health,
+        Kind::RosterWanted,
     ];
 
     /// Its name in content types, contexts and texts.
@@ -63,7 +69,9 @@ impl Kind {
             Kind::Receipt => "receipt",
             Kind::Batch => "batch",
             Kind::Acknowledgement => "acknowledgement",
-            Kind::Presence => "presence",
+            Kind::State => "state",
+            Kind::Health => "health",
+            Kind::RosterWanted => "roster-wanted",
         }
     }
 

@@ -7,18 +7,22 @@
 //! * [`trust`]: from bytes to a message that may have an effect.
 //! * [`roster`], [`state_tree`]: the log of everything that changes a site's terminals, and the one hash of where it led.
 //! * [`sealing`]: what only a site's terminals can read.
+//! * [`denial`]: who is refused at once, before the roster says so.
 //! * [`command`]: orders that count once, and their receipts.
 //! * [`delivery`]: the audit trail on its way to the centre.
+//! * [`presence`]: how a terminal is, what it holds, and what it wants of the roster.
 //! * [`topic`]: where messages travel.
 
 pub mod audit;
 pub mod command;
 pub mod delivery;
+pub mod denial;
 pub mod envelope;
 pub mod hex;
 pub mod ids;
 pub mod keys;
 pub mod message;
+pub mod presence;
 pub mod roster;
 pub mod sealing;
 pub mod state_tree;

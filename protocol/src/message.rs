@@ -1,5 +1,7 @@
 //! What envelopes carry: each kind of message is one type with one deterministic encoding.
 
+use std::ops::Deref;
+
 use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
@@ -58,6 +60,88 @@ pub fn sign<T: Payload>(
     envelope::sign(heading, write(message), key)
 }
 
+/// A text of at most `MAX` bytes; a longer one is not read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> Text<MAX> {
+    /// As much of `text` as fits.
+    #[must_use]
+    pub fn cut(text: &str) -> Self {
+        Self(text[..text.floor_char_boundary(MAX)].to_owned())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<C, const MAX: usize> Encode<C> for Text<MAX> {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.str(&self.0)?.ok()
+    }
+}
+
+impl<'b, C, const MAX: usize> Decode<'b, C> for Text<MAX> {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let text = d.str()?;
+        if text.len() > MAX {
+            return Err(decode::Error::message(format!("a text of {} bytes, {MAX} are allowed", text.len())));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// At most `MAX` of something; a longer list is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T, const MAX: usize>(Vec<T>);
+
+impl<T, const MAX: usize> Default for List<T, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T, const MAX: usize> List<T, MAX> {
+    /// The first `MAX` of `all`.
+    pub fn first(all: impl IntoIterator<Item = T>) -> Self {
+        Self(all.into_iter().take(MAX).collect())
+    }
+}
+
+impl<T, const MAX: usize> Deref for List<T, MAX> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<C, T: Encode<C>, const MAX: usize> Encode<C> for List<T, MAX> {
+    fn encode<W: encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        self.0.encode(e, context)
+    }
+}
+
+impl<'b, C, T: Decode<'b, C>, const MAX: usize> Decode<'b, C> for List<T, MAX> {
+    fn decode(d: &mut Decoder<'b>, context: &mut C) -> Result<Self, decode::Error> {
+        let mut list = Vec::new();
+        for one in d.array_iter_with(context)? {
+            if list.len() == MAX {
+                return Err(decode::Error::message(format!("a list of more than {MAX}")));
+            }
+            list.push(one?);
+        }
+        Ok(Self(list))
+    }
+}
+
 /// Bytes that only their receiver can read, or that another layer reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Opaque(pub Vec<u8>);
@@ -72,5 +156,22 @@ impl<'b, C> Decode<'b, C> for Opaque {
     fn decode(d: &mut Decoder<'b>, context: &mut C) -> Result<Self, decode::Error> {
         let bytes: &ByteSlice = Decode::decode(d, context)?;
         Ok(Self(bytes.to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m8_texts_and_lists_beyond_their_bounds_are_not_read() {
+        let five = minicbor::to_vec("ääx").unwrap();
+        assert_eq!(minicbor::decode::<Text<5>>(&five).unwrap().as_str(), "ääx");
+        assert!(minicbor::decode::<Text<4>>(&five).is_err());
+        assert_eq!(Text::<3>::cut("ääx").as_str(), "ä", "no letter is cut in two");
+        let three = minicbor::to_vec([1u8, 2, 3]).unwrap();
+        assert_eq!(minicbor::decode::<List<u8, 3>>(&three).unwrap(), List::first([1, 2, 3]));
+        assert!(minicbor::decode::<List<u8, 2>>(&three).is_err());
+        assert_eq!(*List::<u8, 2>::first([1, 2, 3]), [1, 2]);
     }
 }

@@ -43,7 +43,7 @@ pub enum Matter {
     Reply,
     /// Roster entries that it asks for.
     RosterWanted,
-    /// Roster entries that it asked for.
+    /// Roster entries that it asked for, unchanged, one a message.
     RosterFeed,
 }
 

@@ -215,6 +215,12 @@ impl Trust {
         self.holders.values().map(|holder| (&holder.delegation, holder.revoked))
     }
 
+    /// Whether a key's word counted here and does no more.
+    #[must_use]
+    pub fn revoked(&self, key: KeyId) -> bool {
+        self.holders.get(&key).is_some_and(|holder| holder.revoked)
+    }
+
     /// Takes bytes to a message that may have an effect: form, kind, address, key, signature, content, role, time.
     /// Whether it is new is for whoever keeps count of what came before.
     ///
