@@ -16,6 +16,12 @@ PAGE_PACKAGES=(
   "fonts-dejavu-core|letters for the browser, which draws empty boxes without a font"
 )
 
+# What the tests of the hub need, which are skipped where it is absent.
+CENTRE_PACKAGES=(
+  "mosquitto|the broker between terminals and hub, as it is shipped, with TLS"
+  "postgresql|the larger of the hub's two databases; the tests start a server of their own"
+)
+
 # What the tests of the training need, which are skipped where it is absent. Training: models/training/requirements.txt.
 TRAINING_PACKAGES=(
   "python3-torch|networks and their training"

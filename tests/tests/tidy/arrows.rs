@@ -10,7 +10,7 @@ use crate::source::{Finding, root};
 
 /// Each crate with the crates of this workspace it may import, for tests and build scripts as well. A new
 /// crate needs its row before it imports anything.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("doorward-protocol", &[]),
     ("doorward-core", &["doorward-protocol"]),
     ("doorward-store", &["doorward-core", "doorward-protocol"]),
@@ -24,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
         "doorward-admin",
         &["doorward-core", "doorward-hal", "doorward-models", "doorward-protocol", "doorward-store"],
     ),
+    ("doorward-hub", &["doorward-protocol"]),
     (
         "doorward-tests",
         &[

@@ -4,7 +4,8 @@
 use crate::arrows::Import;
 use crate::source::{Finding, Source, line_at, words};
 
-/// A vendor crate, the member that may import it, how it looks in code, and where it may stand.
+/// A vendor crate, the member that may import it, how it looks in code, and where it may stand. A crate that two programs
+/// need has a row, and a home, in each.
 struct Vendor {
     package: &'static str,
     owner: &'static str,
@@ -12,7 +13,7 @@ struct Vendor {
     home: &'static str,
 }
 
-const VENDORS: [Vendor; 16] = [
+const VENDORS: [Vendor; 26] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -64,6 +65,46 @@ const VENDORS: [Vendor; 16] = [
         home: "daemon/src/logging.rs",
     },
     Vendor { package: "axum", owner: "doorward-daemon", word: "axum", home: "daemon/src/demo/" },
+    Vendor { package: "axum", owner: "doorward-hub", word: "axum", home: "admin/hub/src/http/" },
+    Vendor { package: "maud", owner: "doorward-hub", word: "maud::", home: "admin/hub/src/http/" },
+    Vendor {
+        package: "rusqlite",
+        owner: "doorward-hub",
+        word: "rusqlite",
+        home: "admin/hub/src/database/sqlite.rs",
+    },
+    Vendor {
+        package: "postgres",
+        owner: "doorward-hub",
+        word: "postgres::",
+        home: "admin/hub/src/database/",
+    },
+    Vendor {
+        package: "rumqttc-v5-next",
+        owner: "doorward-hub",
+        word: "rumqttc",
+        home: "admin/hub/src/link.rs",
+    },
+    Vendor {
+        package: "rumqttc-v5-next",
+        owner: "doorward-hub",
+        word: "rumqttc",
+        home: "admin/hub/tests/hub/door.rs",
+    },
+    Vendor { package: "rustls", owner: "doorward-hub", word: "rustls::", home: "admin/hub/src/tls.rs" },
+    Vendor {
+        package: "rustls",
+        owner: "doorward-hub",
+        word: "rustls::",
+        home: "admin/hub/tests/hub/broker.rs",
+    },
+    Vendor { package: "rcgen", owner: "doorward-hub", word: "rcgen", home: "admin/hub/tests/hub/broker.rs" },
+    Vendor {
+        package: "rcgen",
+        owner: "doorward-admin",
+        word: "rcgen",
+        home: "admin/src/broker/certificates.rs",
+    },
 ];
 
 /// Files that may hold `unsafe`, by the beginning of their path: the camera's shared memory, and the vector kernels
@@ -77,7 +118,11 @@ const EFFECTS: [&str; 6] = ["std::env", "std::fs", "std::io", "std::net", "std::
 pub(crate) fn strays(sources: &[Source]) -> Vec<Finding> {
     let mut found = Vec::new();
     for source in sources.iter().filter(|s| s.is_rust()) {
-        for vendor in VENDORS.iter().filter(|v| !source.path.starts_with(v.home)) {
+        let at_home =
+            |v: &Vendor| VENDORS.iter().any(|w| w.word == v.word && source.path.starts_with(w.home));
+        let first =
+            |v: &Vendor| VENDORS.iter().find(|w| w.word == v.word).is_some_and(|w| std::ptr::eq(w, v));
+        for vendor in VENDORS.iter().filter(|v| first(v) && !at_home(v)) {
             found.extend(words(&source.code, vendor.word).map(|at| {
                 let what = format!("`{}` outside {}", vendor.package, vendor.home);
                 source.finding(line_at(&source.code, at), what, "go through the module that wraps it")
@@ -89,7 +134,10 @@ pub(crate) fn strays(sources: &[Source]) -> Vec<Finding> {
 
 /// Vendor crates in the manifest of another member than their owner.
 pub(crate) fn stray_imports(imports: &[Import]) -> Vec<Finding> {
-    let wrong = |import: &&Import| VENDORS.iter().any(|v| v.package == import.to && v.owner != import.from);
+    let wrong = |import: &&Import| {
+        let mut rows = VENDORS.iter().filter(|v| v.package == import.to).peekable();
+        rows.peek().is_some() && rows.all(|v| v.owner != import.from)
+    };
     let finding = |import: &Import| Finding {
         path: import.manifest.clone(),
         line: 1,

@@ -1,0 +1,409 @@
+//! What the centre does with what it is told: verifies, keeps, and only then answers.
+//!
+//! The broker is believed nothing. A message counts for its signature and place; the topic it came by only says where to
+//! look. A group of messages is one transaction, and what is to be said about it leaves this module after the commit.
+
+use std::collections::BTreeMap;
+
+use doorward_protocol::audit::{Hash, Head};
+use doorward_protocol::command::{Order, Receipt, order_hash};
+use doorward_protocol::delivery::{Acknowledgement, Batch, BatchFault};
+use doorward_protocol::denial::Denial;
+use doorward_protocol::envelope::{Envelope, Heading, Kind};
+use doorward_protocol::ids::{SiteId, TerminalId};
+use doorward_protocol::message;
+use doorward_protocol::presence::{Health, RosterWanted, State};
+use doorward_protocol::topic::{Channel, Matter, Topic};
+use doorward_protocol::trust::{Authorised, Instruction, Reader, Refusal};
+use ed25519_dalek::SigningKey;
+
+use crate::database::{Database, DatabaseFault, Kept, Transaction};
+use crate::kept::{self, Alarm, TrailFault};
+use crate::site::{AppendFault, Beginning, Site, SiteFault};
+use crate::tally::{Tally, Why};
+
+/// How long the broker keeps an order for a terminal that is away: as long as any order counts.
+const ORDER_KEPT_S: u32 = 30;
+
+/// A message as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// Where.
+    pub topic: String,
+    /// What.
+    pub payload: Vec<u8>,
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where.
+    pub topic: Topic,
+    /// What.
+    pub payload: Vec<u8>,
+    /// Whether the broker keeps it for whoever comes later.
+    pub retain: bool,
+    /// How long the broker keeps it for whom it is for.
+    pub expires_s: Option<u32>,
+}
+
+/// Why something that somebody asked for through the hub is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestFault {
+    /// No such site here.
+    #[error("site {0} is not kept here")]
+    Site(SiteId),
+    /// The message may have no effect.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The entry may not be appended.
+    #[error(transparent)]
+    Append(#[from] AppendFault),
+    /// The database's.
+    #[error(transparent)]
+    Database(#[from] DatabaseFault),
+}
+
+impl From<SiteFault> for RequestFault {
+    fn from(fault: SiteFault) -> Self {
+        Self::Append(fault.into())
+    }
+}
+
+/// The sites that are kept here, and the key that answers for them.
+pub struct Centre {
+    sites: BTreeMap<SiteId, Site>,
+    key: SigningKey,
+    tally: Tally,
+}
+
+/// What a group of messages leads to, gathered while it is kept and said when it is.
+#[derive(Default)]
+struct Outcome {
+    /// Newest head of each trail that is to be acknowledged.
+    heads: BTreeMap<(SiteId, TerminalId, Hash), Head>,
+    feeds: Vec<Outgoing>,
+    refused: Vec<(Why, String)>,
+    taken: u64,
+    records: u64,
+}
+
+impl Centre {
+    /// Follows the sites as far as they are kept.
+    ///
+    /// # Errors
+    /// [`SiteFault`].
+    pub fn open(
+        beginnings: Vec<Beginning>,
+        key: SigningKey,
+        database: &mut Database,
+        tally: Tally,
+    ) -> Result<Self, SiteFault> {
+        let mut sites = BTreeMap::new();
+        for beginning in beginnings {
+            let site = Site::open(beginning, database)?;
+            tally.head(site.name(), site.head().seq);
+            sites.insert(site.name().clone(), site);
+        }
+        Ok(Self { sites, key, tally })
+    }
+
+    /// Takes a group of messages; returns what is to be answered. Nothing of it is kept where it fails, and all of it may
+    /// come again.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn take(&mut self, database: &mut Database, group: &[Incoming], now_ms: i64) -> Kept<Vec<Outgoing>> {
+        // In one order for every hub, so that two that take groups of the same terminals wait and never embrace.
+        let mut ordered: Vec<&Incoming> = group.iter().collect();
+        ordered.sort_by(|a, b| a.topic.cmp(&b.topic));
+        let outcome = database.transaction(|transaction| {
+            let mut outcome = Outcome::default();
+            for incoming in ordered {
+                self.take_one(transaction, incoming, now_ms, &mut outcome)?;
+            }
+            Ok::<_, DatabaseFault>(outcome)
+        })?;
+        for (why, text) in &outcome.refused {
+            tracing::debug!(why = why.word(), "refused: {text}");
+            self.tally.refused(*why);
+        }
+        self.tally.taken(outcome.taken, outcome.records);
+        let mut answers = self.acknowledgements(&outcome.heads, now_ms);
+        answers.extend(outcome.feeds);
+        Ok(answers)
+    }
+
+    /// What is retained for terminals of every site: to be said at each connection.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn retained(&mut self, database: &mut Database) -> Kept<Vec<Outgoing>> {
+        let mut said = Vec::new();
+        for site in self.sites.values() {
+            said.extend(retained(site, database)?);
+        }
+        Ok(said)
+    }
+
+    /// Follows what other hubs appended; returns the heads that changed.
+    ///
+    /// # Errors
+    /// [`SiteFault`].
+    pub fn catch_up(&mut self, database: &mut Database) -> Result<Vec<Outgoing>, SiteFault> {
+        let mut said = Vec::new();
+        for site in self.sites.values_mut() {
+            if site.catch_up(database)? {
+                self.tally.head(site.name(), site.head().seq);
+                said.extend(retained(site, database)?);
+            }
+        }
+        Ok(said)
+    }
+
+    /// Appends a roster entry that somebody signed; returns its number and what is to be said.
+    ///
+    /// # Errors
+    /// [`RequestFault`].
+    pub fn append(
+        &mut self,
+        database: &mut Database,
+        site: &SiteId,
+        bytes: &[u8],
+    ) -> Result<(u64, Vec<Outgoing>), RequestFault> {
+        let site = self.sites.get_mut(site).ok_or_else(|| RequestFault::Site(site.clone()))?;
+        site.append(bytes, database)?;
+        self.tally.head(site.name(), site.head().seq);
+        let topic = Topic { site: site.name().clone(), channel: Channel::RosterHead };
+        let head = Outgoing { topic, payload: bytes.to_vec(), retain: true, expires_s: None };
+        Ok((site.head().seq, vec![head]))
+    }
+
+    /// Passes on an order that somebody signed; returns its hash, by which its receipt is found.
+    ///
+    /// # Errors
+    /// [`RequestFault`].
+    pub fn order(
+        &mut self,
+        site: &SiteId,
+        bytes: &[u8],
+        now_ms: i64,
+    ) -> Result<(Hash, Vec<Outgoing>), RequestFault> {
+        let site = self.sites.get(site).ok_or_else(|| RequestFault::Site(site.clone()))?;
+        let envelope = Envelope::parse(bytes).map_err(Refusal::from)?;
+        let terminal = envelope.claimed().0.terminal.clone().ok_or(Refusal::Terminal(None))?;
+        let reader = Reader { terminal: Some(&terminal), now_s: Some(now_ms.div_euclid(1000)) };
+        site.trust().authorise::<Order>(bytes, &reader)?;
+        let topic = topic(site.name(), &terminal, Matter::Command);
+        let order = Outgoing { topic, payload: bytes.to_vec(), retain: false, expires_s: Some(ORDER_KEPT_S) };
+        Ok((order_hash(bytes), vec![order]))
+    }
+
+    /// Passes on a denial that somebody signed, and keeps it for terminals that come later.
+    ///
+    /// # Errors
+    /// [`RequestFault`].
+    pub fn deny(
+        &mut self,
+        database: &mut Database,
+        site: &SiteId,
+        bytes: &[u8],
+    ) -> Result<Vec<Outgoing>, RequestFault> {
+        let site = self.sites.get(site).ok_or_else(|| RequestFault::Site(site.clone()))?;
+        site.trust().authorise::<Denial>(bytes, &Reader { terminal: None, now_s: None })?;
+        database.transaction(|transaction| kept::set_denial(transaction, site.name(), bytes))?;
+        let topic = Topic { site: site.name().clone(), channel: Channel::Denial };
+        Ok(vec![Outgoing { topic, payload: bytes.to_vec(), retain: true, expires_s: None }])
+    }
+
+    fn take_one(
+        &self,
+        transaction: &mut Transaction<'_>,
+        incoming: &Incoming,
+        now_ms: i64,
+        outcome: &mut Outcome,
+    ) -> Kept {
+        let mut refuse =
+            |why: Why, text: String| outcome.refused.push((why, format!("{}: {text}", incoming.topic)));
+        let topic: Topic = match incoming.topic.parse() {
+            Ok(topic) => topic,
+            Err(fault) => return Ok(refuse(Why::Topic, format!("{fault}"))),
+        };
+        let Channel::Terminal(terminal, matter) = topic.channel else {
+            return Ok(refuse(Why::Topic, "nothing is taken from here".to_owned()));
+        };
+        let Some(site) = self.sites.get(&topic.site) else {
+            return Ok(refuse(Why::Topic, "the site is not kept here".to_owned()));
+        };
+        let said = Said { site, terminal: &terminal, now_ms, bytes: &incoming.payload };
+        let taken = match matter {
+            Matter::Audit => said.audit(transaction, outcome),
+            Matter::State => said.state(transaction),
+            Matter::Health => said.health(transaction),
+            Matter::Reply => said.reply(transaction),
+            Matter::RosterWanted => said.wanted(transaction, outcome),
+            Matter::AuditAcknowledged | Matter::Command | Matter::RosterFeed => {
+                Err(Untaken::Refused(Why::Topic, "only the centre says such a thing".to_owned()))
+            }
+        };
+        match taken {
+            Ok(()) => outcome.taken += 1,
+            Err(Untaken::Refused(why, text)) => {
+                outcome.refused.push((why, format!("{}: {text}", incoming.topic)));
+            }
+            Err(Untaken::Database(fault)) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    fn acknowledgements(
+        &self,
+        heads: &BTreeMap<(SiteId, TerminalId, Hash), Head>,
+        now_ms: i64,
+    ) -> Vec<Outgoing> {
+        let sign = |((site, terminal, genesis), head): (&(SiteId, TerminalId, Hash), &Head)| {
+            let heading = Heading {
+                kind: Kind::Acknowledgement,
+                site: site.clone(),
+                terminal: Some(terminal.clone()),
+                seq: head.seq,
+                issued_s: now_ms.div_euclid(1000),
+                expires_s: None,
+            };
+            let kept = Acknowledgement { genesis: (*genesis).into(), seq: head.seq, hash: head.hash.into() };
+            let payload = message::sign(&heading, &kept, &self.key).expect("an acknowledgement is short");
+            let topic = topic(site, terminal, Matter::AuditAcknowledged);
+            Outgoing { topic, payload, retain: false, expires_s: None }
+        };
+        heads.iter().map(sign).collect()
+    }
+}
+
+/// Why a message was not taken.
+enum Untaken {
+    Refused(Why, String),
+    Database(DatabaseFault),
+}
+
+impl From<DatabaseFault> for Untaken {
+    fn from(fault: DatabaseFault) -> Self {
+        Self::Database(fault)
+    }
+}
+
+/// One message of one terminal.
+struct Said<'a> {
+    site: &'a Site,
+    terminal: &'a TerminalId,
+    now_ms: i64,
+    bytes: &'a [u8],
+}
+
+impl Said<'_> {
+    fn audit(&self, transaction: &mut Transaction<'_>, outcome: &mut Outcome) -> Result<(), Untaken> {
+        let batch = self.authorised::<Batch>()?;
+        let batch = batch.message();
+        let place = (self.site.name().clone(), self.terminal.clone(), *batch.genesis);
+        let fault = match kept::take(transaction, self.site.name(), self.terminal, batch, self.bytes) {
+            Ok(taken) => {
+                outcome.heads.insert(place, taken.head);
+                outcome.records += taken.new as u64;
+                return Ok(());
+            }
+            Err(fault) => fault,
+        };
+        let text = fault.to_string();
+        let why = match fault {
+            TrailFault::Database(fault) => return Err(fault.into()),
+            TrailFault::Trails => Why::Broken,
+            TrailFault::Batch { fault: BatchFault::Gap { .. }, head } => {
+                // What is kept says from where the terminal has to send.
+                outcome.heads.entry(place).or_insert(head);
+                Why::Gap
+            }
+            TrailFault::Batch { fault: BatchFault::Fork(_), .. } => {
+                self.raise(transaction, Alarm::Fork)?;
+                Why::Broken
+            }
+            TrailFault::Batch { fault: BatchFault::Broken(_) | BatchFault::Length(_), .. } => {
+                self.raise(transaction, Alarm::Broken)?;
+                Why::Broken
+            }
+        };
+        Err(Untaken::Refused(why, text))
+    }
+
+    fn state(&self, transaction: &mut Transaction<'_>) -> Result<(), Untaken> {
+        let state = self.authorised::<State>()?;
+        let seq = state.heading().seq;
+        let state = state.message();
+        let trail = kept::trail_of(transaction, self.site.name(), self.terminal, &state.trail.genesis);
+        let (trail, _) = trail.map_err(|fault| match fault {
+            TrailFault::Database(fault) => Untaken::Database(fault),
+            fault @ (TrailFault::Trails | TrailFault::Batch { .. }) => {
+                Untaken::Refused(Why::Broken, fault.to_string())
+            }
+        })?;
+        kept::say_state(transaction, self.site.name(), self.terminal, (trail, seq), state, self.now_ms)?;
+        Ok(())
+    }
+
+    fn health(&self, transaction: &mut Transaction<'_>) -> Result<(), Untaken> {
+        let health = self.authorised::<Health>()?;
+        let seq = health.heading().seq;
+        let (site, terminal) = (self.site.name(), self.terminal);
+        kept::say_health(transaction, site, terminal, seq, health.message(), self.now_ms)?;
+        Ok(())
+    }
+
+    fn reply(&self, transaction: &mut Transaction<'_>) -> Result<(), Untaken> {
+        let receipt = self.authorised::<Receipt>()?;
+        let (site, terminal) = (self.site.name(), self.terminal);
+        kept::keep_receipt(transaction, site, terminal, receipt.message(), self.bytes, self.now_ms)?;
+        Ok(())
+    }
+
+    fn wanted(&self, transaction: &mut Transaction<'_>, outcome: &mut Outcome) -> Result<(), Untaken> {
+        let wanted = self.authorised::<RosterWanted>()?;
+        let wanted = wanted.message();
+        let (after, hash) = (wanted.after, &*wanted.hash);
+        let found = kept::entries_after(transaction, self.site.name(), after, Some(hash), wanted.count())?;
+        let Some(entries) = found else {
+            if after <= self.site.head().seq {
+                self.raise(transaction, Alarm::Roster)?;
+            }
+            return Err(Untaken::Refused(Why::Roster, format!("it follows another roster at entry {after}")));
+        };
+        let topic = topic(self.site.name(), self.terminal, Matter::RosterFeed);
+        let feed = |payload| Outgoing { topic: topic.clone(), payload, retain: false, expires_s: None };
+        outcome.feeds.extend(entries.into_iter().map(feed));
+        Ok(())
+    }
+
+    /// The message, if its sender may give it. Time decides nothing here: a terminal's clock may be wrong by years, and
+    /// what it recorded counts all the same.
+    fn authorised<T: Instruction>(&self) -> Result<Authorised<T>, Untaken> {
+        let reader = Reader { terminal: Some(self.terminal), now_s: None };
+        let authorised = self.site.trust().authorise(self.bytes, &reader);
+        authorised.map_err(|refusal| Untaken::Refused(Why::Signature, refusal.to_string()))
+    }
+
+    fn raise(&self, transaction: &mut Transaction<'_>, alarm: Alarm) -> Kept {
+        alarm.raise(transaction, self.site.name(), self.terminal, self.now_ms)
+    }
+}
+
+fn topic(site: &SiteId, terminal: &TerminalId, matter: Matter) -> Topic {
+    Topic { site: site.clone(), channel: Channel::Terminal(terminal.clone(), matter) }
+}
+
+/// What is retained for a site's terminals.
+fn retained(site: &Site, database: &mut Database) -> Kept<Vec<Outgoing>> {
+    let (head, denial) = database.transaction(|transaction| kept::newest(transaction, site.name()))?;
+    let said = [(Channel::RosterHead, head), (Channel::Denial, denial)];
+    let outgoing = |(channel, payload): (Channel, Option<Vec<u8>>)| {
+        let topic = Topic { site: site.name().clone(), channel };
+        payload.map(|payload| Outgoing { topic, payload, retain: true, expires_s: None })
+    };
+    Ok(said.into_iter().filter_map(outgoing).collect())
+}
