@@ -8,7 +8,8 @@ use crate::answer::Answer;
 use crate::mind::Minding;
 use crate::place::Place;
 use crate::{
-    audit, bench, camera, compare, credential, detect, enrol, evaluate, identify, init, keys, pack, person,
+    audit, bench, broker, camera, compare, credential, detect, enrol, evaluate, identify, init, keys, pack,
+    person, roster,
 };
 
 /// The administrator's tool of a door terminal.
@@ -64,6 +65,12 @@ pub enum Command {
     /// Whose word counts at a site.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Sign changes for a site's terminals at the centre.
+    #[command(subcommand)]
+    Roster(roster::Roster),
+    /// Set up the broker between terminals and hub, and look whether it is.
+    #[command(subcommand)]
+    Broker(broker::Broker),
     /// Read, verify or export the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -96,6 +103,8 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Answer {
         Command::Compare(options) => compare::run(options, minding, out),
         Command::Identify(options) => identify::run(options, place, minding, out),
         Command::Keys(command) => keys::run(command, out),
+        Command::Roster(command) => roster::run(command, out),
+        Command::Broker(command) => broker::run(command, out),
         Command::Audit(command) => audit::run(command, place, out),
         Command::Evaluate(command) => evaluate::run(command, minding, out),
         Command::Bench(command) => bench::run(command, minding, out),
@@ -133,7 +142,7 @@ mod tests {
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "doorctl", &mut found);
-        assert_eq!(found.len(), 36, "{found:?}");
+        assert_eq!(found.len(), 44, "{found:?}");
     }
 
     #[test]

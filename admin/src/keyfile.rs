@@ -14,6 +14,8 @@ use doorward_protocol::audit::Hash;
 use doorward_protocol::hex::unhex;
 use doorward_protocol::keys::PublicKey;
 use ed25519_dalek::SigningKey;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
 use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Stop};
@@ -91,9 +93,34 @@ pub fn genesis() -> Hash {
     genesis
 }
 
+/// Draws for whoever needs more than a key; seeded by the kernel.
+#[must_use]
+pub fn generator() -> ChaCha20Rng {
+    let mut seed = Zeroizing::new([0; 32]);
+    fill(&mut seed);
+    ChaCha20Rng::from_seed(*seed)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place where doorctl draws at random")]
 fn fill(bytes: &mut [u8; 32]) {
     getrandom::fill(bytes).expect("the kernel's random source does not fail once it is seeded");
+}
+
+/// A secret in a file. `what` it is, for errors.
+///
+/// # Errors
+/// A file that others can read.
+pub fn secret(path: &Path, what: &str) -> anyhow::Result<Zeroizing<String>> {
+    let file = File::open(path).with_context(|| format!("read the {what} {}", path.display()))?;
+    let metadata = file.metadata().with_context(|| format!("read the {what} {}", path.display()))?;
+    ensure!(metadata.is_file(), "the {what} {} is no regular file", path.display());
+    let mode = metadata.mode() & 0o7777;
+    ensure!(
+        mode & 0o077 == 0,
+        "the {what} {} has mode {mode:04o}, so others may get at it: run `chmod 600 {0}`",
+        path.display()
+    );
+    read(file, path)
 }
 
 /// The private key in a file.
@@ -101,16 +128,7 @@ fn fill(bytes: &mut [u8; 32]) {
 /// # Errors
 /// A file that others can read, or that is no private key.
 pub fn private(path: &Path, purpose: &Purpose) -> anyhow::Result<SigningKey> {
-    let file = File::open(path).with_context(|| format!("read the private key {}", path.display()))?;
-    let metadata = file.metadata().with_context(|| format!("read the private key {}", path.display()))?;
-    ensure!(metadata.is_file(), "the private key {} is no regular file", path.display());
-    let mode = metadata.mode() & 0o7777;
-    ensure!(
-        mode & 0o077 == 0,
-        "the private key {} has mode {mode:04o}, so others may get at it: run `chmod 600 {0}`",
-        path.display()
-    );
-    let line = read(file, path)?;
+    let line = secret(path, "private key")?;
     if line.starts_with(purpose.public) {
         bail!("{} is a public key; signing needs the private one, without .pub", path.display());
     }

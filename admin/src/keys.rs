@@ -61,7 +61,7 @@ pub enum Keys {
     Succeed(SucceedRoot),
     /// Check a roster from its beginning, and show whose word counts.
     #[command(
-        after_help = "JSON: an object with site, root, entries, state, and keys: a list of objects with key, holder, \
+        after_help = "JSON: an object with site, root, genesis, entries, state, and keys: a list of objects with key, holder, \
         roles, terminal, from, until (RFC 3339), revoked.\n\n\
         Example:\n  doorctl keys list --roster hq.roster --root root.key.pub\n\n\
         Exit code: 0 the roster holds, 2 it does not, or has another root, 1 fault."
@@ -94,7 +94,7 @@ pub struct Make {
 pub struct Signing {
     /// The roster.
     #[arg(long, value_name = "FILE")]
-    roster: PathBuf,
+    pub(crate) roster: PathBuf,
     /// The private key that signs.
     #[arg(long, value_name = "FILE")]
     by: PathBuf,
@@ -250,7 +250,8 @@ fn delegate(options: &Delegate, out: &mut dyn Write) -> Answer {
     sign(&options.signing, Change::Delegate(delegation), &said, out)
 }
 
-fn sign(signing: &Signing, change: Change, said: &str, out: &mut dyn Write) -> Answer {
+/// Signs a change into a roster, and says so.
+pub(crate) fn sign(signing: &Signing, change: Change, said: &str, out: &mut dyn Write) -> Answer {
     let key = keyfile::private(&signing.by, &AUTHORITY)?;
     let mut ledger = Ledger::open(&signing.roster, None)?;
     let seq = ledger.append(vec![change], &key, now_s(), signing.dry_run)?;
@@ -265,6 +266,7 @@ fn sign(signing: &Signing, change: Change, said: &str, out: &mut dyn Write) -> A
 struct Listing {
     site: SiteId,
     root: String,
+    genesis: String,
     entries: u64,
     state: String,
     keys: Vec<Listed>,
@@ -284,6 +286,7 @@ struct Listed {
 fn list(options: &List, out: &mut dyn Write) -> Answer {
     let root = options.root.as_deref().map(public).transpose()?;
     let mut ledger = Ledger::open(&options.roster, root)?;
+    let genesis = hex(&ledger.genesis());
     let follower = ledger.follower();
     let state = hex(&follower.tree().root());
     let trust = follower.trust();
@@ -299,6 +302,7 @@ fn list(options: &List, out: &mut dyn Write) -> Answer {
     let listing = Listing {
         site: trust.site().clone(),
         root: trust.root().hex(),
+        genesis,
         entries: follower.head().seq,
         state,
         keys: keys.collect(),
@@ -306,9 +310,10 @@ fn list(options: &List, out: &mut dyn Write) -> Answer {
     if options.json {
         return text::json(out, &listing);
     }
-    writeln!(out, "site   {}, {} entries, every one of them holds", listing.site, listing.entries)?;
-    writeln!(out, "root   {}", listing.root)?;
-    writeln!(out, "state  {}", listing.state)?;
+    writeln!(out, "site     {}, {} entries, every one of them holds", listing.site, listing.entries)?;
+    writeln!(out, "root     {}", listing.root)?;
+    writeln!(out, "genesis  {}", listing.genesis)?;
+    writeln!(out, "state    {}", listing.state)?;
     for key in &listing.keys {
         let terminal = key.terminal.as_ref().map(|terminal| format!(" {terminal}")).unwrap_or_default();
         let end = if key.revoked { "revoked".to_owned() } else { format!("until {}", key.until) };

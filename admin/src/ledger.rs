@@ -42,8 +42,10 @@ struct Beginning {
 pub struct Ledger {
     path: PathBuf,
     file: File,
-    /// Where the whole entries end.
+    /// Where each entry begins, and where they end.
+    places: Vec<u64>,
     end: u64,
+    beginning: Beginning,
     follower: Follower,
 }
 
@@ -90,13 +92,21 @@ impl Ledger {
         let mut follower = Follower::new(*beginning.genesis, trust);
         let mut end = WORD.len() as u64
             + framed(&minicbor::to_vec(&beginning).expect("writing to a vector cannot fail")).len() as u64;
+        let mut places = Vec::new();
         while let Some(bytes) = frame(&mut reader).with_context(doing)? {
             let seq = follower.head().seq + 1;
             followed(&mut follower, &bytes)
                 .map_err(|why| Stop::refused(format!("{}: entry {seq}: {why:#}", path.display())))?;
+            places.push(end);
             end += framed(&bytes).len() as u64;
         }
-        Ok(Self { path: path.to_owned(), file, end, follower })
+        Ok(Self { path: path.to_owned(), file, places, end, beginning, follower })
+    }
+
+    /// What the roster begins with instead of an entry's hash.
+    #[must_use]
+    pub fn genesis(&self) -> Hash {
+        *self.beginning.genesis
     }
 
     /// Where the roster leads.
@@ -129,12 +139,35 @@ impl Ledger {
         Ok(head.seq + 1)
     }
 
+    /// An entry as it was signed.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn entry(&mut self, seq: u64) -> anyhow::Result<Vec<u8>> {
+        let doing = || format!("read entry {seq} of {}", self.path.display());
+        let place = usize::try_from(seq.saturating_sub(1)).ok().and_then(|at| self.places.get(at));
+        let place = *place.with_context(doing)?;
+        self.file.seek(SeekFrom::Start(place)).with_context(doing)?;
+        frame(&mut &self.file)?.with_context(doing)
+    }
+
+    /// Appends an entry that somebody else signed.
+    ///
+    /// # Errors
+    /// [`Stop::Refused`] where it is not the next one, or its signer may not.
+    pub fn take(&mut self, entry: &[u8]) -> Answer {
+        let seq = self.follower.head().seq + 1;
+        followed(&mut self.follower, entry).map_err(|why| Stop::refused(format!("entry {seq}: {why:#}")))?;
+        Ok(self.write(entry).with_context(|| format!("append to {}", self.path.display()))?)
+    }
+
     fn write(&mut self, entry: &[u8]) -> std::io::Result<()> {
         let bytes = framed(entry);
         self.file.set_len(self.end)?;
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(&bytes)?;
         self.file.sync_all()?;
+        self.places.push(self.end);
         self.end += bytes.len() as u64;
         Ok(())
     }

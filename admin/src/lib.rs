@@ -13,11 +13,13 @@
 //! * [`bench`], [`pack`]: the engines and the model packs.
 //! * [`camera`]: what an installer does with cameras.
 //! * [`keys`] with [`keyfile`], [`ledger`]: whose word counts at a site, and the roster that says so.
+//! * [`roster`] with [`hub`]: what is signed at the centre, and the way of it; [`broker`]: the way between hub and terminals.
 //! * [`text`], [`sheet`], [`folder`]: foreign text made harmless, tables as CSV, files that are there whole or not at all.
 
 pub mod answer;
 pub mod audit;
 pub mod bench;
+pub mod broker;
 pub mod camera;
 pub mod cli;
 pub mod compare;
@@ -27,6 +29,7 @@ pub mod enrol;
 pub mod evaluate;
 pub mod export;
 pub mod folder;
+pub mod hub;
 pub mod identify;
 pub mod init;
 pub mod keyfile;
@@ -38,6 +41,7 @@ pub mod pack;
 pub mod person;
 pub mod place;
 pub mod references;
+pub mod roster;
 pub mod samples;
 pub mod sheet;
 pub mod text;

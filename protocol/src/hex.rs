@@ -9,6 +9,12 @@ pub fn hex(bytes: &[u8]) -> String {
 /// The `N` bytes that exactly twice as many lower case digits write.
 #[must_use]
 pub fn unhex<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    unhex_all(digits)?.try_into().ok()
+}
+
+/// The bytes that these lower case digits write.
+#[must_use]
+pub fn unhex_all(digits: &str) -> Option<Vec<u8>> {
     let nibble = |c: u8| match c {
         b'0'..=b'9' => Some(c - b'0'),
         b'a'..=b'f' => Some(c - b'a' + 10),
@@ -18,7 +24,7 @@ pub fn unhex<const N: usize>(digits: &str) -> Option<[u8; N]> {
         [high, low] => Some(nibble(*high)? << 4 | nibble(*low)?),
         _ => None,
     });
-    pairs.collect::<Option<Vec<u8>>>()?.try_into().ok()
+    pairs.collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use doorward_protocol::envelope::{Envelope, Heading, Kind};
 use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::message;
 use doorward_protocol::presence::{Health, RosterWanted, State};
-use doorward_protocol::topic::{Channel, Matter, Topic};
+use doorward_protocol::topic::{Channel, Matter, NoTopic, Topic};
 use doorward_protocol::trust::{Authorised, Instruction, Reader, Refusal};
 use ed25519_dalek::SigningKey;
 
@@ -120,7 +120,13 @@ impl Centre {
         let outcome = database.transaction(|transaction| {
             let mut outcome = Outcome::default();
             for incoming in ordered {
-                self.take_one(transaction, incoming, now_ms, &mut outcome)?;
+                match self.take_one(transaction, incoming, now_ms, &mut outcome) {
+                    Ok(()) => outcome.taken += 1,
+                    Err(Untaken::Refused(why, text)) => {
+                        outcome.refused.push((why, format!("{}: {text}", incoming.topic)));
+                    }
+                    Err(Untaken::Database(fault)) => return Err(fault),
+                }
             }
             Ok::<_, DatabaseFault>(outcome)
         })?;
@@ -222,38 +228,24 @@ impl Centre {
         incoming: &Incoming,
         now_ms: i64,
         outcome: &mut Outcome,
-    ) -> Kept {
-        let mut refuse =
-            |why: Why, text: String| outcome.refused.push((why, format!("{}: {text}", incoming.topic)));
-        let topic: Topic = match incoming.topic.parse() {
-            Ok(topic) => topic,
-            Err(fault) => return Ok(refuse(Why::Topic, format!("{fault}"))),
-        };
+    ) -> Result<(), Untaken> {
+        let refused = |text: &str| Untaken::Refused(Why::Topic, text.to_owned());
+        let topic: Topic = incoming.topic.parse().map_err(|fault: NoTopic| refused(&fault.to_string()))?;
         let Channel::Terminal(terminal, matter) = topic.channel else {
-            return Ok(refuse(Why::Topic, "nothing is taken from here".to_owned()));
+            return Err(refused("nothing is taken from here"));
         };
-        let Some(site) = self.sites.get(&topic.site) else {
-            return Ok(refuse(Why::Topic, "the site is not kept here".to_owned()));
-        };
+        let site = self.sites.get(&topic.site).ok_or_else(|| refused("the site is not kept here"))?;
         let said = Said { site, terminal: &terminal, now_ms, bytes: &incoming.payload };
-        let taken = match matter {
+        match matter {
             Matter::Audit => said.audit(transaction, outcome),
             Matter::State => said.state(transaction),
             Matter::Health => said.health(transaction),
             Matter::Reply => said.reply(transaction),
             Matter::RosterWanted => said.wanted(transaction, outcome),
             Matter::AuditAcknowledged | Matter::Command | Matter::RosterFeed => {
-                Err(Untaken::Refused(Why::Topic, "only the centre says such a thing".to_owned()))
+                Err(refused("only the centre says such a thing"))
             }
-        };
-        match taken {
-            Ok(()) => outcome.taken += 1,
-            Err(Untaken::Refused(why, text)) => {
-                outcome.refused.push((why, format!("{}: {text}", incoming.topic)));
-            }
-            Err(Untaken::Database(fault)) => return Err(fault),
         }
-        Ok(())
     }
 
     fn acknowledgements(
@@ -399,8 +391,8 @@ fn topic(site: &SiteId, terminal: &TerminalId, matter: Matter) -> Topic {
 
 /// What is retained for a site's terminals.
 fn retained(site: &Site, database: &mut Database) -> Kept<Vec<Outgoing>> {
-    let (head, denial) = database.transaction(|transaction| kept::newest(transaction, site.name()))?;
-    let said = [(Channel::RosterHead, head), (Channel::Denial, denial)];
+    let kept = database.transaction(|transaction| kept::retained(transaction, site.name()))?;
+    let said = [(Channel::RosterHead, kept.head), (Channel::Denial, kept.denial)];
     let outgoing = |(channel, payload): (Channel, Option<Vec<u8>>)| {
         let topic = Topic { site: site.name().clone(), channel };
         payload.map(|payload| Outgoing { topic, payload, retain: true, expires_s: None })

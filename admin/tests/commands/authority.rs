@@ -114,3 +114,56 @@ fn h7_nothing_that_exists_is_overwritten() {
     assert!(fs::metadata(site.file("new.key")).is_err(), "no key of a site that was not made");
     doorctl(&["keys", "make", &site.file("ada.key")]).refused(&["nothing is overwritten"]);
 }
+
+#[test]
+fn m6_what_is_signed_at_the_centre_takes_its_role_and_a_dry_run_writes_nothing() {
+    let site = Site::new();
+    site.delegate("root.key", "ada.key.pub", &["--role", "enroller"]).with(0);
+    site.delegate("root.key", "bob.key.pub", &["--role", "policy"]).with(0);
+    let content = site.file("content");
+    fs::write(&content, "a template").unwrap();
+    let sealing = "09".repeat(32);
+    let roster = |words: &[&str], by: &str, more: &[&str]| {
+        let (file, by) = (site.file("roster"), site.file(by));
+        doorctl(&[&["roster"], words, &["--roster", &file, "--by", &by], more].concat())
+    };
+    let template = ["--seal-to", &sealing, "--slot", "template", "--form", "1", "E-1", &content];
+    roster(&["put", "--dry-run"], "ada.key", &template).with(0);
+    assert_eq!(site.list().with(0).json()["entries"], 2, "a dry run writes nothing");
+    roster(&["put"], "ada.key", &template).with(0);
+    roster(&["put"], "bob.key", &template).refused(&["may not"]);
+    roster(&["set"], "ada.key", &["--setting", "rule", "staff", &content]).refused(&["may not"]);
+    roster(&["set"], "bob.key", &["--setting", "rule", "staff", &content]).with(0);
+    roster(&["unset"], "bob.key", &["--setting", "rule", "staff"]).with(0);
+    roster(&["take"], "ada.key", &["--slot", "template", "E-1"]).with(0);
+    roster(&["erase"], "ada.key", &["E-1"]).with(0);
+    assert_eq!(site.list().with(0).json()["entries"], 7);
+    let bytes = fs::read(site.file("roster")).unwrap();
+    assert!(
+        !bytes.windows(10).any(|part| part == b"a template"),
+        "a template lies in the roster in the clear"
+    );
+    fs::write(&content, vec![0; 9000]).unwrap();
+    let said = roster(&["put"], "ada.key", &template).with(1);
+    assert!(said.err.contains("longer than"), "{}", said.err);
+}
+
+#[test]
+fn h2_the_hubs_token_goes_to_this_machine_only_and_stays_a_secret() {
+    let site = Site::new();
+    let token = site.file("token");
+    fs::write(&token, "a-token-of-a-hub\n").unwrap();
+    let sync = |hub: &str| {
+        doorctl(&["roster", "sync", "--roster", &site.file("roster"), "--hub", hub, "--token-file", &token])
+    };
+    let said = sync("http://127.0.0.1:1").with(1);
+    assert!(said.err.contains("chmod 600"), "{}", said.err);
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    for far in ["http://hub.example.org:8470", "https://hub.example.org", "http://127.0.0.1.example.org:1"] {
+        let said = sync(far).with(1);
+        assert!(said.err.contains("ssh -L") && !said.err.contains("a-token"), "{}", said.err);
+    }
+    let said = sync("http://127.0.0.1:1").with(1);
+    assert!(said.err.contains("ask the hub") && !said.err.contains("a-token"), "{}", said.err);
+}

@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 44] = [
+const COMMANDS: [&str; 54] = [
     "",
     "init",
     "enroll",
@@ -26,6 +26,16 @@ const COMMANDS: [&str; 44] = [
     "keys revoke",
     "keys succeed",
     "keys list",
+    "roster",
+    "roster put",
+    "roster take",
+    "roster erase",
+    "roster set",
+    "roster unset",
+    "roster sync",
+    "broker",
+    "broker certificates",
+    "broker check",
     "audit",
     "audit tail",
     "audit verify",

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod authority;
+mod brokers;
 mod cameras;
 mod credentials;
 mod enrolment;

@@ -13,7 +13,7 @@ struct Vendor {
     home: &'static str,
 }
 
-const VENDORS: [Vendor; 26] = [
+static VENDORS: [Vendor; 27] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -90,6 +90,12 @@ const VENDORS: [Vendor; 26] = [
         owner: "doorward-hub",
         word: "rumqttc",
         home: "admin/hub/tests/hub/door.rs",
+    },
+    Vendor {
+        package: "rustls",
+        owner: "doorward-admin",
+        word: "rustls::",
+        home: "admin/src/broker/trust.rs",
     },
     Vendor { package: "rustls", owner: "doorward-hub", word: "rustls::", home: "admin/hub/src/tls.rs" },
     Vendor {

@@ -1,8 +1,9 @@
 //! What the hub is asked and looked at by: the API, the console, the figures. Everything takes the token.
 
 mod api;
-mod console;
+
 mod figures;
+mod screens;
 mod token;
 mod view;
 
@@ -146,12 +147,11 @@ pub async fn serve(listener: tokio::net::TcpListener, desk: Desk) -> anyhow::Res
 }
 
 /// All routes.
-#[must_use]
 pub fn routes(desk: Desk) -> Router {
     let guarded = Router::new()
         .merge(api::routes())
         .merge(figures::routes())
-        .merge(console::routes())
+        .merge(screens::routes())
         .layer(middleware::from_fn_with_state(desk.clone(), guard));
     // Signing in is the one thing that is asked without a token.
     guarded

@@ -15,7 +15,7 @@ pub use self::pages::{
     AlarmRow, Event, PAGE_MAX, Page, Person, Trail, alarms, events, open_alarms, people, records, trails,
 };
 pub use self::receipt::{Answer, answer, keep_receipt};
-pub use self::roster::{Pin, append, entries_after, newest, pin, set_denial};
+pub use self::roster::{Pin, Retained, append, entries_after, pin, retained, set_denial};
 pub use self::terminal::{Presence, Terminal, Totals, say_health, say_state, terminal, terminals, totals};
 pub use self::trail::{Taken, TrailFault, take, trail_of};
 

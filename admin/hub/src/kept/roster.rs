@@ -70,18 +70,27 @@ pub fn entries_after(
     rows.into_iter().map(|row| Columns::from(row).bytes()).collect::<Kept<_>>().map(Some)
 }
 
-/// What is retained for a site's terminals: the newest entry, and the newest denial.
+/// What the broker retains for a site's terminals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retained {
+    /// The newest entry.
+    pub head: Option<Vec<u8>>,
+    /// The newest denial.
+    pub denial: Option<Vec<u8>>,
+}
+
+/// What is retained for a site's terminals.
 ///
 /// # Errors
 /// The database's.
-pub fn newest(transaction: &mut Transaction<'_>, site: &SiteId) -> Kept<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+pub fn retained(transaction: &mut Transaction<'_>, site: &SiteId) -> Kept<Retained> {
     let site = [Value::from(site.as_str())];
     let sql = "SELECT bytes FROM roster WHERE site = ?1 ORDER BY seq DESC LIMIT 1";
     let rows = transaction.query("read a roster's head", sql, &site)?;
     let head = rows.into_iter().next().map(|row| Columns::from(row).bytes()).transpose()?;
     let rows = transaction.query("read a denial", "SELECT denial FROM site WHERE site = ?1", &site)?;
     let row = rows.into_iter().next().ok_or(DatabaseFault::Nonsense("no site"))?;
-    Ok((head, Columns::from(row).bytes_or_none()?))
+    Ok(Retained { head, denial: Columns::from(row).bytes_or_none()? })
 }
 
 /// Keeps a denial in place of the one before.

@@ -23,7 +23,7 @@ fn m15_a_terminal_that_says_nothing_new_is_silent_however_often_the_broker_repea
         let mut hub = Hub::following(address, &author);
         let terminal = Terminal::new(0);
         let online = terminal.says_state(1, &terminal.state(1, 1, true));
-        hub.take(&mut author, &[online.clone()]);
+        hub.take(&mut author, std::slice::from_ref(&online));
         assert_eq!(seen(&mut hub).presence(NOW_MS + 1000), Presence::Online);
         let later = NOW_MS + 10 * 60_000;
         hub.centre.take(&mut hub.database, &[online], later).unwrap();
@@ -46,14 +46,14 @@ fn m15_the_newest_state_stands_in_whatever_order_they_arrive() {
             (terminal.says_state(1, &terminal.state(200, 1, true)), Presence::Online),
         ];
         for (state, presence) in &states {
-            hub.take(&mut author, &[state.clone()]);
+            hub.take(&mut author, std::slice::from_ref(state));
             assert_eq!(seen(&mut hub).presence(NOW_MS), *presence);
             let newest = seen(&mut hub);
             for (older, _) in &states {
                 if older == state {
                     break;
                 }
-                hub.take(&mut author, &[older.clone()]);
+                hub.take(&mut author, std::slice::from_ref(older));
             }
             assert_eq!(seen(&mut hub), newest, "what is older changes nothing");
         }
