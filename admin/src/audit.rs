@@ -1,6 +1,7 @@
 //! `doorctl audit`: what was recorded, and whether it is whole.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -13,8 +14,10 @@ use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Stop};
 use crate::export::{self, Export};
+use crate::hub::Hub;
 use crate::place::Place;
 use crate::text;
+use crate::witness;
 
 /// Most entries that `tail` shows; `export` writes all.
 const TAIL_MAX: u64 = 100_000;
@@ -34,7 +37,11 @@ pub enum Audit {
         JSON: sound, and where it is sound store, site, terminal, first_record, last_record, head_hash, checkpoints, \
         checkpoint_key, persons, templates; else finding (text) and record (number of the first bad audit record, or \
         null).\n\n\
-        Example:\n  doorctl audit verify --json\n\nExit code: 0 sound, 2 something was found, 1 it could not be examined."
+        With --hub it is a hub's copy that is examined: every trail must follow from its genesis and end where its terminal \
+        signed. A hub that withholds the newest records is not found out by this.\n\n\
+        Examples:\n  doorctl audit verify --json\n  \
+        doorctl audit verify --hub http://127.0.0.1:8470 --token-file token --roster hq.roster --root root.key.pub\n\n\
+        Exit code: 0 sound, 2 something was found, 1 it could not be examined."
     )]
     Verify(Verify),
     /// Write all entries as CSV or JSON.
@@ -57,8 +64,20 @@ pub struct Tail {
 #[derive(Debug, Args)]
 pub struct Verify {
     /// JSON instead of text.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "hub")]
     json: bool,
+    /// The address of a hub on this machine: its copy instead of this terminal's store.
+    #[arg(long, value_name = "URL", requires_all = ["token_file", "roster"])]
+    hub: Option<String>,
+    /// The file of the hub's token.
+    #[arg(long, value_name = "FILE", requires = "hub")]
+    token_file: Option<PathBuf>,
+    /// The roster of the hub's site, which says whose keys are the terminals'.
+    #[arg(long, value_name = "FILE", requires = "hub")]
+    roster: Option<PathBuf>,
+    /// The root that the roster must have begun with: its file, or the 64 digits.
+    #[arg(long, value_name = "KEY", requires = "hub")]
+    root: Option<String>,
 }
 
 /// An entry as JSON tells it.
@@ -77,7 +96,13 @@ pub(crate) struct Told<'a> {
 pub fn run(command: &Audit, place: &Place, out: &mut dyn Write) -> Answer {
     match command {
         Audit::Tail(options) => tail(options, &place.open()?, out),
-        Audit::Verify(options) => check(options, place, out),
+        Audit::Verify(options) => match (&options.hub, &options.token_file, &options.roster) {
+            (Some(hub), Some(token), Some(roster)) => {
+                let hub = Hub { hub: hub.clone(), token_file: token.clone() };
+                witness::run(&hub, roster, options.root.as_deref(), out)
+            }
+            _ => check(options, place, out),
+        },
         Audit::Export(options) => export::run(options, &place.open()?, out),
     }
 }

@@ -25,10 +25,10 @@ const ANSWER_MAX: u64 = 64 * 2 * MESSAGE_LEN_MAX as u64;
 pub struct Hub {
     /// The hub's address, on this machine: open a tunnel to another one's.
     #[arg(long, value_name = "URL")]
-    hub: String,
+    pub hub: String,
     /// The file of the hub's token.
     #[arg(long, value_name = "FILE")]
-    token_file: PathBuf,
+    pub token_file: PathBuf,
 }
 
 /// A hub that can be asked.

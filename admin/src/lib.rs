@@ -8,7 +8,7 @@
 //! * [`look`]: one photograph, its face, and what is measured of it.
 //! * [`init`], [`enrol`] with [`samples`], [`person`], [`credential`]: who is known, and by what.
 //! * [`detect`], [`compare`], [`identify`]: what the models see.
-//! * [`audit`], [`export`]: what was recorded, and whether it is whole.
+//! * [`audit`], [`export`], [`witness`]: what was recorded, and whether it is whole, here and at a hub.
 //! * [`evaluate`]: error rates of the models.
 //! * [`bench`], [`pack`]: the engines and the model packs.
 //! * [`camera`]: what an installer does with cameras.
@@ -45,3 +45,4 @@ pub mod roster;
 pub mod samples;
 pub mod sheet;
 pub mod text;
+pub mod witness;

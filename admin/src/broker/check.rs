@@ -22,6 +22,8 @@ const SILENCE: Duration = Duration::from_millis(700);
 const PLAIN_PORT: u16 = 1883;
 /// From here on, a reason is a refusal.
 const REFUSED: u8 = 0x80;
+/// As whom a client without a certificate comes: under another name than ours, whose conversation it would end.
+const NOBODY: &str = "doorctl-check";
 /// What a trial message says: nothing that anybody would take.
 const TRIAL: &[u8] = b"doorctl broker check";
 
@@ -158,7 +160,7 @@ fn without_certificate(options: &Check, nobody: &Papers<'_>) -> anyhow::Result<F
     let config = trust::told(nobody, Version::Present)?;
     let answered = socket(options, options.port)
         .and_then(|socket| trust::shake(config, &options.host, socket))
-        .and_then(|stream| Wire::new(stream).connect(options.name.as_str()));
+        .and_then(|stream| Wire::new(stream).connect(NOBODY));
     Ok(match answered {
         Ok(welcome) if welcome.reason < REFUSED => Finding {
             well: false,

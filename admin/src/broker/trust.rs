@@ -82,7 +82,7 @@ pub(super) fn words(fault: &io::Error) -> Option<String> {
     let fault = fault.get_ref()?.downcast_ref::<rustls::Error>()?;
     let text = match fault {
         rustls::Error::InvalidCertificate(why) => match why {
-            CertificateError::UnknownIssuer => {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "its certificate was not signed by this authority: give the broker the one that `doorctl broker \
                  certificates` made, or give the right --authority"
                     .to_owned()

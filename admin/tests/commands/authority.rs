@@ -122,6 +122,8 @@ fn m6_what_is_signed_at_the_centre_takes_its_role_and_a_dry_run_writes_nothing()
     site.delegate("root.key", "bob.key.pub", &["--role", "policy"]).with(0);
     let content = site.file("content");
     fs::write(&content, "a template").unwrap();
+    let rule = site.file("rule");
+    fs::write(&rule, "a rule").unwrap();
     let sealing = "09".repeat(32);
     let roster = |words: &[&str], by: &str, more: &[&str]| {
         let (file, by) = (site.file("roster"), site.file(by));
@@ -132,8 +134,8 @@ fn m6_what_is_signed_at_the_centre_takes_its_role_and_a_dry_run_writes_nothing()
     assert_eq!(site.list().with(0).json()["entries"], 2, "a dry run writes nothing");
     roster(&["put"], "ada.key", &template).with(0);
     roster(&["put"], "bob.key", &template).refused(&["may not"]);
-    roster(&["set"], "ada.key", &["--setting", "rule", "staff", &content]).refused(&["may not"]);
-    roster(&["set"], "bob.key", &["--setting", "rule", "staff", &content]).with(0);
+    roster(&["set"], "ada.key", &["--setting", "rule", "staff", &rule]).refused(&["may not"]);
+    roster(&["set"], "bob.key", &["--setting", "rule", "staff", &rule]).with(0);
     roster(&["unset"], "bob.key", &["--setting", "rule", "staff"]).with(0);
     roster(&["take"], "ada.key", &["--slot", "template", "E-1"]).with(0);
     roster(&["erase"], "ada.key", &["E-1"]).with(0);

@@ -104,7 +104,7 @@ fn a_broker_set_up_with_what_was_drawn_has_nothing_wrong() {
 fn m1_m14_every_fault_of_a_set_up_is_told_in_words() {
     let papers = Papers::drawn();
     let wide = papers.file("wide.acl");
-    fs::write(&wide, "topic readwrite #\n").unwrap();
+    fs::write(&wide, "pattern readwrite #\n").unwrap();
     let wide = format!("acl_file {}", wide.display());
     let own = format!("acl_file {}/doorward.acl", papers.0.path().display());
     let plain = [
@@ -114,11 +114,13 @@ fn m1_m14_every_fault_of_a_set_up_is_told_in_words() {
         ("keyfile", "#keyfile"),
         ("require_certificate true", ""),
         ("use_identity_as_username true", ""),
+        ("use_username_as_clientid true", ""),
         ("allow_anonymous false", "allow_anonymous true"),
     ];
     let anonymous = [
         ("require_certificate true", "require_certificate false"),
         ("use_identity_as_username true", ""),
+        ("use_username_as_clientid true", ""),
         ("allow_anonymous false", "allow_anonymous true"),
     ];
     let cases: [(&[(&str, &str)], &[&str]); 6] = [

@@ -6,6 +6,7 @@
 mod authority;
 mod brokers;
 mod cameras;
+mod centre;
 mod credentials;
 mod enrolment;
 mod evaluation;
