@@ -103,7 +103,7 @@ pub fn run(command: &Audit, place: &Place, out: &mut dyn Write) -> Answer {
             }
             _ => check(options, place, out),
         },
-        Audit::Export(options) => export::run(options, &place.open()?, out),
+        Audit::Export(options) => export::run(options, place, out),
     }
 }
 

@@ -8,19 +8,22 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use doorward_protocol::audit::Entry;
-use doorward_store::Store;
+use doorward_protocol::ids::{SiteId, TerminalId};
 use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Stop};
 use crate::audit::{each, fields, number, told};
+use crate::hub::Hub;
+use crate::place::Place;
 use crate::sheet::{Cell, Sheet};
-use crate::text;
+use crate::{text, witness};
 
 pub(crate) const HELP: &str = "CSV: one line per entry with the columns seq, at (RFC 3339, UTC), clock, kind, door, \
     person, attempt, granted, reason, rule, comparison_score, threshold, runner_up, liveness, frames, gallery, and \
     detail for everything else. Text that a spreadsheet would take for a formula has an apostrophe in front.\n\
     JSON: a list of objects with seq, at, at_ms, clock and what (kind and its fields), one per line.\n\
     A file is made new and readable by its owner alone; an existing one is left as it is.\n\n\
+    With --hub the entries are those that a hub keeps of one terminal; `audit verify --hub` proves them.\n\n\
     Examples:\n  doorctl audit export --format csv --output audit.csv\n  doorctl audit export --format json | jq '.[].what'\n\n\
     Exit code: 0 written, 2 the file exists, 1 fault.";
 
@@ -43,6 +46,18 @@ const COLUMNS: [&str; 12] = [
 /// Options of `export`.
 #[derive(Debug, Args)]
 pub struct Export {
+    /// The address of a hub on this machine: what it keeps of a terminal instead of this terminal's store.
+    #[arg(long, value_name = "URL", requires_all = ["token_file", "site", "terminal"])]
+    hub: Option<String>,
+    /// The file of the hub's token.
+    #[arg(long, value_name = "FILE", requires = "hub")]
+    token_file: Option<PathBuf>,
+    /// The site at the hub.
+    #[arg(long, requires = "hub")]
+    site: Option<SiteId>,
+    /// The terminal at the hub.
+    #[arg(long, requires = "hub")]
+    terminal: Option<TerminalId>,
     /// The form.
     #[arg(long, value_enum)]
     format: Format,
@@ -60,16 +75,32 @@ pub enum Format {
     Json,
 }
 
+/// Shows every entry in order.
+type Trail<'a> = dyn Fn(&mut dyn FnMut(u64, &Entry) -> Answer) -> Answer + 'a;
+
 /// Writes every entry.
 ///
 /// # Errors
-/// [`Stop::Refused`] where the file exists.
-pub fn run(options: &Export, store: &Store, out: &mut dyn Write) -> Answer {
+/// [`Stop::Refused`] where the file exists, or in the hub's words.
+pub fn run(options: &Export, place: &Place, out: &mut dyn Write) -> Answer {
+    match (&options.hub, &options.token_file, &options.site, &options.terminal) {
+        (Some(hub), Some(token), Some(site), Some(terminal)) => {
+            let line = Hub { hub: hub.clone(), token_file: token.clone() }.open()?;
+            export(options, &|show| witness::each(&line, site, terminal, show), out)
+        }
+        _ => {
+            let store = place.open()?;
+            export(options, &|show| each(&store, 0, show), out)
+        }
+    }
+}
+
+fn export(options: &Export, trail: &Trail<'_>, out: &mut dyn Write) -> Answer {
     match &options.output {
-        None => write(options.format, store, out),
+        None => write(options.format, trail, out),
         Some(path) => {
             let mut file = BufWriter::new(create(path)?);
-            write(options.format, store, &mut file)?;
+            write(options.format, trail, &mut file)?;
             let synced = file.flush().and_then(|()| file.get_ref().sync_all());
             synced.with_context(|| format!("write {}", path.display()))?;
             Ok(())
@@ -90,17 +121,17 @@ fn create(path: &Path) -> Answer<std::fs::File> {
     }
 }
 
-fn write(format: Format, store: &Store, out: &mut dyn Write) -> Answer {
+fn write(format: Format, trail: &Trail<'_>, out: &mut dyn Write) -> Answer {
     match format {
-        Format::Csv => csv(store, out),
-        Format::Json => json(store, out),
+        Format::Csv => csv(trail, out),
+        Format::Json => json(trail, out),
     }
 }
 
-fn csv(store: &Store, out: &mut dyn Write) -> Answer {
+fn csv(trail: &Trail<'_>, out: &mut dyn Write) -> Answer {
     let columns = [&["seq", "at", "clock", "kind"][..], &COLUMNS, &["detail"]].concat();
     let mut sheet = Sheet::new(out, &columns)?;
-    each(store, 0, |seq, entry| Ok(sheet.line(&cells(seq, entry))?))?;
+    trail(&mut |seq, entry| Ok(sheet.line(&cells(seq, entry))?))?;
     Ok(sheet.finish()?)
 }
 
@@ -133,10 +164,10 @@ fn detail(fields: Map<String, Value>) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
-fn json(store: &Store, out: &mut dyn Write) -> Answer {
+fn json(trail: &Trail<'_>, out: &mut dyn Write) -> Answer {
     write!(out, "[")?;
     let mut separator = "\n";
-    each(store, 0, |seq, entry| {
+    trail(&mut |seq, entry| {
         let line = serde_json::to_string(&told(seq, entry)).expect("entries become JSON");
         write!(out, "{separator}{line}")?;
         separator = ",\n";

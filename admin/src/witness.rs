@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use doorward_protocol::audit::{Hash, Head, Record, Verifier};
+use doorward_protocol::audit::{Entry, Hash, Head, Record, Verifier};
 use doorward_protocol::delivery::Batch;
 use doorward_protocol::envelope::Envelope;
 use doorward_protocol::hex::{unhex, unhex_all};
@@ -71,6 +71,41 @@ pub fn run(hub: &Hub, roster: &Path, root: Option<&str>, out: &mut dyn Write) ->
     }
     writeln!(out, "{count} trails of site {} are what their terminals signed", trust.site())?;
     Ok(())
+}
+
+/// Shows every entry that a hub keeps of a terminal, trail by trail in order. Whether its terminal signed them is what
+/// [`run`] finds out.
+///
+/// # Errors
+/// [`Stop::Refused`] for what is no entry, or in the hub's words; and whatever `show` returns.
+pub fn each(
+    line: &Line,
+    site: &SiteId,
+    terminal: &TerminalId,
+    show: &mut dyn FnMut(u64, &Entry) -> Answer,
+) -> Answer {
+    let mut after = 0;
+    loop {
+        let page: Trails = line.get(&format!("/api/v1/sites/{site}/trails?count={PAGE}&after={after}"))?;
+        let Some(last) = page.trails.last() else { return Ok(()) };
+        after = last.trail;
+        for trail in page.trails.iter().filter(|trail| trail.terminal == *terminal) {
+            let mut seq = 0;
+            loop {
+                let page = records(line, site, trail.trail, seq)?;
+                if page.is_empty() {
+                    break;
+                }
+                for bytes in page {
+                    seq += 1;
+                    let entry = Entry::from_bytes(&bytes);
+                    let entry =
+                        entry.map_err(|e| Stop::refused(format!("record {seq} of {terminal}: {e}")))?;
+                    show(seq, &entry)?;
+                }
+            }
+        }
+    }
 }
 
 fn records(line: &Line, site: &SiteId, trail: i64, after: u64) -> Answer<Vec<Vec<u8>>> {
@@ -149,7 +184,7 @@ fn signed_end(
 
 #[cfg(test)]
 mod tests {
-    use doorward_protocol::audit::{ClockTrust, Entry, Stopped, What};
+    use doorward_protocol::audit::{ClockTrust, Stopped, What};
     use doorward_protocol::envelope::{Heading, Kind};
     use doorward_protocol::hex::hex;
     use doorward_protocol::keys::PublicKey;

@@ -143,4 +143,10 @@ fn m3_copies_of_a_roster_meet_at_the_hub_and_those_that_parted_are_told() {
     ];
     let said = doorctl(&words).with(0);
     assert!(said.out.contains("0 trails of site hq are what their terminals signed"), "{}", said.out);
+    let words = ["audit", "export", "--format", "csv", "--hub", &centre.address, "--token-file", &token];
+    let said = doorctl(&[&words[..], &["--site", "hq", "--terminal", "lobby-1"]].concat()).with(0);
+    assert!(said.out.starts_with("seq,at,clock,kind") && said.out.lines().count() == 1, "{}", said.out);
+    let said = doorctl(&[&words[..], &["--site", "lab", "--terminal", "lobby-1"]].concat());
+    said.refused(&["site lab is not kept here"]);
+    doorctl(&["audit", "export", "--format", "csv", "--hub", &centre.address]).with(1);
 }

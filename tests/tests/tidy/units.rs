@@ -83,3 +83,18 @@ fn a_sandbox_with_a_hole_and_a_line_nobody_understands_are_noticed() {
     let (_, told) = analyze(top.path(), &["verify", "--man=no"], "doord@front.service").unwrap();
     assert!(told.contains("soon"), "{told}");
 }
+
+#[test]
+fn the_unit_of_the_hub_is_understood_and_its_sandbox_keeps_its_budget() {
+    let top = installed(|text| text);
+    let (units, programs) = (top.path().join("usr/lib/systemd/system"), top.path().join("usr/bin"));
+    fs::copy(root().join("systemd/doorhub.service"), units.join("doorhub.service")).unwrap();
+    fs::write(units.join("network-online.target"), "[Unit]\nDescription=Of the system\n").unwrap();
+    fs::copy(programs.join("doord"), programs.join("doorhub")).unwrap();
+    let Some((safe, told)) = security(top.path(), "doorhub.service") else {
+        return eprintln!("skipped: no systemd-analyze here");
+    };
+    assert!(safe, "{told}");
+    let (sound, told) = analyze(top.path(), &["verify", "--man=no"], "doorhub.service").unwrap();
+    assert!(sound && told.is_empty(), "{told}");
+}
