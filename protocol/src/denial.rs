@@ -81,7 +81,7 @@ impl Denied {
     ) -> Result<bool, DenialFault> {
         let message = denial.message();
         let root = trust.root().id();
-        if message.keys.iter().any(|key| *key == root) {
+        if message.keys.contains(&root) {
             return Err(DenialFault::Root(root));
         }
         if message.until <= head {

@@ -257,9 +257,15 @@ fn socket(options: &Check, port: u16) -> io::Result<TcpStream> {
 }
 
 fn said(fault: &io::Error) -> String {
-    trust::words(fault).unwrap_or_else(|| match fault.kind() {
-        io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => "it hung up".to_owned(),
-        _ => fault.to_string(),
-    })
+    let kind = fault.kind();
+    let plain = || {
+        if kind == io::ErrorKind::ConnectionRefused {
+            "nothing listens there".to_owned()
+        } else if [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset].contains(&kind) {
+            "it hung up".to_owned()
+        } else {
+            fault.to_string()
+        }
+    };
+    trust::words(fault).unwrap_or_else(plain)
 }

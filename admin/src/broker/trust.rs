@@ -79,31 +79,36 @@ pub(super) fn shake(config: Arc<ClientConfig>, host: &str, mut socket: TcpStream
 
 /// A fault of TLS in words that say what to do; none where it is another kind of fault.
 pub(super) fn words(fault: &io::Error) -> Option<String> {
-    let fault = fault.get_ref()?.downcast_ref::<rustls::Error>()?;
-    let text = match fault {
-        rustls::Error::InvalidCertificate(why) => match why {
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                "its certificate was not signed by this authority: give the broker the one that `doorctl broker \
-                 certificates` made, or give the right --authority"
-                    .to_owned()
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "its certificate has ended: draw a new one".to_owned()
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "its certificate does not count yet: look at the clocks".to_owned()
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "its certificate is for another name: call the broker by the name that it was drawn for".to_owned()
-            }
-            other => format!("its certificate does not count: {other}"),
-        },
-        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) => {
-            "it does not speak this version of TLS".to_owned()
-        }
-        rustls::Error::AlertReceived(alert) => format!("it does not accept our certificate ({alert:?})"),
-        rustls::Error::InvalidMessage(_) => "what answers there is not TLS".to_owned(),
-        other => other.to_string(),
+    use rustls::Error;
+    let fault = fault.get_ref()?.downcast_ref::<Error>()?;
+    let text = if let Error::InvalidCertificate(why) = fault {
+        certificate_words(why)
+    } else if matches!(fault, Error::AlertReceived(AlertDescription::ProtocolVersion)) {
+        "it does not speak this version of TLS".to_owned()
+    } else if let Error::AlertReceived(alert) = fault {
+        format!("it does not accept our certificate ({alert:?})")
+    } else if matches!(fault, Error::InvalidMessage(_)) {
+        "what answers there is not TLS".to_owned()
+    } else {
+        fault.to_string()
     };
     Some(text)
+}
+
+/// What is wrong with the broker's certificate. An authority of the same name signed it where only the signature is bad.
+fn certificate_words(why: &CertificateError) -> String {
+    use CertificateError as Why;
+    let text = if matches!(why, Why::UnknownIssuer | Why::BadSignature) {
+        "its certificate was not signed by this authority: give the broker the one that `doorctl broker certificates` \
+         made, or give the right --authority"
+    } else if matches!(why, Why::Expired | Why::ExpiredContext { .. }) {
+        "its certificate has ended: draw a new one"
+    } else if matches!(why, Why::NotValidYet | Why::NotValidYetContext { .. }) {
+        "its certificate does not count yet: look at the clocks"
+    } else if matches!(why, Why::NotValidForName | Why::NotValidForNameContext { .. }) {
+        "its certificate is for another name: call the broker by the name that it was drawn for"
+    } else {
+        return format!("its certificate does not count: {why}");
+    };
+    text.to_owned()
 }

@@ -123,7 +123,8 @@ fn m1_m14_every_fault_of_a_set_up_is_told_in_words() {
         ("use_username_as_clientid true", ""),
         ("allow_anonymous false", "allow_anonymous true"),
     ];
-    let cases: [(&[(&str, &str)], &[&str]); 6] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Case<'_>; 6] = [
         (&[("tls_version tlsv1.3", "")], &["TLS 1.2"]),
         (&anonymous, &["without a certificate", "may not speak on its own topics"]),
         (
