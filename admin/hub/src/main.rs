@@ -32,9 +32,13 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter =
-        EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).with_env_var("DOORHUB_LOG");
-    tracing_subscriber::fmt().with_env_filter(filter.from_env_lossy()).with_writer(std::io::stderr).init();
+    // PostgreSQL's notices say what was to be expected.
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .with_env_var("DOORHUB_LOG")
+        .from_env_lossy()
+        .add_directive("postgres=warn".parse().expect("a valid directive"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = config::read(&cli.config).and_then(|config| match cli.command {
         Command::Run => run::run(config),
         Command::CheckConfig => run::check(&config),

@@ -7,6 +7,7 @@ use doorward_protocol::audit::{ClockTrust, Hash};
 use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::presence::{Health, State};
 
+use super::pages::PAGE_MAX;
 use crate::database::{Columns, DatabaseFault, Kept, Row, Transaction, Value};
 
 /// After this much silence, nobody knows how a terminal is: three times what a terminal takes between two reports of its
@@ -178,7 +179,7 @@ pub fn terminals(
     let sql = format!(
         "{COLUMNS} WHERE terminal.site = ?1 AND terminal.terminal > ?2 ORDER BY terminal.terminal LIMIT ?3"
     );
-    let values = [site.as_str().into(), after.into(), Value::count(count as u64)];
+    let values = [site.as_str().into(), after.into(), Value::count(count.min(PAGE_MAX) as u64)];
     transaction.query("read terminals", &sql, &values)?.into_iter().map(read).collect()
 }
 

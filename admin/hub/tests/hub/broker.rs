@@ -17,7 +17,7 @@ use doorward_protocol::presence::RosterWanted;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
-use crate::cluster::wait;
+use crate::cluster::{Cluster, wait};
 use crate::door::Door;
 use crate::site::{Author, HUB, ROSTER, STRANGER, Terminal, beginning, key, signed};
 
@@ -149,14 +149,21 @@ fn free_port() -> u16 {
 
 /// The program `doorhub` as it is installed, told by a configuration file.
 pub(crate) struct Doorhub {
-    pub(crate) folder: TempDir,
-    pub(crate) base: String,
+    _folder: TempDir,
+    address: Address,
+    base: String,
     running: Child,
 }
 
 impl Doorhub {
     pub(crate) fn start(broker: &Broker) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let file = Address::File(folder.path().join("hub.db"));
+        Self::start_on(broker, folder, file)
+    }
+
+    /// With its files in `folder` and its database at `address`.
+    fn start_on(broker: &Broker, folder: TempDir, address: Address) -> Self {
         let secret = |name: &str, text: &str| {
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
@@ -169,7 +176,7 @@ impl Doorhub {
         let files = broker.files("hub-1");
         let port = free_port();
         let conf = include_str!("../../doorhub.toml")
-            .replace("/var/lib/doorhub/hub.db", &folder.path().join("hub.db").display().to_string())
+            .replace("/var/lib/doorhub/hub.db", &address.to_string())
             .replace("\"/etc/doorhub/hub.key\"", &format!("{key_file:?}"))
             .replace("\"/etc/doorhub/http.token\"", &format!("{token:?}"))
             .replace("/etc/doorhub/authority.pem", &files.authority.display().to_string())
@@ -188,7 +195,7 @@ impl Doorhub {
             .arg("run")
             .spawn()
             .unwrap();
-        let hub = Self { folder, base: format!("http://127.0.0.1:{port}"), running };
+        let hub = Self { _folder: folder, address, base: format!("http://127.0.0.1:{port}"), running };
         hub.wait_for("it answers", || hub.get("/api/v1/sites").is_some());
         hub
     }
@@ -228,9 +235,8 @@ impl Doorhub {
 
     /// The trails that it kept, each verified from its genesis: how long they are, in the order of the terminals.
     fn trails(&self) -> Vec<(String, u64)> {
-        let address = Address::File(self.folder.path().join("hub.db"));
         let site = "hq".parse().unwrap();
-        let verified = Database::open(&address).unwrap().read(|transaction| {
+        let verified = Database::open(&self.address).unwrap().read(|transaction| {
             let mut found = Vec::new();
             for trail in kept::trails(transaction, &site, 0, 100)? {
                 let mut verifier = Verifier::new(Head::genesis(trail.genesis));
@@ -291,6 +297,36 @@ fn m12_every_record_is_kept_once_while_the_broker_is_killed_and_loses_what_it_ke
     let resent: usize = doors.into_iter().map(|door| door.join().unwrap()).sum();
     println!("{resent} batches were sent more than once");
     assert_eq!(hub.trails(), [("t0".into(), 600), ("t1".into(), 600), ("t2".into(), 600)]);
+}
+
+#[test]
+fn m12_every_record_is_kept_once_while_the_database_is_killed_again_and_again() {
+    let Some(broker) = Broker::start(|conf| conf) else { return };
+    let Some(cluster) = Cluster::own() else {
+        return eprintln!("skipped: no PostgreSQL here; it is in the Debian package postgresql");
+    };
+    let author = Author::new(2);
+    let hub = Doorhub::start_on(&broker, tempfile::tempdir().unwrap(), cluster.database());
+    hub.follow(&author);
+    let doors: Vec<_> = (0..2)
+        .map(|number| {
+            let way = Door::way(&broker, &format!("t{number}"));
+            std::thread::spawn(move || Door::connect(way).deliver(&busy(number, 400), 20))
+        })
+        .collect();
+    for _ in 0..2 {
+        wait(Duration::from_millis(500));
+        cluster.kill();
+        hub.wait_for("the hub says that it keeps nothing", || {
+            let figures = hub.get("/metrics").unwrap_or_default();
+            figures.contains("\ndoorhub_keeping 0\n") && figures.contains("\ndoorhub_broker_connected 1\n")
+        });
+        cluster.start();
+    }
+    for door in doors {
+        door.join().unwrap();
+    }
+    assert_eq!(hub.trails(), [("t0".into(), 400), ("t1".into(), 400)]);
 }
 
 #[test]
@@ -504,8 +540,7 @@ fn the_pages_are_seen_by_whoever_shows_the_token_and_nobody_else() {
         agent.post(format!("{}/api/v1/sites/hq/roster", hub.base)).header("cookie", shown).send(&entry[..]);
     assert_eq!(posted.unwrap().status().as_u16(), 403, "a cookie changes nothing");
     let site = "hq".parse().unwrap();
-    let address = Address::File(hub.folder.path().join("hub.db"));
-    let mut database = Database::open(&address).unwrap();
+    let mut database = Database::open(&hub.address).unwrap();
     let events = database.read(|t| kept::events(t, &site, None, None, Page::newest(1))).unwrap();
     assert_eq!(events[0].seq, 31);
 }
