@@ -114,12 +114,10 @@ impl Centre {
     /// # Errors
     /// The database's.
     pub fn take(&mut self, database: &mut Database, group: &[Incoming], now_ms: i64) -> Kept<Vec<Outgoing>> {
-        // In one order for every hub, so that two that take groups of the same terminals wait and never embrace.
-        let mut ordered: Vec<&Incoming> = group.iter().collect();
-        ordered.sort_by(|a, b| a.topic.cmp(&b.topic));
         let outcome = database.transaction(|transaction| {
+            kept::take_turn(transaction)?;
             let mut outcome = Outcome::default();
-            for incoming in ordered {
+            for incoming in group {
                 match self.take_one(transaction, incoming, now_ms, &mut outcome) {
                     Ok(()) => outcome.taken += 1,
                     Err(Untaken::Refused(why, text)) => {

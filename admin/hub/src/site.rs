@@ -105,11 +105,6 @@ impl Site {
         self.follower.head()
     }
 
-    /// What is in force, as one hash.
-    pub fn state(&mut self) -> Hash {
-        self.follower.tree().root()
-    }
-
     /// Follows what other hubs appended; whether there was any.
     ///
     /// # Errors

@@ -19,6 +19,15 @@ pub use self::roster::{Pin, Retained, append, entries_after, pin, retained, set_
 pub use self::terminal::{Presence, Terminal, Totals, say_health, say_state, terminal, terminals, totals};
 pub use self::trail::{Taken, TrailFault, take, trail_of};
 
+/// Waits until no other hub writes, and keeps the others waiting until the end of the transaction. Numbers make them take
+/// turns anyway; whoever takes the turn first never waits for somebody who waits for it.
+///
+/// # Errors
+/// The database's.
+pub fn take_turn(transaction: &mut Transaction<'_>) -> Kept {
+    transaction.query_alone("take a turn", "SELECT newest FROM arrival WHERE one = 1", &[]).map(drop)
+}
+
 /// Hands out `count` numbers in the order of arrival; returns the first.
 fn numbers(transaction: &mut Transaction<'_>, count: usize) -> Kept<i64> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);

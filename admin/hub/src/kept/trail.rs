@@ -108,7 +108,7 @@ fn known(
 ) -> Kept<Option<Known>> {
     let sql = "SELECT trail, seq, hash FROM trail WHERE site = ?1 AND terminal = ?2 AND genesis = ?3";
     let values = [Value::text(site.as_str()), Value::text(terminal.as_str()), Value::bytes(genesis)];
-    let rows = transaction.query_alone("find a trail", sql, &values)?;
+    let rows = transaction.query("find a trail", sql, &values)?;
     let Some(row) = rows.into_iter().next() else { return Ok(None) };
     let mut row = Columns::from(row);
     Ok(Some(Known { number: row.int()?, head: Head { seq: row.count()?, hash: row.array()? } }))
