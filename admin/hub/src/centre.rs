@@ -102,7 +102,7 @@ impl Centre {
         let mut sites = BTreeMap::new();
         for beginning in beginnings {
             let site = Site::open(beginning, database)?;
-            tally.head(site.name(), site.head().seq);
+            tally.head(site.name(), site.head().seq, site.state());
             sites.insert(site.name().clone(), site);
         }
         Ok(Self { sites, key, tally })
@@ -158,7 +158,7 @@ impl Centre {
         let mut said = Vec::new();
         for site in self.sites.values_mut() {
             if site.catch_up(database)? {
-                self.tally.head(site.name(), site.head().seq);
+                self.tally.head(site.name(), site.head().seq, site.state());
                 said.extend(retained(site, database)?);
             }
         }
@@ -177,7 +177,7 @@ impl Centre {
     ) -> Result<(u64, Vec<Outgoing>), RequestFault> {
         let site = self.sites.get_mut(site).ok_or_else(|| RequestFault::Site(site.clone()))?;
         site.append(bytes, database)?;
-        self.tally.head(site.name(), site.head().seq);
+        self.tally.head(site.name(), site.head().seq, site.state());
         let topic = Topic { site: site.name().clone(), channel: Channel::RosterHead };
         let head = Outgoing { topic, payload: bytes.to_vec(), retain: true, expires_s: None };
         Ok((site.head().seq, vec![head]))
@@ -334,7 +334,13 @@ impl Said<'_> {
                 Untaken::Refused(Why::Broken, fault.to_string())
             }
         })?;
-        kept::say_state(transaction, self.site.name(), self.terminal, (trail, seq), state, self.now_ms)?;
+        let newer =
+            kept::say_state(transaction, self.site.name(), self.terminal, (trail, seq), state, self.now_ms)?;
+        // Whoever followed to the head holds what was signed there, or something was changed on it.
+        let (held, head) = (&state.roster, self.site.head());
+        if newer && held.seq == head.seq && *held.state != self.site.state() {
+            self.raise(transaction, Alarm::State)?;
+        }
         Ok(())
     }
 

@@ -27,6 +27,7 @@ pub struct Beginning {
 pub struct Site {
     beginning: Beginning,
     follower: Follower,
+    state: Hash,
 }
 
 /// Why a site cannot be followed.
@@ -82,7 +83,8 @@ impl Site {
         if known == Pin::Other {
             return Err(SiteFault::Pin(beginning.site));
         }
-        let mut site = Self { follower: start(&beginning), beginning };
+        let mut follower = start(&beginning);
+        let mut site = Self { state: follower.tree().root(), follower, beginning };
         site.catch_up(database)?;
         Ok(site)
     }
@@ -103,6 +105,12 @@ impl Site {
     #[must_use]
     pub fn head(&self) -> Head {
         self.follower.head()
+    }
+
+    /// What is in force, as one hash: what a terminal holds that followed to the head.
+    #[must_use]
+    pub fn state(&self) -> Hash {
+        self.state
     }
 
     /// Follows what other hubs appended; whether there was any.
@@ -152,7 +160,9 @@ impl Site {
     fn follow(&mut self, bytes: &[u8]) -> Result<(), AppendFault> {
         let reader = Reader { terminal: None, now_s: None };
         let entry = self.follower.trust().authorise::<Entry>(bytes, &reader)?;
-        Ok(self.follower.follow(&entry, bytes)?)
+        self.follower.follow(&entry, bytes)?;
+        self.state = self.follower.tree().root();
+        Ok(())
     }
 }
 

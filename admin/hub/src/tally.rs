@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use doorward_protocol::audit::Hash;
 use doorward_protocol::ids::SiteId;
 
 /// Why a message was not taken.
@@ -58,7 +59,7 @@ struct Counts {
     groups: AtomicU64,
     connected: AtomicBool,
     keeping: AtomicBool,
-    heads: Mutex<BTreeMap<SiteId, u64>>,
+    heads: Mutex<BTreeMap<SiteId, Standing>>,
 }
 
 impl Tally {
@@ -89,10 +90,10 @@ impl Tally {
         self.0.keeping.store(keeping, Relaxed);
     }
 
-    /// How far a site's roster has come.
-    pub fn head(&self, site: &SiteId, seq: u64) {
+    /// How far a site's roster has come, and what is in force there.
+    pub fn head(&self, site: &SiteId, seq: u64, state: Hash) {
         let mut heads = self.0.heads.lock().unwrap_or_else(PoisonError::into_inner);
-        heads.insert(site.clone(), seq);
+        heads.insert(site.clone(), Standing { seq, state });
     }
 
     /// What was counted.
@@ -130,5 +131,14 @@ pub struct Counted {
     /// Whether the database keeps what it is told.
     pub keeping: bool,
     /// How far each site's roster has come.
-    pub heads: BTreeMap<SiteId, u64>,
+    pub heads: BTreeMap<SiteId, Standing>,
+}
+
+/// Where a roster stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Its newest entry.
+    pub seq: u64,
+    /// What is in force, as one hash.
+    pub state: Hash,
 }

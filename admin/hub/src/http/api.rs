@@ -15,6 +15,7 @@ use super::{Desk, Refused};
 use crate::clock;
 use crate::keeper::Work;
 use crate::kept::{self, Page, Terminal};
+use crate::tally::Standing;
 
 /// Rows of a page, unless the request says otherwise.
 const PAGE: usize = 100;
@@ -78,9 +79,9 @@ async fn sites(State(desk): State<Desk>) -> Answer {
         let mut found = Vec::new();
         for site in names {
             let head = heads.get(&site).copied().unwrap_or_default();
-            let totals = kept::totals(transaction, &site, head, now_ms)?;
+            let totals = kept::totals(transaction, &site, head.seq, now_ms)?;
             found.push(json!({
-                "site": site, "roster": head, "terminals": totals.terminals, "online": totals.online,
+                "site": site, "roster": head.seq, "state": hex(&head.state), "terminals": totals.terminals, "online": totals.online,
                 "silent": totals.silent, "behind": totals.behind, "alarms": totals.alarms,
             }));
         }
@@ -91,27 +92,30 @@ async fn sites(State(desk): State<Desk>) -> Answer {
 
 async fn terminals(State(desk): State<Desk>, Path(site): Path<String>, Query(asked): Query<Asked>) -> Answer {
     let site = desk.site(&site)?;
+    let standing = desk.standing(&site);
     let (after, count) = (asked.name_after(), asked.count());
     let found = desk.read(move |transaction| kept::terminals(transaction, &site, &after, count)).await?;
-    let rows: Vec<Value> = found.iter().map(shown).collect();
+    let rows: Vec<Value> = found.iter().map(|terminal| shown(terminal, &standing)).collect();
     Ok(Json(json!({"terminals": rows, "next": found.last().map(|last| &last.terminal)})))
 }
 
 async fn terminal(State(desk): State<Desk>, Path((site, terminal)): Path<(String, TerminalId)>) -> Answer {
     let site = desk.site(&site)?;
+    let standing = desk.standing(&site);
     let name = terminal.clone();
     let found = desk.read(move |transaction| kept::terminal(transaction, &site, &name)).await?;
     found
-        .map(|found| Json(shown(&found)))
+        .map(|found| Json(shown(&found, &standing)))
         .ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("terminal {terminal} never said how it is")))
 }
 
-fn shown(terminal: &Terminal) -> Value {
+fn shown(terminal: &Terminal, standing: &Standing) -> Value {
     json!({
         "terminal": terminal.terminal, "presence": terminal.presence(clock::now_ms()).word(),
         "heard_ms": terminal.heard_ms, "version": terminal.version, "clock": terminal.clock,
         "session": hex(&terminal.session), "trail": terminal.trail_seq, "kept": terminal.kept_seq,
-        "roster": terminal.roster_seq, "state": hex(&terminal.roster_state), "halted": terminal.halted,
+        "roster": terminal.roster_seq, "state": hex(&terminal.roster_state),
+        "holds_what_was_signed": terminal.holds(standing), "halted": terminal.halted,
         "waiting": terminal.waiting, "memory_kib": terminal.memory_kib, "room_kib": terminal.room_kib,
         "temperature_mc": terminal.temperature_mc, "faults": terminal.faults,
     })

@@ -25,7 +25,7 @@ async fn metrics(State(desk): State<Desk>) -> Result<Response, Refused> {
     let totals = desk.read(move |transaction| {
         let of = |site: SiteId| {
             let head = heads.get(&site).copied().unwrap_or_default();
-            kept::totals(transaction, &site, head, now_ms).map(|totals| (site, totals))
+            kept::totals(transaction, &site, head.seq, now_ms).map(|totals| (site, totals))
         };
         names.into_iter().map(of).collect::<Result<Vec<_>, _>>()
     });

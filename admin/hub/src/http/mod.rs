@@ -23,7 +23,7 @@ pub use self::token::Token;
 use crate::centre::RequestFault;
 use crate::database::{Database, DatabaseFault, Kept, Transaction};
 use crate::keeper::Work;
-use crate::tally::Tally;
+use crate::tally::{Standing, Tally};
 
 /// What requests share.
 #[derive(Clone)]
@@ -74,6 +74,11 @@ impl Desk {
     fn site(&self, name: &str) -> Result<SiteId, Refused> {
         let known = self.0.sites.iter().find(|site| site.as_str() == name);
         known.cloned().ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("site {name} is not kept here")))
+    }
+
+    /// Where a site's roster stands.
+    fn standing(&self, site: &SiteId) -> Standing {
+        self.0.tally.counts().heads.get(site).copied().unwrap_or_default()
     }
 
     /// Reads beside the threads that serve requests: databases block.

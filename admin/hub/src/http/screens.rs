@@ -19,6 +19,7 @@ use super::view::{ago, document, moment, older, page, plain, sign, told};
 use super::{Desk, Refused};
 use crate::clock;
 use crate::kept::{self, AlarmRow, Page, Presence, Terminal, Totals};
+use crate::tally::Standing;
 
 /// Rows of a page.
 const ROWS: usize = 100;
@@ -73,7 +74,7 @@ async fn front(State(desk): State<Desk>) -> Response {
 
 async fn doors(State(desk): State<Desk>, Path(site): Path<String>) -> Shown {
     let site = desk.site(&site)?;
-    let (name, head, now_ms) = (site.clone(), head(&desk, &site), clock::now_ms());
+    let (name, head, now_ms) = (site.clone(), desk.standing(&site).seq, clock::now_ms());
     let read = desk.read(move |transaction| {
         let totals = kept::totals(transaction, &name, head, now_ms)?;
         let terminals = kept::terminals(transaction, &name, "", DOORS)?;
@@ -239,18 +240,18 @@ async fn terminals(State(desk): State<Desk>, Path(site): Path<String>, Query(ask
     let site = desk.site(&site)?;
     let (name, after) = (site.clone(), asked.after.unwrap_or_default());
     let found = desk.read(move |transaction| kept::terminals(transaction, &name, &after, ROWS)).await?;
-    let (head, now_ms) = (head(&desk, &site), clock::now_ms());
+    let (standing, now_ms) = (desk.standing(&site), clock::now_ms());
     let next = found.last().filter(|_| found.len() == ROWS);
     let next = next.map(|last| format!("/{site}/terminals?after={}", last.terminal));
     let content = html! {
-        p.quiet { "The roster has come to entry " (head) "." }
+        p.quiet { "The roster has come to entry " (standing.seq) "." }
         @if found.is_empty() { p.empty { "No terminal has said how it is." } } @else {
             table {
                 thead { tr {
                     th { "Terminal" } th { "Is" } th { "Heard" } th { "Version" } th { "Roster" } th { "Holds" }
                     th { "Trail kept" } th { "Waiting" } th { "Faults" }
                 } }
-                tbody { @for terminal in &found { (row(terminal, head, now_ms)) } }
+                tbody { @for terminal in &found { (row(terminal, &standing, now_ms)) } }
             }
         }
         (older(next))
@@ -258,8 +259,8 @@ async fn terminals(State(desk): State<Desk>, Path(site): Path<String>, Query(ask
     Ok(page(&site, "terminals", &faults(&desk), &content))
 }
 
-fn row(terminal: &Terminal, head: u64, now_ms: i64) -> Markup {
-    let behind = head.saturating_sub(terminal.roster_seq);
+fn row(terminal: &Terminal, standing: &Standing, now_ms: i64) -> Markup {
+    let behind = standing.seq.saturating_sub(terminal.roster_seq);
     let missing = terminal.trail_seq.saturating_sub(terminal.kept_seq);
     let state = hex(&terminal.roster_state);
     html! {
@@ -269,7 +270,14 @@ fn row(terminal: &Terminal, head: u64, now_ms: i64) -> Markup {
             td.at { (ago(terminal.heard_ms, now_ms)) }
             td { (terminal.version) }
             td.seq { (terminal.roster_seq) @if behind > 0 { " " (sign("warn", &format!("{behind} behind"))) } }
-            td { code title=(state) { (state[..12]) "…" } }
+            td {
+                @match terminal.holds(standing) {
+                    Some(true) => (sign("good", "as signed")),
+                    Some(false) => (sign("bad", "something else")),
+                    None => {}
+                }
+                " " code.quiet title=(state) { (state[..8]) "…" }
+            }
             td.seq { (terminal.kept_seq) @if missing > 0 { " of " (terminal.trail_seq) } }
             td.seq { @if let Some(waiting) = terminal.waiting { (waiting) } }
             td { @if let Some(faults) = &terminal.faults { (plain(faults)) } }
@@ -286,10 +294,6 @@ async fn live(
     let news = WatchStream::from_changes(desk.news().subscribe()).throttle(NEWS);
     let events = news.map(|count| Ok(Event::default().event("news").data(count.to_string())));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
-}
-
-fn head(desk: &Desk, site: &SiteId) -> u64 {
-    desk.tally().counts().heads.get(site).copied().unwrap_or_default()
 }
 
 /// What is wrong with the hub itself.

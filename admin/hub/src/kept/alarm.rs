@@ -21,7 +21,7 @@ const PAIRS: [(&str, &str); 6] = [
 /// What a fault's alarm begins with.
 const FAULT: &str = "fault ";
 /// What the hub's own findings begin with.
-const TRAIL: &str = "trail ";
+const OWN: &str = "seen here: ";
 /// Letters of what an alarm is about: a part's name is foreign text.
 const WHAT_LEN_MAX: usize = 80;
 
@@ -34,6 +34,8 @@ pub enum Alarm {
     Broken,
     /// A terminal follows another roster than the one that is kept here.
     Roster,
+    /// A terminal holds something else than what was signed.
+    State,
 }
 
 impl Alarm {
@@ -49,12 +51,13 @@ impl Alarm {
         at_ms: i64,
     ) -> Kept {
         let what = match self {
-            Alarm::Fork => "told twice",
-            Alarm::Broken => "broken",
-            Alarm::Roster => "beside another roster",
+            Alarm::Fork => "a trail told twice",
+            Alarm::Broken => "a broken trail",
+            Alarm::Roster => "another roster",
+            Alarm::State => "another state than was signed",
         };
         let number = numbers(transaction, 1)?;
-        set(transaction, site, terminal, &format!("{TRAIL}{what}"), number, at_ms)
+        set(transaction, site, terminal, &format!("{OWN}{what}"), number, at_ms)
     }
 }
 
@@ -124,7 +127,7 @@ fn clear(
 fn clear_all(transaction: &mut Transaction<'_>, site: &SiteId, terminal: &TerminalId, at_ms: i64) -> Kept {
     let sql = "UPDATE alarm SET cleared_ms = ?1 WHERE site = ?2 AND terminal = ?3 AND cleared_ms IS NULL \
         AND what NOT LIKE ?4";
-    let own = Value::text(format!("{TRAIL}%"));
+    let own = Value::text(format!("{OWN}%"));
     let values = [at_ms.into(), site.as_str().into(), terminal.as_str().into(), own];
     transaction.execute("clear a terminal's alarms", sql, &values).map(drop)
 }

@@ -9,6 +9,7 @@ use doorward_protocol::presence::{Health, State};
 
 use super::pages::PAGE_MAX;
 use crate::database::{Columns, DatabaseFault, Kept, Row, Transaction, Value};
+use crate::tally::Standing;
 
 /// After this much silence, nobody knows how a terminal is: three times what a terminal takes between two reports of its
 /// health.
@@ -75,6 +76,12 @@ pub struct Terminal {
 }
 
 impl Terminal {
+    /// Whether it holds what was signed; nobody here can tell where it is behind.
+    #[must_use]
+    pub fn holds(&self, standing: &Standing) -> Option<bool> {
+        (self.roster_seq == standing.seq).then_some(self.roster_state == standing.state)
+    }
+
     /// Whether it is there, asked at `now_ms`.
     #[must_use]
     pub fn presence(&self, now_ms: i64) -> Presence {

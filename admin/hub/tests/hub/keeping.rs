@@ -107,7 +107,7 @@ fn h3_a_second_story_is_an_alarm_and_is_not_kept() {
         let site = "hq".parse().unwrap();
         let alarms = hub.database.read(|t| kept::open_alarms(t, &site, Page::newest(10))).unwrap();
         assert_eq!(alarms.len(), 1, "one alarm for one fork: {alarms:?}");
-        assert_eq!(alarms[0].what, "trail told twice");
+        assert_eq!(alarms[0].what, "seen here: a trail told twice");
         assert!(kept_records(&mut hub).into_iter().eq(1..=10));
     });
 }

@@ -86,6 +86,32 @@ fn m15_a_state_that_somebody_else_signed_is_refused() {
 }
 
 #[test]
+fn r1_a_terminal_that_does_not_hold_what_was_signed_is_an_alarm() {
+    on_each(|address| {
+        let mut author = Author::new(1);
+        let mut hub = Hub::following(address, &author);
+        let terminal = Terminal::new(0);
+        let mut state = terminal.state(1, 1, true);
+        state.roster.state = author.follower().tree().root().into();
+        let alarms = |hub: &mut Hub| {
+            let found = hub.database.read(|t| kept::open_alarms(t, &site(), Page::newest(10))).unwrap();
+            found.into_iter().map(|alarm| alarm.what).collect::<Vec<_>>()
+        };
+        hub.take(&mut author, &[terminal.says_state(1, &state)]);
+        let standing = hub.tally.counts().heads[&site()];
+        assert_eq!((seen(&mut hub).holds(&standing), alarms(&mut hub)), (Some(true), vec![]));
+        state.roster.state = [5; 32].into();
+        hub.take(&mut author, &[terminal.says_state(2, &state)]);
+        assert_eq!(seen(&mut hub).holds(&standing), Some(false));
+        assert_eq!(alarms(&mut hub), ["seen here: another state than was signed"]);
+        let entry = author.put("ada");
+        hub.centre.append(&mut hub.database, &site(), &entry).unwrap();
+        let standing = hub.tally.counts().heads[&site()];
+        assert_eq!(seen(&mut hub).holds(&standing), None, "it is behind");
+    });
+}
+
+#[test]
 fn health_belongs_to_the_life_that_reports_it() {
     on_each(|address| {
         let mut author = Author::new(1);

@@ -42,7 +42,7 @@ fn a_terminal_is_given_the_entries_it_misses_in_order_and_in_bounded_parts() {
         assert_eq!(ask(&RosterWanted::after([1; 16], 0, [8; 32])), Vec::<Vec<u8>>::new(), "another roster");
         let alarms = hub.database.read(|t| kept::open_alarms(t, &site(), Page::newest(10))).unwrap();
         assert_eq!(alarms.len(), 1, "{alarms:?}");
-        assert_eq!(alarms[0].what, "trail beside another roster");
+        assert_eq!(alarms[0].what, "seen here: another roster");
     });
 }
 
