@@ -220,6 +220,21 @@ impl Centre {
         Ok(vec![Outgoing { topic, payload: bytes.to_vec(), retain: true, expires_s: None }])
     }
 
+    /// Ends an alarm that somebody has seen to; whether it was open.
+    ///
+    /// # Errors
+    /// [`RequestFault`].
+    pub fn settle(
+        &mut self,
+        database: &mut Database,
+        site: &SiteId,
+        alarm: i64,
+        now_ms: i64,
+    ) -> Result<bool, RequestFault> {
+        let site = self.sites.get(site).ok_or_else(|| RequestFault::Site(site.clone()))?;
+        Ok(database.transaction(|transaction| kept::settle(transaction, site.name(), alarm, now_ms))?)
+    }
+
     fn take_one(
         &self,
         transaction: &mut Transaction<'_>,
@@ -338,8 +353,11 @@ impl Said<'_> {
             kept::say_state(transaction, self.site.name(), self.terminal, (trail, seq), state, self.now_ms)?;
         // Whoever followed to the head holds what was signed there, or something was changed on it.
         let (held, head) = (&state.roster, self.site.head());
-        if newer && held.seq == head.seq && *held.state != self.site.state() {
-            self.raise(transaction, Alarm::State)?;
+        if newer && held.seq == head.seq {
+            match *held.state == self.site.state() {
+                true => Alarm::State.over(transaction, self.site.name(), self.terminal, self.now_ms)?,
+                false => self.raise(transaction, Alarm::State)?,
+            }
         }
         Ok(())
     }

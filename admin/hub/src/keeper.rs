@@ -35,6 +35,8 @@ pub enum Work {
     Append(SiteId, Vec<u8>, oneshot::Sender<Result<u64, RequestFault>>),
     /// Pass on an order, and say its hash.
     Order(SiteId, Vec<u8>, oneshot::Sender<Result<Hash, RequestFault>>),
+    /// End an alarm, and say whether it was open.
+    Settle(SiteId, i64, oneshot::Sender<Result<bool, RequestFault>>),
     /// Pass on a denial.
     Deny(SiteId, Vec<u8>, oneshot::Sender<Result<(), RequestFault>>),
 }
@@ -135,6 +137,10 @@ impl Keeper {
                     self.say(said);
                     hash
                 }));
+            }
+            Work::Settle(site, alarm, reply) => {
+                let outcome = self.centre.settle(&mut self.database, &site, alarm, clock::now_ms());
+                let _ = reply.send(outcome.inspect(|_| self.kept(Vec::new())));
             }
             Work::Deny(site, bytes, reply) => {
                 let outcome = self.centre.deny(&mut self.database, &site, &bytes);

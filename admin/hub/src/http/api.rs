@@ -32,6 +32,7 @@ pub(super) fn routes() -> Router<Desk> {
         .route("/api/v1/sites/{site}/terminals/{terminal}", get(terminal))
         .route("/api/v1/sites/{site}/events", get(events))
         .route("/api/v1/sites/{site}/alarms", get(alarms))
+        .route("/api/v1/sites/{site}/alarms/{alarm}/settled", post(settle))
         .route("/api/v1/sites/{site}/people", get(people))
         .route("/api/v1/sites/{site}/trails", get(trails))
         .route("/api/v1/sites/{site}/trails/{trail}", get(records))
@@ -147,6 +148,19 @@ async fn alarms(State(desk): State<Desk>, Path(site): Path<String>, Query(asked)
             "cleared_ms": alarm.cleared_ms})
     };
     Ok(Json(json!({"alarms": found.into_iter().map(row).collect::<Vec<_>>(), "next": next})))
+}
+
+async fn settle(
+    State(desk): State<Desk>,
+    headers: HeaderMap,
+    Path((site, alarm)): Path<(String, i64)>,
+) -> Answer {
+    changing(&desk, &headers)?;
+    let site = desk.site(&site)?;
+    match desk.ask(|reply| Work::Settle(site, alarm, reply)).await? {
+        true => Ok(Json(json!({}))),
+        false => Err(Refused(StatusCode::NOT_FOUND, format!("there is no open alarm {alarm}"))),
+    }
 }
 
 async fn people(State(desk): State<Desk>, Path(site): Path<String>, Query(asked): Query<Asked>) -> Answer {

@@ -174,7 +174,7 @@ fn event_table(site: &SiteId, events: &[kept::Event]) -> Markup {
                         td { a href={ "/" (site) "/events?terminal=" (event.terminal) } { (event.terminal) } }
                         td { (sign(kind, word)) }
                         td.rest { (rest) }
-                        td.seq { (event.seq) }
+                        td.seq data-name="record" { (event.seq) }
                     }
                 }
             }
@@ -224,7 +224,7 @@ async fn people(State(desk): State<Desk>, Path(site): Path<String>, Query(asked)
                     @for one in &found {
                         tr {
                             td { a href={ "/" (site) "/events?person=" (one.person) } { (one.person) } }
-                            td.seq { (one.records) }
+                            td.seq data-name="records" { (one.records) }
                             td.at { (moment(one.at_ms)) }
                         }
                     }
@@ -268,8 +268,8 @@ fn row(terminal: &Terminal, standing: &Standing, now_ms: i64) -> Markup {
             td { (terminal.terminal) }
             td { (present(terminal.presence(now_ms))) }
             td.at { (ago(terminal.heard_ms, now_ms)) }
-            td { (terminal.version) }
-            td.seq { (terminal.roster_seq) @if behind > 0 { " " (sign("warn", &format!("{behind} behind"))) } }
+            td data-name="version" { (terminal.version) }
+            td.seq data-name="roster" { (terminal.roster_seq) @if behind > 0 { " " (sign("warn", &format!("{behind} behind"))) } }
             td {
                 @match terminal.holds(standing) {
                     Some(true) => (sign("good", "as signed")),
@@ -278,8 +278,8 @@ fn row(terminal: &Terminal, standing: &Standing, now_ms: i64) -> Markup {
                 }
                 " " code.quiet title=(state) { (state[..8]) "…" }
             }
-            td.seq { (terminal.kept_seq) @if missing > 0 { " of " (terminal.trail_seq) } }
-            td.seq { @if let Some(waiting) = terminal.waiting { (waiting) } }
+            td.seq data-name="kept" { (terminal.kept_seq) @if missing > 0 { " of " (terminal.trail_seq) } }
+            td.seq { @if let Some(waiting) = terminal.waiting { (waiting) " waiting" } }
             td { @if let Some(faults) = &terminal.faults { (plain(faults)) } }
         }
     }

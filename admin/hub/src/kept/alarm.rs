@@ -1,7 +1,7 @@
 //! Alarms: what of the audit trails somebody should look at, until it is over.
 //!
 //! A terminal reports each set once and cleared once, and its start has cleared them all. What the hub finds itself, a
-//! trail that is broken or told twice, stays until somebody has seen to it.
+//! trail that is broken or told twice, stays until somebody says that it is settled.
 
 use doorward_protocol::audit::{Entry, What};
 use doorward_protocol::ids::{SiteId, TerminalId};
@@ -50,15 +50,43 @@ impl Alarm {
         terminal: &TerminalId,
         at_ms: i64,
     ) -> Kept {
+        let number = numbers(transaction, 1)?;
+        set(transaction, site, terminal, &self.what(), number, at_ms)
+    }
+
+    /// Says that it is over by itself.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn over(
+        self,
+        transaction: &mut Transaction<'_>,
+        site: &SiteId,
+        terminal: &TerminalId,
+        at_ms: i64,
+    ) -> Kept {
+        clear(transaction, site, terminal, &self.what(), at_ms)
+    }
+
+    fn what(self) -> String {
         let what = match self {
             Alarm::Fork => "a trail told twice",
             Alarm::Broken => "a broken trail",
             Alarm::Roster => "another roster",
             Alarm::State => "another state than was signed",
         };
-        let number = numbers(transaction, 1)?;
-        set(transaction, site, terminal, &format!("{OWN}{what}"), number, at_ms)
+        format!("{OWN}{what}")
     }
+}
+
+/// Ends an alarm that somebody has seen to; whether it was open.
+///
+/// # Errors
+/// The database's.
+pub fn settle(transaction: &mut Transaction<'_>, site: &SiteId, number: i64, at_ms: i64) -> Kept<bool> {
+    let sql = "UPDATE alarm SET cleared_ms = ?1 WHERE site = ?2 AND number = ?3 AND cleared_ms IS NULL";
+    let values = [at_ms.into(), site.as_str().into(), number.into()];
+    Ok(transaction.execute("settle an alarm", sql, &values)? == 1)
 }
 
 /// What a record means for the alarms. `number` is the record's.

@@ -10,7 +10,7 @@ mod trail;
 
 use crate::database::{Columns, DatabaseFault, Kept, Transaction, Value};
 
-pub use self::alarm::Alarm;
+pub use self::alarm::{Alarm, settle};
 pub use self::pages::{
     AlarmRow, Event, PAGE_MAX, Page, Person, Trail, alarms, events, open_alarms, people, records, trails,
 };

@@ -529,6 +529,10 @@ fn the_pages_are_seen_by_whoever_shows_the_token_and_nobody_else() {
             assert!(found, "{page} does not say {word}:\n{text}");
         }
     }
+    let alarms: serde_json::Value =
+        serde_json::from_str(&hub.get("/api/v1/sites/hq/alarms").unwrap()).unwrap();
+    let settled = format!("/api/v1/sites/hq/alarms/{}/settled", alarms["alarms"][0]["number"]);
+    assert_eq!((hub.post(&settled, b""), hub.post(&settled, b"")), (200, 404));
     let agent: ureq::Agent =
         ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
     for (path, status) in [

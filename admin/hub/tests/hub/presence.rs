@@ -104,6 +104,9 @@ fn r1_a_terminal_that_does_not_hold_what_was_signed_is_an_alarm() {
         hub.take(&mut author, &[terminal.says_state(2, &state)]);
         assert_eq!(seen(&mut hub).holds(&standing), Some(false));
         assert_eq!(alarms(&mut hub), ["seen here: another state than was signed"]);
+        state.roster.state = standing.state.into();
+        hub.take(&mut author, &[terminal.says_state(3, &state)]);
+        assert_eq!(alarms(&mut hub), [""; 0], "it is over when the terminal holds what was signed");
         let entry = author.put("ada");
         hub.centre.append(&mut hub.database, &site(), &entry).unwrap();
         let standing = hub.tally.counts().heads[&site()];
