@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use doorward_core::attempt::{self, Attempts};
 use doorward_core::calibration::Calibration;
+use doorward_core::centre::Own;
 use doorward_core::claim::Spent;
 use doorward_core::door;
 use doorward_core::frame::Rgb;
@@ -26,6 +27,7 @@ use doorward_protocol::ids::AttemptId;
 use doorward_store::Store;
 
 use crate::capture::{Capture, Meeting, OpenCamera};
+use crate::centre::{self, CentreConfig, Identity};
 use crate::journal::{self, Listeners};
 use crate::readers::Readers;
 use crate::supervise::{Beat, Supervisor};
@@ -84,6 +86,14 @@ pub struct Onlookers {
     pub observer: Box<dyn FnMut(Observation) + Send>,
 }
 
+/// The way to the centre.
+pub enum Way {
+    /// Through a broker.
+    Broker(Box<CentreConfig>),
+    /// Something that stands for both.
+    Uplink(Box<dyn Uplink>),
+}
+
 /// Everything a terminal is made of.
 pub struct Parts {
     /// Time.
@@ -100,8 +110,8 @@ pub struct Parts {
     pub readers: Readers,
     /// The models.
     pub mind: Mind,
-    /// The centre, if there is one.
-    pub uplink: Option<Box<dyn Uplink>>,
+    /// The way to the centre, if there is one.
+    pub way: Option<Way>,
     /// The configuration.
     pub settings: Settings,
     /// Log, metrics, demo page.
@@ -113,7 +123,7 @@ pub struct Parts {
 /// # Errors
 /// When the store cannot be read or the start cannot be recorded.
 pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
-    let Parts { clock, devices, inputs, mut store, eyes, readers, mind, uplink, settings, onlookers } = parts;
+    let Parts { clock, devices, inputs, mut store, eyes, readers, mind, way, settings, onlookers } = parts;
     let version = mind.vision.version();
     let references = (version, mind.dimension);
 
@@ -123,8 +133,9 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
         models: mind.digest,
         config: settings.digest.clone(),
     };
-    doorward_core::audit::Journal::append(&mut store, &What::Started(started), clock.now().wall)
+    let start = doorward_core::audit::Journal::append(&mut store, &What::Started(started), clock.now().wall)
         .context("record the start")?;
+    let identity = identify(&store, start)?;
     let people = journal::load_people(&mut store, version, mind.dimension)?;
     let outbox = Outbox::new(store.acknowledged().context("read the outbox")?, store.head()?.seq);
 
@@ -161,7 +172,13 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     let evidence = to_terminal.clone();
     let watcher = readers.start(&mut threads, &clock, &to_terminal, onlookers.watcher)?;
     threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher));
-    if let Some(uplink) = uplink {
+    if let Some(way) = way {
+        let uplink = match way {
+            Way::Broker(config) => {
+                centre::start(&mut threads, &clock, *config, identity, &journal_link, &to_terminal)
+            }
+            Way::Uplink(uplink) => uplink,
+        };
         threads.spawn("uplink", false, move |beat| {
             uplink::run(&beat, clock.as_ref(), outbox, uplink, &journal_link, &newest)
         });
@@ -191,6 +208,23 @@ pub fn begin(store: &Store, limits: attempt::Limits, window_min: f32) -> anyhow:
         spent,
         timekeeper: Timekeeper::new(newest_ms.unwrap_or(i64::MIN)),
     })
+}
+
+/// Who this terminal is to the centre, in the life that begins with the record `start`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
+    let own = Own {
+        site: store.site().clone(),
+        terminal: store.terminal().clone(),
+        session: doorward_store::new_session(),
+        start,
+        genesis: store.genesis().context("read the trail's genesis")?,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let followed = store.followed().context("read how far the roster was followed")?;
+    Ok(Identity { own, key: store.device_key(), followed })
 }
 
 fn watch_cameras(threads: &mut Supervisor, clock: &Arc<dyn Clock>, eyes: Eyes, meeting: &Arc<Meeting>) {

@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, read into what the file may say ([`raw`]) and checked into what the program works
 //! with. Every error names the file, the key, what was found and what is allowed. [`wiring`] checks the door's wires.
 
+pub mod centre;
 pub mod raw;
 pub mod reader;
 pub mod wiring;
@@ -27,6 +28,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use self::reader::ReaderConfig;
+use crate::centre::CentreConfig;
 
 /// Largest accepted `max_fpir`: one stranger in a hundred is no access control (attack case H5).
 pub const FPIR_MAX: f64 = 1e-2;
@@ -104,6 +106,8 @@ pub struct Config {
     pub reader: Option<ReaderConfig>,
     /// The infrared light.
     pub emitter: Option<OutputLine>,
+    /// The centre; none: it works alone.
+    pub centre: Option<CentreConfig>,
     /// SHA-256 of the file, hexadecimal: what the audit trail names.
     pub digest: String,
 }
@@ -146,6 +150,7 @@ impl Config {
             reader: raw.reader.as_ref().map(|reader| check.reader(reader)).transpose()?,
             panel: check.panel(raw.panel)?,
             emitter: raw.emitter,
+            centre: raw.centre.as_ref().map(|centre| check.centre(centre)).transpose()?,
             digest: hex(&Sha256::digest(text.as_bytes())),
         })
     }
@@ -331,6 +336,25 @@ mod tests {
         assert_eq!(names, expected);
         let wrong = parse(&text.replace("\nexposure_time_absolute = 150", "\ngain = 1.5")).unwrap_err();
         assert!(wrong.contains("doord.toml") && wrong.contains("a whole number"), "{wrong}");
+    }
+
+    #[test]
+    fn the_documented_centre_is_valid_and_a_broken_one_is_named() {
+        let at = SAMPLE.find("#[centre]").unwrap();
+        let section = SAMPLE[at..].replace("\n#", "\n");
+        let text = format!("{SAMPLE}\n{}", &section[1..]);
+        let centre = parse(&text).unwrap().centre.unwrap();
+        assert_eq!((centre.broker.host.as_str(), centre.broker.port), ("hub.example", 8883));
+        for (from, to, expected) in [
+            ("hub.example:8883", "hub.example", "centre.broker = \"hub.example\": a host and a port"),
+            ("root = \"d", "root = \"x", "centre.root"),
+            ("genesis = \"0", "genesis = \"", "centre.genesis"),
+        ] {
+            let error =
+                parse(&text.replace(&format!("\n{from}"), &format!("\n{to}")).replace(from, to)).unwrap_err();
+            assert!(error.contains(expected), "{to}: {error}");
+        }
+        assert!(parse(SAMPLE).unwrap().centre.is_none(), "alone, as it comes");
     }
 
     #[test]

@@ -14,7 +14,9 @@ use doorward_core::policy::Permit;
 use doorward_core::template::TemplateVersion;
 use doorward_core::time::Wall;
 use doorward_core::transform::{Protected, Transform};
-use doorward_protocol::audit::{Record, What};
+use doorward_protocol::audit::{Hash, Head, What};
+use doorward_protocol::delivery::Stretch;
+use doorward_protocol::roster;
 use doorward_store::Store;
 
 use crate::people::People;
@@ -48,10 +50,16 @@ pub enum Request {
         /// At most this many.
         limit: usize,
         /// Where they go.
-        reply: SyncSender<Vec<Record>>,
+        reply: SyncSender<Stretch>,
     },
+    /// The newest entry's number and hash.
+    Head(SyncSender<Head>),
+    /// The hash of the entry with this number.
+    HashAt(u64, SyncSender<Option<Hash>>),
     /// The centre has everything through this number.
     Acknowledge(u64),
+    /// The site's roster was followed to here.
+    Followed(roster::Head),
 }
 
 /// The journal as the terminal thread sees it.
@@ -70,15 +78,36 @@ pub fn link() -> (JournalLink, Receiver<Request>) {
 impl JournalLink {
     /// Entries after `after`; none where the store does not answer in time.
     #[must_use]
-    pub fn outbox(&self, after: u64, limit: usize) -> Vec<Record> {
-        let (reply, answer) = sync_channel(1);
-        let sent = self.requests.try_send(Request::Outbox { after, limit, reply });
-        sent.ok().and_then(|()| answer.recv_timeout(APPEND_WAIT).ok()).unwrap_or_default()
+    pub fn outbox(&self, after: u64, limit: usize) -> Option<Stretch> {
+        self.ask(|reply| Request::Outbox { after, limit, reply })
+    }
+
+    /// The newest entry; none where the store does not answer in time.
+    #[must_use]
+    pub fn head(&self) -> Option<Head> {
+        self.ask(Request::Head)
+    }
+
+    /// The hash of an entry; none where there is none or the store does not answer in time.
+    #[must_use]
+    pub fn hash_at(&self, seq: u64) -> Option<Hash> {
+        self.ask(|reply| Request::HashAt(seq, reply)).flatten()
     }
 
     /// Marks everything through `through` as acknowledged; a store too busy to hear it learns it with the next one.
     pub fn acknowledge(&self, through: u64) {
         let _ = self.requests.try_send(Request::Acknowledge(through));
+    }
+
+    /// Notes how far the site's roster was followed; a store too busy to hear it learns it with the next one.
+    pub fn followed(&self, head: roster::Head) {
+        let _ = self.requests.try_send(Request::Followed(head));
+    }
+
+    fn ask<T>(&self, request: impl FnOnce(SyncSender<T>) -> Request) -> Option<T> {
+        let (reply, answer) = sync_channel(1);
+        let sent = self.requests.try_send(request(reply));
+        sent.ok().and_then(|()| answer.recv_timeout(APPEND_WAIT).ok())
     }
 }
 
@@ -171,11 +200,24 @@ fn answer(store: &mut Store, request: Request) {
             }
         }
         Request::Outbox { after, limit, reply } => match store.outbox(after, limit) {
-            Ok(records) => drop(reply.send(records)),
+            Ok(stretch) => drop(reply.send(stretch)),
             Err(fault) => {
                 tracing::error!("the outbox cannot be read: {}", crate::terminal::chain(&fault))
             }
         },
+        // Whoever asked goes on without an answer, and asks again.
+        Request::Head(reply) => drop(store.head().map(|head| reply.send(head))),
+        Request::HashAt(seq, reply) => drop(store.hash_at(seq).map(|hash| reply.send(hash))),
+        Request::Followed(head) => {
+            if let Err(fault) = store.follow(&head) {
+                let seq = head.seq;
+                tracing::error!(
+                    seq,
+                    "not noted how far the roster was followed: {}",
+                    crate::terminal::chain(&fault)
+                );
+            }
+        }
         Request::Acknowledge(through) => {
             if let Err(fault) = store.acknowledge(through) {
                 tracing::error!(

@@ -224,9 +224,13 @@ mod tests {
         match input {
             Input::Credential(credential) => credential.kind().code().to_owned(),
             Input::Fault(report) => format!("{} {} {}", report.part, report.code, report.set),
-            Input::Evidence(_) | Input::Signal(_) | Input::People(_) | Input::Lockdown(_) | Input::Tick => {
-                "something else".to_owned()
-            }
+            Input::Evidence(_)
+            | Input::Signal(_)
+            | Input::People(_)
+            | Input::Lockdown(_)
+            | Input::Order(..)
+            | Input::Deny(_)
+            | Input::Tick => "something else".to_owned(),
         }
     }
 

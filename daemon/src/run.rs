@@ -23,7 +23,7 @@ use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
 use doorward_store::{KeySource, MasterKey, Store};
 
-use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings};
+use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings, Way};
 use crate::capture::OpenCamera;
 use crate::config::reader::ReaderConfig;
 use crate::config::{Config, wiring};
@@ -63,7 +63,7 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
         eyes: eyes(&config),
         readers: readers(&config),
         mind: mind(&config)?,
-        uplink: None,
+        way: config.centre.clone().map(|centre| Way::Broker(Box::new(centre))),
         settings: settings(&config),
         onlookers: Onlookers { watcher: Box::new(|_, _| {}), observer: Box::new(log) },
     };
@@ -106,6 +106,12 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
     println!("  identity     at most {:e} of strangers are taken for somebody (FPIR)", config.rules.max_fpir);
     println!("  asks for     {}", asked(&config));
     println!("  store        {}, key {}", config.store.display(), config.master_key.display());
+    match &config.centre {
+        Some(centre) => {
+            println!("  centre       by the broker {}:{}", centre.broker.host, centre.broker.port)
+        }
+        None => println!("  centre       none; it works alone"),
+    }
     for (name, says) in wiring::meaning(&config) {
         println!("  {name:<12} {says}");
     }

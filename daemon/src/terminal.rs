@@ -11,9 +11,12 @@
 //! [`Examiner::examine`] runs on the vision thread, everything else on the terminal thread; the simulator calls both on
 //! one. Time and devices are arguments, so the same inputs give the same run.
 
+mod orders;
 mod wiring;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use doorward_core::attempt::{Attempts, Case, Evidence, State, Verdict};
@@ -38,7 +41,10 @@ use doorward_hal::clock::Clock;
 use doorward_hal::panel::Panel;
 use doorward_hal::relay::{Relay, RelayFault};
 use doorward_protocol::audit::{DoorReport, Entry, FaultReport, What};
+use doorward_protocol::command::Admitted;
+use doorward_protocol::ids::PersonId;
 
+pub use self::orders::Obeyed;
 use crate::people::People;
 use crate::trace::{Ending, Stage, Trace};
 
@@ -137,6 +143,10 @@ pub enum Input {
     People(Box<People>),
     /// Lockdown on or off.
     Lockdown(bool),
+    /// An operator's order; what comes of it is answered.
+    Order(Admitted, SyncSender<Obeyed>),
+    /// Who does not pass, whatever the store says.
+    Deny(BTreeSet<PersonId>),
     /// Time passed.
     Tick,
 }
@@ -199,6 +209,8 @@ pub struct Terminal {
     timekeeper: Timekeeper,
     /// An operator's; tampering may add to it.
     lockdown: bool,
+    /// Who does not pass, whatever the store says.
+    denied: BTreeSet<PersonId>,
     blind: bool,
     relay_obeys: bool,
     /// The relay did not lock when told: when it is told again.
@@ -247,6 +259,7 @@ impl Terminal {
             spent: beginning.spent,
             timekeeper: beginning.timekeeper,
             lockdown: false,
+            denied: BTreeSet::new(),
             blind: false,
             relay_obeys: true,
             relock_at: None,
@@ -266,8 +279,20 @@ impl Terminal {
             Input::Signal(signal) => self.sense(signal, now),
             Input::Credential(credential) => self.receive(&credential, now),
             Input::Fault(report) => self.note(&What::Fault(report), now),
-            Input::People(people) => self.people = *people,
+            Input::People(people) => {
+                self.people = *people;
+                self.suspend_denied();
+            }
             Input::Lockdown(on) => self.lockdown = on,
+            Input::Order(order, reply) => {
+                let obeyed = self.obey(&order, now);
+                // Whoever asked may have given up; the record says what came of it.
+                let _ = reply.try_send(obeyed);
+            }
+            Input::Deny(denied) => {
+                self.denied = denied;
+                self.suspend_denied();
+            }
             Input::Tick => {}
         }
         let (points, findings) = self.points.tick(now.mono);

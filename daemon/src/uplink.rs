@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use doorward_core::outbox::{BATCH_MAX, Effect, Input, Outbox};
 use doorward_hal::clock::Clock;
-use doorward_protocol::audit::Record;
+use doorward_protocol::audit::Head;
+use doorward_protocol::delivery::Stretch;
 
 use crate::journal::JournalLink;
 use crate::supervise::Beat;
@@ -26,12 +27,12 @@ pub struct UplinkFault {
 
 /// The way to the centre.
 pub trait Uplink: Send {
-    /// Delivers a batch and returns the number through which the centre has everything. Blocks for at most 10 s. A
-    /// batch may be delivered twice; the centre takes each entry once.
+    /// Delivers the first records of a stretch and returns the head through which the centre has everything. Blocks for
+    /// at most 10 s, and less once the program is `stopping`. A record may be delivered twice; the centre takes each once.
     ///
     /// # Errors
-    /// [`UplinkFault`]; nothing is known about the batch then.
-    fn deliver(&mut self, batch: &[Record]) -> Result<u64, UplinkFault>;
+    /// [`UplinkFault`]; nothing is known about the records then.
+    fn deliver(&mut self, stretch: &Stretch, stopping: &dyn Fn() -> bool) -> Result<Head, UplinkFault>;
 }
 
 /// The body of the uplink thread. `appended` carries the newest sequence number.
@@ -60,12 +61,20 @@ pub fn run(
             let mut outcome = None;
             for effect in effects {
                 match effect {
-                    Effect::Send { after } => outcome = Some(deliver(uplink.as_mut(), journal, after)),
+                    Effect::Send { after } => {
+                        let stopping = || beat.stopping();
+                        outcome = Some(deliver(uplink.as_mut(), journal, after, &stopping));
+                    }
                     Effect::Acknowledge { through } => journal.acknowledge(through),
                 }
             }
             match outcome {
-                Some(answer) => input = answer,
+                Some(Some(through)) => {
+                    // The newest records may have gone up before word of them came here.
+                    outbox = outbox.handle(Input::Appended(through), clock.now().mono).0;
+                    input = Input::Acknowledged(through);
+                }
+                Some(None) => input = Input::Failed,
                 None => break,
             }
         }
@@ -73,16 +82,25 @@ pub fn run(
     Ok(())
 }
 
-fn deliver(uplink: &mut dyn Uplink, journal: &JournalLink, after: u64) -> Input {
-    let batch = journal.outbox(after, BATCH_MAX);
-    if batch.is_empty() {
-        return Input::Failed;
-    }
-    match uplink.deliver(&batch) {
-        Ok(through) => Input::Acknowledged(through),
+/// The number through which the centre has everything, if it has this terminal's trail and not another one of that
+/// length.
+fn deliver(
+    uplink: &mut dyn Uplink,
+    journal: &JournalLink,
+    after: u64,
+    stopping: &dyn Fn() -> bool,
+) -> Option<u64> {
+    let stretch = journal.outbox(after, BATCH_MAX).filter(|stretch| !stretch.records.is_empty())?;
+    match uplink.deliver(&stretch, stopping) {
+        Ok(head) if journal.hash_at(head.seq) == Some(head.hash) => Some(head.seq),
+        Ok(head) => {
+            let seq = head.seq;
+            tracing::error!(seq, "the centre acknowledges a record that is not the one kept here");
+            None
+        }
         Err(fault) => {
             tracing::debug!("the centre is away: {}", crate::terminal::chain(&fault));
-            Input::Failed
+            None
         }
     }
 }

@@ -154,6 +154,27 @@ pub enum OrderFault {
     Issuers,
 }
 
+/// An order that is to be obeyed. Only [`Desk::admit`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    command: Command,
+    hash: Hash,
+}
+
+impl Admitted {
+    /// What to do.
+    #[must_use]
+    pub fn command(&self) -> &Command {
+        &self.command
+    }
+
+    /// The name by which its receipt answers it.
+    #[must_use]
+    pub fn hash(&self) -> &Hash {
+        &self.hash
+    }
+}
+
 /// Takes each order once.
 #[derive(Debug, Clone)]
 pub struct Desk {
@@ -168,11 +189,17 @@ impl Desk {
         Self { session, last: BTreeMap::new() }
     }
 
-    /// Whether an order is to be obeyed. `clock_known`: whether the time it was authorised by is to be trusted.
+    /// Whether an order is to be obeyed. `bytes` are those it came in, envelope included; `clock_known`: whether the time
+    /// it was authorised by is to be trusted.
     ///
     /// # Errors
     /// [`OrderFault`]. An order that was refused for its life or the clock is used up all the same.
-    pub fn admit(&mut self, order: &Authorised<Order>, clock_known: bool) -> Result<(), OrderFault> {
+    pub fn admit(
+        &mut self,
+        order: &Authorised<Order>,
+        bytes: &[u8],
+        clock_known: bool,
+    ) -> Result<Admitted, OrderFault> {
         let (heading, key) = (order.heading(), order.key());
         if *order.message().session != self.session {
             return Err(OrderFault::Session);
@@ -190,7 +217,11 @@ impl Desk {
         if !life.is_some_and(|life| (1..=ORDER_LIFE_MAX_S).contains(&life)) {
             return Err(OrderFault::Life);
         }
-        if clock_known || order.message().command.secures() { Ok(()) } else { Err(OrderFault::Clock) }
+        let command = order.message().command.clone();
+        if !clock_known && !command.secures() {
+            return Err(OrderFault::Clock);
+        }
+        Ok(Admitted { command, hash: order_hash(bytes) })
     }
 }
 
@@ -238,19 +269,26 @@ mod tests {
         order(seq, SESSION, Command::Unlock("front".parse().unwrap(), 5000), Some(30))
     }
 
+    fn admit(desk: &mut Desk, order: &Authorised<Order>, clock_known: bool) -> Result<(), OrderFault> {
+        let admitted = desk.admit(order, b"the order", clock_known)?;
+        assert_eq!(admitted.command(), &order.message().command);
+        assert_eq!(*admitted.hash(), order_hash(b"the order"));
+        Ok(())
+    }
+
     #[test]
     fn m3_an_order_counts_once_and_older_ones_never() {
         let mut desk = Desk::new(SESSION);
-        assert_eq!(desk.admit(&unlock(7), true), Ok(()));
-        assert!(matches!(desk.admit(&unlock(7), true), Err(OrderFault::Old { came: 7, last: 7, .. })));
-        assert!(matches!(desk.admit(&unlock(6), true), Err(OrderFault::Old { .. })));
-        assert_eq!(desk.admit(&unlock(9), true), Ok(()), "numbers may be left out");
+        assert_eq!(admit(&mut desk, &unlock(7), true), Ok(()));
+        assert!(matches!(admit(&mut desk, &unlock(7), true), Err(OrderFault::Old { came: 7, last: 7, .. })));
+        assert!(matches!(admit(&mut desk, &unlock(6), true), Err(OrderFault::Old { .. })));
+        assert_eq!(admit(&mut desk, &unlock(9), true), Ok(()), "numbers may be left out");
     }
 
     #[test]
     fn m3_after_a_restart_with_any_old_store_earlier_orders_fit_nowhere() {
         let mut desk = Desk::new([6; 16]);
-        assert_eq!(desk.admit(&unlock(7), true), Err(OrderFault::Session));
+        assert_eq!(admit(&mut desk, &unlock(7), true), Err(OrderFault::Session));
     }
 
     #[test]
@@ -258,15 +296,18 @@ mod tests {
         let mut desk = Desk::new(SESSION);
         for (seq, life) in [(1, None), (2, Some(31)), (3, Some(0)), (4, Some(-5))] {
             let order = order(seq, SESSION, Command::Lockdown, life);
-            assert_eq!(desk.admit(&order, true), Err(OrderFault::Life), "{life:?}");
+            assert_eq!(admit(&mut desk, &order, true), Err(OrderFault::Life), "{life:?}");
         }
     }
 
     #[test]
     fn m7_a_terminal_that_does_not_know_the_time_only_locks() {
         let mut desk = Desk::new(SESSION);
-        assert_eq!(desk.admit(&unlock(1), false), Err(OrderFault::Clock));
-        assert_eq!(desk.admit(&order(2, SESSION, Command::Lockdown, Some(30)), false), Ok(()));
-        assert_eq!(desk.admit(&order(3, SESSION, Command::Release, Some(30)), false), Err(OrderFault::Clock));
+        assert_eq!(admit(&mut desk, &unlock(1), false), Err(OrderFault::Clock));
+        assert_eq!(admit(&mut desk, &order(2, SESSION, Command::Lockdown, Some(30)), false), Ok(()));
+        assert_eq!(
+            admit(&mut desk, &order(3, SESSION, Command::Release, Some(30)), false),
+            Err(OrderFault::Clock)
+        );
     }
 }

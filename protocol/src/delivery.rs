@@ -4,13 +4,24 @@ use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
 use crate::audit::{self, Broken, Entry, Record, Verifier};
-use crate::envelope::Kind;
+use crate::envelope::{Kind, MESSAGE_LEN_MAX};
 use crate::keys::Role;
 use crate::message::{Opaque, Payload};
 use crate::trust::{Authority, Instruction};
 
 /// Records in one batch.
 pub const BATCH_MAX: usize = 256;
+/// Bytes of the records in one batch: half a message, so that nothing around them makes it too long for one.
+const BATCH_LEN_MAX: usize = MESSAGE_LEN_MAX / 2;
+
+/// Consecutive records of a trail, as a store hands them out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// The head before the first of them.
+    pub before: audit::Head,
+    /// The records, in order.
+    pub records: Vec<Record>,
+}
 
 /// Consecutive audit records of one terminal, under its signature.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -27,6 +38,25 @@ pub struct Batch {
     /// Their bytes, in order.
     #[n(3)]
     pub records: Vec<Opaque>,
+}
+
+impl Batch {
+    /// As many of a stretch's first records as one message takes.
+    #[must_use]
+    pub fn cut(genesis: audit::Hash, stretch: &Stretch) -> Self {
+        let mut length = 0;
+        let fits = |record: &&Record| {
+            length += record.bytes.len();
+            length <= BATCH_LEN_MAX
+        };
+        let records = stretch.records.iter().take(BATCH_MAX).take_while(fits);
+        Self {
+            genesis: genesis.into(),
+            first: stretch.before.seq + 1,
+            before: stretch.before.hash.into(),
+            records: records.map(|record| Opaque(record.bytes.clone())).collect(),
+        }
+    }
 }
 
 impl Payload for Batch {
@@ -176,6 +206,19 @@ mod tests {
         assert_eq!(taken(&Batch { first: 0, ..batch(1, 1) }, 0), Err(BatchFault::Fork(0)));
         let torn = Batch { records: vec![Opaque(vec![1, 2, 3])], ..batch(1, 1) };
         assert!(matches!(taken(&torn, 0), Err(BatchFault::Broken(Broken::Unreadable { seq: 1, .. }))));
+    }
+
+    #[test]
+    fn a_long_stretch_is_cut_to_what_one_message_takes() {
+        let stretch = |length: usize, bytes: usize| Stretch {
+            before: Head::genesis(GENESIS),
+            records: (0..length)
+                .map(|seq| Record { seq: seq as u64 + 1, bytes: vec![0; bytes], hash: [0; 32] })
+                .collect(),
+        };
+        assert_eq!(Batch::cut(GENESIS, &stretch(300, 100)).records.len(), BATCH_MAX);
+        assert_eq!(Batch::cut(GENESIS, &stretch(300, audit::ENTRY_LEN_MAX)).records.len(), 32);
+        assert_eq!(Batch::cut(GENESIS, &stretch(3, audit::ENTRY_LEN_MAX)).records.len(), 3);
     }
 
     #[test]

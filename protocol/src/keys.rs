@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+pub use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signature, VerifyingKey};
 use minicbor::bytes::{ByteArray, ByteSlice};
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use sha2::{Digest as _, Sha256};

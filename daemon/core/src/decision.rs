@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use doorward_protocol::audit::{Decided, Presented, Released, Scores, What};
+use doorward_protocol::command::{Admitted, Command};
 use doorward_protocol::ids::{AttemptId, DoorId, PersonId};
 
 use crate::attempt::Refusal;
@@ -178,6 +179,8 @@ pub enum Cause {
     Fire,
     /// A test at commissioning.
     SelfTest,
+    /// An operator's order.
+    Operator,
 }
 
 /// The permission to release one lock once. Those for persons come out of [`crate::policy`] and [`crate::claim`] only; those for
@@ -214,6 +217,24 @@ impl Grant {
     #[must_use]
     pub fn self_test(door: DoorId, open_for: Duration) -> Self {
         Self { door, cause: Cause::SelfTest, open_for }
+    }
+
+    /// An operator ordered it: only for an order that came through the terminal's desk, and for the door and time it says.
+    #[must_use]
+    pub fn ordered(order: &Admitted) -> Option<Self> {
+        match order.command() {
+            Command::Unlock(door, ms) => Some(Self {
+                door: door.clone(),
+                cause: Cause::Operator,
+                open_for: Duration::from_millis(u64::from(*ms)),
+            }),
+            Command::Lock(_)
+            | Command::Lockdown
+            | Command::Release
+            | Command::Reboot
+            | Command::Capture
+            | Command::Diagnose => None,
+        }
     }
 
     /// Which door.
@@ -349,6 +370,7 @@ impl Auditable for Grant {
             Cause::Egress => "egress",
             Cause::Fire => "fire",
             Cause::SelfTest => "self_test",
+            Cause::Operator => "operator",
         };
         What::Released(Released { door: self.door.clone(), cause: cause.to_owned() })
     }

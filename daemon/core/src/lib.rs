@@ -11,11 +11,13 @@
 //! * [`timekeeping`], [`lockout`], [`schedule`], [`policy`]: whether this person may pass here and now.
 //! * [`decision`], [`audit`]: the answer, and the proof that it was recorded before anything moved.
 //! * [`door`], [`outbox`]: the machines behind the decision.
+//! * [`centre`], [`reconnect`]: what is believed of the centre and said to it, and when it is tried again.
 //! * [`enrolment`]: which references are good enough to be compared with.
 
 pub mod attempt;
 pub mod audit;
 pub mod calibration;
+pub mod centre;
 pub mod claim;
 pub mod credential;
 pub mod decision;
@@ -31,6 +33,7 @@ pub mod outbox;
 pub mod pairing;
 pub mod policy;
 pub mod quality;
+pub mod reconnect;
 pub mod schedule;
 pub mod stages;
 pub mod template;

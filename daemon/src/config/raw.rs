@@ -9,6 +9,7 @@ use doorward_hal::gpio::panel::PanelConfig;
 use doorward_hal::gpio::relay::RelayConfig;
 use serde::Deserialize;
 
+use super::centre::CentreSection;
 use super::reader::ReaderSection;
 
 /// The whole file.
@@ -35,6 +36,7 @@ pub struct RawConfig {
     pub(super) panel: PanelConfig,
     pub(super) reader: Option<ReaderSection>,
     pub(super) emitter: Option<OutputLine>,
+    pub(super) centre: Option<CentreSection>,
 }
 
 #[derive(Debug, Deserialize)]

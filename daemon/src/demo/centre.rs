@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use doorward_protocol::audit::{Head, Record, Verifier};
+use doorward_protocol::audit::{Head, Verifier};
+use doorward_protocol::delivery::Stretch;
 
 use crate::uplink::{Uplink, UplinkFault};
 
@@ -22,15 +23,15 @@ impl Centre {
 }
 
 impl Uplink for Centre {
-    fn deliver(&mut self, batch: &[Record]) -> Result<u64, UplinkFault> {
-        let fault = |why: String| UplinkFault { count: batch.len(), why };
+    fn deliver(&mut self, stretch: &Stretch, _: &dyn Fn() -> bool) -> Result<Head, UplinkFault> {
+        let fault = |why: String| UplinkFault { count: stretch.records.len(), why };
         if self.cut.load(Ordering::Relaxed) {
             return Err(fault("the network is cut".into()));
         }
         let known = self.chain.head().seq;
-        for record in batch.iter().filter(|record| record.seq > known) {
+        for record in stretch.records.iter().filter(|record| record.seq > known) {
             self.chain.check(record).map_err(|broken| fault(broken.to_string()))?;
         }
-        Ok(self.chain.head().seq)
+        Ok(self.chain.head())
     }
 }

@@ -32,7 +32,7 @@ use super::centre::Centre;
 use super::finding::{find_cast, load_models, no_models, no_people};
 use super::page::{self, Pages};
 use super::visitor::{VISITOR, Visitor};
-use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings};
+use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings, Way};
 use crate::journal::load_people;
 use crate::people::People;
 use crate::readers::Readers;
@@ -194,7 +194,7 @@ impl Show {
                 calibration: pack.calibration().clone(),
                 digest: pack::hex(&pack.digest()),
             },
-            uplink: Some(Box::new(Centre::new(head, Arc::clone(&self.cut)))),
+            way: Some(Way::Uplink(Box::new(Centre::new(head, Arc::clone(&self.cut))))),
             settings: self.settings(),
             onlookers: self.onlookers(hand),
         };

@@ -9,6 +9,7 @@ use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Wall;
 use doorward_protocol::audit::{CredentialChanged, Enrolled, Erased, Presented, What};
 use doorward_protocol::ids::PersonId;
+use doorward_protocol::roster::Head;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::anchor::Mark;
@@ -16,6 +17,7 @@ use crate::chain;
 use crate::credentials::{self, CREDENTIALS_OF_PERSON_MAX, CredentialRow, StoredCredential};
 use crate::epoch::{self, EpochKey};
 use crate::fault::{Doing, StoreFault};
+use crate::followed;
 use crate::keys::StoreKeys;
 use crate::ring::{Group, Ring, group_of};
 use crate::rows::{PersonRecord, PersonRow, StoredTemplate, TemplateRow};
@@ -226,6 +228,23 @@ impl<'a> Batch<'a> {
     pub fn put_rules(&mut self, text: &str) -> Result<(), StoreFault> {
         within("the text of the rules", RULES_LEN_MAX, text.len())?;
         let (old, new) = rules::write(self.conn, self.keys, text)?;
+        if let Some(old) = old {
+            self.state.toggle(&old);
+        }
+        self.state.toggle(&new);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Notes how far the site's roster was followed. A smaller number than before changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; the whole batch is then given up.
+    pub fn follow(&mut self, head: &Head) -> Result<(), StoreFault> {
+        if followed::read(self.conn, self.keys)?.is_some_and(|before| before.seq >= head.seq) {
+            return Ok(());
+        }
+        let (old, new) = followed::write(self.conn, self.keys, head)?;
         if let Some(old) = old {
             self.state.toggle(&old);
         }

@@ -225,7 +225,7 @@ fn make_room(conn: &Connection, keys: &StoreKeys, rows_max: u64, head: Head) -> 
     if head.seq < rows_max {
         return Ok(()); // the usual case, without reading the base
     }
-    let base = settings::base(conn, keys)?;
+    let (base, genesis) = settings::base_and_genesis(conn, keys)?;
     if head.seq - base.seq < rows_max {
         return Ok(());
     }
@@ -236,7 +236,7 @@ fn make_room(conn: &Connection, keys: &StoreKeys, rows_max: u64, head: Head) -> 
     }
     let hash =
         hash_of(conn, through)?.ok_or(Finding::Record(Broken::Gap { expected: through, found: head.seq }))?;
-    settings::put_base(conn, keys, &Head { seq: through, hash })?;
+    settings::put_base(conn, keys, &Head { seq: through, hash }, &genesis)?;
     for sql in ["DELETE FROM audit WHERE seq <= ?1", "DELETE FROM checkpoints WHERE seq <= ?1"] {
         conn.prepare_cached(sql)
             .and_then(|mut s| s.execute([signed(through)]))
@@ -288,7 +288,11 @@ fn for_each_after(
     Ok(())
 }
 
-fn hash_of(conn: &Connection, seq: u64) -> Result<Option<Hash>, StoreFault> {
+/// The hash of a record that is still there.
+///
+/// # Errors
+/// [`StoreFault`].
+pub(crate) fn hash_of(conn: &Connection, seq: u64) -> Result<Option<Hash>, StoreFault> {
     conn.prepare_cached("SELECT hash FROM audit WHERE seq = ?1")
         .and_then(|mut s| s.query_row([signed(seq)], |row| hash(row, 0)).optional())
         .doing("read an audit record")

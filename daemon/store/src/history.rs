@@ -1,10 +1,12 @@
 //! What a terminal wants to know of its own past when it starts, and what changed since it looked.
 
-use doorward_protocol::audit::{Broken, Entry, Record};
+use doorward_protocol::audit::{Broken, Entry, Hash, Record};
+use doorward_protocol::roster;
 
 use crate::RECORDS_MAX;
 use crate::chain;
 use crate::fault::{Finding, StoreFault};
+use crate::followed;
 use crate::settings::{self, Setting};
 use crate::state::State;
 use crate::store::Store;
@@ -16,6 +18,31 @@ impl Store {
     /// [`StoreFault`].
     pub fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreFault> {
         chain::records(&self.conn, after, limit.min(RECORDS_MAX))
+    }
+
+    /// The hash that the trail begins with: the trail's name, also after its oldest records were dropped.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn genesis(&self) -> Result<Hash, StoreFault> {
+        Ok(settings::base_and_genesis(&self.conn, &self.keys)?.1)
+    }
+
+    /// The hash of a record, or of the place before the oldest; `None` where there is no such record any more.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn hash_at(&self, seq: u64) -> Result<Option<Hash>, StoreFault> {
+        let base = settings::base(&self.conn, &self.keys)?;
+        if seq == base.seq { Ok(Some(base.hash)) } else { chain::hash_of(&self.conn, seq) }
+    }
+
+    /// How far the site's roster was followed; `None` before its first entry.
+    ///
+    /// # Errors
+    /// [`Finding::Setting`] where it was edited.
+    pub fn followed(&self) -> Result<Option<roster::Head>, StoreFault> {
+        followed::read(&self.conn, &self.keys)
     }
 
     /// The number through which the hub holds every record.

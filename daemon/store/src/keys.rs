@@ -13,6 +13,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use doorward_core::credential::Token;
+use doorward_protocol::command::Session;
 use doorward_protocol::ids::SiteId;
 use ed25519_dalek::SigningKey;
 use hkdf::Hkdf;
@@ -207,6 +208,12 @@ pub(crate) struct StoreKeys {
 #[must_use]
 pub fn new_token() -> Token {
     Token::new(Zeroizing::new(random()))
+}
+
+/// Draws the name of a terminal's life: one for each start.
+#[must_use]
+pub fn new_session() -> Session {
+    random()
 }
 
 /// Random bytes of the kernel, for keys, nonces, ids and tokens.

@@ -16,7 +16,8 @@
 //! Inside: `schema` (the file, the tables), `settings` (named values with codes), `sealed` (values bound to their
 //! place), `epoch` and `ring` (the keys that make erasure provable), `state` (rows as a whole), `chain` (audit),
 //! `anchor` (how far the store was seen to have come), `opening` (create, open, close), `history` (what a starting
-//! terminal asks of its past), `rules`, `durable` (files that are as before or as after), `waiting` (for other
+//! terminal asks of its past), `rules`,
+//! `followed` (how far a roster was followed), `durable` (files that are as before or as after), `waiting` (for other
 //! processes).
 
 pub mod batch;
@@ -31,6 +32,7 @@ mod anchor;
 mod chain;
 mod durable;
 mod epoch;
+mod followed;
 mod history;
 mod opening;
 mod ring;
@@ -50,7 +52,7 @@ pub use batch::{
 pub use chain::AUDIT_ROWS_MAX;
 pub use credentials::{CREDENTIALS_OF_PERSON_MAX, StoredCredential, Wallet};
 pub use fault::{Finding, StoreFault};
-pub use keys::{CREDENTIAL, KeyFault, KeySource, MasterKey, new_token};
+pub use keys::{CREDENTIAL, KeyFault, KeySource, MasterKey, new_session, new_token};
 pub use rows::{PersonRecord, StoredTemplate};
 pub use store::{Counts, RECORDS_MAX, Store};
 pub use verify::{Report, verify};

@@ -39,7 +39,7 @@ impl Store {
         let mut conn = schema::create(&draft)?;
         let tx = conn.transaction().doing("begin a transaction")?;
         Identity { site: site.clone(), terminal: terminal.clone() }.put(&tx, &keys)?;
-        settings::put_base(&tx, &keys, &genesis)?;
+        settings::put_base(&tx, &keys, &genesis, &genesis.hash)?;
         State::EMPTY.write(&tx, &keys)?;
         Setting::Epoch.put_number(&tx, &keys, epoch.id)?;
         Setting::Acknowledged.put_number(&tx, &keys, 0)?;

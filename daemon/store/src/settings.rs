@@ -31,7 +31,7 @@ pub(crate) enum Setting {
     Site,
     /// The terminal, text.
     Terminal,
-    /// The head before the oldest audit row: sequence number and hash.
+    /// The head before the oldest audit row: sequence number and hash; and the genesis.
     Base,
     /// Generation, counts and sealed digest of persons, templates and rules.
     State,
@@ -41,10 +41,12 @@ pub(crate) enum Setting {
     Acknowledged,
     /// The largest attempt number up to the newest checkpoint.
     Attempts,
+    /// How far the site's roster was followed: number and hash of its newest entry. Only where there is a centre.
+    Roster,
 }
 
 impl Setting {
-    /// Every setting.
+    /// Every setting that every store has.
     pub(crate) const ALL: [Setting; 8] = [
         Setting::Store,
         Setting::Site,
@@ -67,6 +69,7 @@ impl Setting {
             Setting::Epoch => "epoch",
             Setting::Acknowledged => "acknowledged",
             Setting::Attempts => "attempts",
+            Setting::Roster => "roster",
         }
     }
 
@@ -112,6 +115,14 @@ impl Setting {
     pub(crate) fn get_number(self, conn: &Connection, keys: &StoreKeys) -> Result<u64, StoreFault> {
         let value = self.get(conn, keys)?;
         Ok(u64::from_le_bytes(value.as_slice().try_into().map_err(|_| self.edited())?))
+    }
+
+    /// Whether there is one.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub(crate) fn is_there(self, conn: &Connection) -> Result<bool, StoreFault> {
+        Ok(self.raw(conn)?.is_some())
     }
 
     /// What is reported when it was edited.
@@ -193,8 +204,13 @@ pub(crate) fn foreign(conn: &Connection, why: &'static str) -> Finding {
 ///
 /// # Errors
 /// [`StoreFault`].
-pub(crate) fn put_base(conn: &Connection, keys: &StoreKeys, base: &Head) -> Result<(), StoreFault> {
-    Setting::Base.put(conn, keys, &[&base.seq.to_le_bytes()[..], &base.hash].concat())
+pub(crate) fn put_base(
+    conn: &Connection,
+    keys: &StoreKeys,
+    base: &Head,
+    genesis: &Hash,
+) -> Result<(), StoreFault> {
+    Setting::Base.put(conn, keys, &[&base.seq.to_le_bytes()[..], &base.hash, genesis].concat())
 }
 
 /// Reads [`Setting::Base`].
@@ -202,10 +218,22 @@ pub(crate) fn put_base(conn: &Connection, keys: &StoreKeys, base: &Head) -> Resu
 /// # Errors
 /// As [`Setting::get`].
 pub(crate) fn base(conn: &Connection, keys: &StoreKeys) -> Result<Head, StoreFault> {
+    Ok(base_and_genesis(conn, keys)?.0)
+}
+
+/// Reads [`Setting::Base`] with the hash that the whole trail begins with.
+///
+/// # Errors
+/// As [`Setting::get`].
+pub(crate) fn base_and_genesis(conn: &Connection, keys: &StoreKeys) -> Result<(Head, Hash), StoreFault> {
     let value = Setting::Base.get(conn, keys)?;
-    let (seq, hash) = value.split_first_chunk::<8>().ok_or_else(|| Setting::Base.edited())?;
-    let hash = Hash::try_from(hash).map_err(|_| Setting::Base.edited())?;
-    Ok(Head { seq: u64::from_le_bytes(*seq), hash })
+    let edited = || Setting::Base.edited();
+    let (seq, rest) = value.split_first_chunk::<8>().ok_or_else(edited)?;
+    let (hash, rest) = rest.split_first_chunk::<32>().ok_or_else(edited)?;
+    let base = Head { seq: u64::from_le_bytes(*seq), hash: *hash };
+    // Stores made before there was a centre note no genesis of its own: they dropped nothing, so that it is their base.
+    let genesis = if rest.is_empty() { *hash } else { Hash::try_from(rest).map_err(|_| edited())? };
+    Ok((base, genesis))
 }
 
 fn text(bytes: Vec<u8>) -> Option<String> {

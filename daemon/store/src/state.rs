@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use crate::chain::unsigned;
 use crate::credentials::CredentialRow;
 use crate::fault::{Doing, Finding, StoreFault};
+use crate::followed;
 use crate::keys::StoreKeys;
 use crate::ring::Ring;
 use crate::rows::{PersonRow, TemplateRow};
@@ -109,6 +110,9 @@ impl State {
             Ok(())
         })?;
         rules::each(conn, keys, |code| state.toggle(code))?;
+        if let Some(code) = followed::code(conn, keys)? {
+            state.toggle(&code);
+        }
         Ok(state)
     }
 }

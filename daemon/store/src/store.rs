@@ -8,8 +8,11 @@ use doorward_core::claim::Holder;
 use doorward_core::credential::Credential;
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Wall;
-use doorward_protocol::audit::{Broken, Entry, Head, Record, What};
+use doorward_protocol::audit::{Broken, Entry, Head, What};
+use doorward_protocol::delivery::Stretch;
 use doorward_protocol::ids::{PersonId, SiteId, TerminalId};
+use doorward_protocol::keys::SigningKey;
+use doorward_protocol::roster;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use zeroize::Zeroizing;
@@ -103,6 +106,12 @@ impl Store {
         Zeroizing::new(*self.transform.bytes())
     }
 
+    /// The key by which the centre knows this terminal. The same one signs the checkpoints.
+    #[must_use]
+    pub fn device_key(&self) -> SigningKey {
+        self.keys.signing.clone()
+    }
+
     /// The Ed25519 public key that this store's audit checkpoints verify under.
     #[must_use]
     pub fn checkpoint_key(&self) -> [u8; 32] {
@@ -181,6 +190,14 @@ impl Store {
     /// As [`Store::together`].
     pub fn put_rules(&mut self, text: &str) -> Result<(), StoreFault> {
         self.together(|batch| batch.put_rules(text))
+    }
+
+    /// [`Batch::follow`] by itself.
+    ///
+    /// # Errors
+    /// As [`Store::together`].
+    pub fn follow(&mut self, head: &roster::Head) -> Result<(), StoreFault> {
+        self.together(|batch| batch.follow(head))
     }
 
     /// The rules, if any were put.
@@ -312,10 +329,13 @@ impl Store {
     /// Records above `after` that the hub has not acknowledged, at most `limit` and at most [`RECORDS_MAX`].
     ///
     /// # Errors
-    /// [`StoreFault`].
-    pub fn outbox(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreFault> {
-        let acknowledged = Setting::Acknowledged.get_number(&self.conn, &self.keys)?;
-        chain::records(&self.conn, after.max(acknowledged), limit.min(RECORDS_MAX))
+    /// [`Finding::Record`] where the record before them is missing.
+    pub fn outbox(&self, after: u64, limit: usize) -> Result<Stretch, StoreFault> {
+        let after = after.max(Setting::Acknowledged.get_number(&self.conn, &self.keys)?);
+        let missing = Finding::Record(Broken::Gap { expected: after, found: after + 1 });
+        let hash = self.hash_at(after)?.ok_or(missing)?;
+        let records = chain::records(&self.conn, after, limit.min(RECORDS_MAX))?;
+        Ok(Stretch { before: Head { seq: after, hash }, records })
     }
 
     /// How many records the hub has not acknowledged.

@@ -51,6 +51,10 @@ pub(crate) struct Totals {
     pub(crate) alarms: u64,
     /// Cut, bridged and stuck inputs, set and cleared.
     pub(crate) wiring_faults: u64,
+    /// Orders that were answered.
+    pub(crate) ordered: u64,
+    /// What looked like an order and had no effect.
+    pub(crate) orders_refused: u64,
     /// Entries at the centre.
     pub(crate) delivered: u64,
 }
@@ -74,6 +78,8 @@ impl Totals {
         self.cuts += other.cuts;
         self.alarms += other.alarms;
         self.wiring_faults += other.wiring_faults;
+        self.ordered += other.ordered;
+        self.orders_refused += other.orders_refused;
         self.delivered += other.delivered;
     }
 
@@ -94,6 +100,8 @@ impl Totals {
             ("frozen framesets", self.frozen),
             ("alarms", self.alarms),
             ("faults of the wiring", self.wiring_faults),
+            ("orders", self.ordered),
+            ("orders refused", self.orders_refused),
         ] {
             assert!(count >= 20, "only {count} {what} in all runs: the world has become too tame");
         }
@@ -105,7 +113,7 @@ impl fmt::Display for Totals {
         write!(
             f,
             "{} events, {} framesets ({} frozen), {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, \
-             {} alarms, {} wiring faults, {} entries delivered; credentials: {} claimed, {} alone, {} foreign, \
+             {} alarms, {} wiring faults, {} orders ({} refused), {} entries delivered; credentials: {} claimed, {} alone, {} foreign, \
              {} borrowed, {} faceless, {} replayed",
             self.events,
             self.frames,
@@ -117,6 +125,8 @@ impl fmt::Display for Totals {
             self.cuts,
             self.alarms,
             self.wiring_faults,
+            self.ordered,
+            self.orders_refused,
             self.delivered,
             self.claimed,
             self.alone,
@@ -174,7 +184,7 @@ fn decisions_are_allowed(world: &mut World) {
                         match grant.cause() {
                             Cause::Credential(_) => a_credential_alone_is_allowed(world, decision, now),
                             Cause::Face(_) => a_face_is_allowed(world, decision, now),
-                            cause @ (Cause::Egress | Cause::Fire | Cause::SelfTest) => {
+                            cause @ (Cause::Egress | Cause::Fire | Cause::SelfTest | Cause::Operator) => {
                                 panic!("an attempt was granted because of {cause:?}")
                             }
                         }
@@ -257,6 +267,8 @@ fn count_denial(world: &mut World, reject: Reject, presented: Option<Presented>,
 
 fn a_released_lock_stands_on_a_durable_entry(world: &mut World) {
     let releases = std::mem::take(&mut world.wires().releases);
+    let ordered = releases.iter().filter(|release| release.cause == Cause::Operator).count();
+    assert!(ordered <= std::mem::take(&mut world.office.unlocks), "a release that nobody ordered");
     for release in releases {
         let entry = world.entries(release.seq - 1).into_iter().next();
         let entry = entry
@@ -270,7 +282,7 @@ fn a_released_lock_stands_on_a_durable_entry(world: &mut World) {
                 let alone = decided.scores.is_none() && decided.presented.is_some_and(|p| p.slot.is_some());
                 alone && decided.granted && decided.person.as_ref() == Some(person)
             }
-            (Cause::Egress | Cause::Fire | Cause::SelfTest, What::Released(_)) => true,
+            (Cause::Egress | Cause::Fire | Cause::SelfTest | Cause::Operator, What::Released(_)) => true,
             _ => false,
         };
         assert!(stands, "a release because of {:?} stands on {:?}", release.cause, entry.what);

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::eyes::{Figure, Reproduction, Sensor};
+use crate::office::{Blemish, Wish};
 
 /// Persons the model knows by number; the first four are enrolled at the start.
 pub(crate) const PEOPLE: u8 = 8;
@@ -13,6 +14,22 @@ pub(crate) const PEOPLE: u8 = 8;
 /// Which camera freezes; more often none.
 const FREEZES: [Option<Sensor>; 6] =
     [None, None, None, Some(Sensor::Colour), Some(Sensor::Infrared), Some(Sensor::Depth)];
+
+/// What is ordered; a lockdown that lasts for the rest of a run would leave little to see.
+const WISHES: [Wish; 5] = [Wish::Unlock, Wish::Unlock, Wish::Lock, Wish::Lockdown, Wish::Release];
+/// What is wrong with an order; more often nothing.
+const BLEMISHES: [Blemish; 10] = [
+    Blemish::None,
+    Blemish::None,
+    Blemish::None,
+    Blemish::None,
+    Blemish::Replayed,
+    Blemish::OtherLife,
+    Blemish::Changed,
+    Blemish::NoOperator,
+    Blemish::Retained,
+    Blemish::Expired,
+];
 
 /// What somebody has in the purse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +111,8 @@ pub(crate) enum Event {
         /// Which kind.
         kind: CredentialKind,
     },
+    /// An order arrives, or something that looks like one.
+    Order(Wish, Blemish),
     /// Power is cut after so many further effects, and comes back.
     PowerCut(u32),
     /// The terminal stops and starts in an orderly way.
@@ -104,7 +123,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..144) {
+        match rng.random_range(0..152) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -140,6 +159,7 @@ impl Event {
             }),
             118..125 => Event::Pin(rng.random_bool(0.8).then_some(person % 4)),
             125..130 => Event::Code(person % 4),
+            130..138 => Event::Order(*pick(rng, &WISHES), *pick(rng, &BLEMISHES)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
                 let kind = *pick(rng, &[Card, Pin, Qr, Qr]);

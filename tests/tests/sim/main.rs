@@ -7,6 +7,7 @@
 //! * [`event`]: everything that can happen. [`world`]: what it happens to.
 //! * [`hardware`]: the door as it hangs in the wall, which lets people out by itself.
 //! * [`eyes`]: what the cameras see and the models say. [`hands`]: cards, PINs and codes.
+//! * [`office`]: orders from the centre, and what only looks like one.
 //! * [`power`]: effects, and the cuts between them.
 //! * [`model`]: who may pass, told without the real code. [`pairs`]: alarms set and cleared. [`checks`]: what must never
 //!   break. [`scripts`]: single attacks, told event by event.
@@ -17,6 +18,7 @@ mod eyes;
 mod hands;
 mod hardware;
 mod model;
+mod office;
 mod pairs;
 mod power;
 mod scripts;

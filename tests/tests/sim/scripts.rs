@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::event::Event;
 use crate::eyes::Figure;
+use crate::office::{Blemish, Wish};
 use crate::world::World;
 
 /// A world where a face is all a door asks for, and whose case, once open, locks the door or does not.
@@ -97,6 +98,24 @@ fn d2_a_bridged_exit_button_is_told_and_nobody_is_kept_in() {
     let expected =
         ["released for egress", "not_used", "egress stuck set", "opened", "closed", "egress stuck cleared"];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn m3_an_ordered_release_opens_once_and_never_a_door_that_is_locked_down() {
+    let mut world = world(false);
+    let unlock = Event::Order(Wish::Unlock, Blemish::None);
+    assert_eq!(play(&mut world, std::slice::from_ref(&unlock)), ["released for operator"]);
+    assert!(world.wires().released.is_some());
+    assert_eq!(play(&mut world, &[Event::Order(Wish::Lock, Blemish::None)])[0], "lock_ordered");
+    assert!(world.wires().released.is_none(), "locked before its time was over");
+    let again = Event::Order(Wish::Unlock, Blemish::Replayed);
+    assert_eq!(play(&mut world, &[again]), [""; 0]);
+    assert!(world.wires().released.is_none());
+    let told = play(&mut world, &[Event::Order(Wish::Lockdown, Blemish::None), unlock]);
+    assert_eq!(told, ["lockdown_ordered", "lockdown"]);
+    assert!(world.wires().released.is_none());
+    let told = play(&mut world, &[Event::Order(Wish::Release, Blemish::None)]);
+    assert_eq!(told, ["release_ordered", "lockdown_over"]);
 }
 
 #[test]

@@ -37,6 +37,7 @@ use crate::eyes::{self, DIMENSION, Figure, Script, Sensor, VERSION, View};
 use crate::hands;
 use crate::hardware::Hardware;
 use crate::model::{Model, Rights};
+use crate::office::Office;
 use crate::pairs::Pairs;
 use crate::power::{Cut, Dark, Disk, Lock, SharedWires, Wires};
 
@@ -71,6 +72,8 @@ pub(crate) struct World {
     pub(crate) pairs: Pairs,
     /// The centre.
     pub(crate) centre: Centre,
+    /// Where orders come from.
+    pub(crate) office: Office,
     /// What happened in this run.
     pub(crate) totals: Totals,
     /// What stood there at each frameset since the last check.
@@ -132,6 +135,7 @@ impl World {
             hardware: Hardware::default(),
             pairs: Pairs::default(),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
+            office: Office::new(),
             totals: Totals::default(),
             figure_seen: Vec::new(),
             terminal: None,
@@ -198,6 +202,7 @@ impl World {
             Event::Pin(who) => self.type_pin(who),
             Event::Code(who) => self.hold_up_code(who),
             Event::Approach { who, owner, kind } => self.approach(who, owner, kind),
+            Event::Order(wish, blemish) => self.order(wish, blemish),
             Event::PowerCut(effects) => self.wires().cut_in = Some(effects),
             Event::Restart => self.restart(),
         }
@@ -392,6 +397,7 @@ impl World {
     /// Starts a terminal over the store, as doord does.
     fn boot(&mut self) {
         self.wires().cut_in = None;
+        self.office.begin();
         self.follow_pairs();
         self.pairs.start();
         let on_tamper = if self.model.tamper_locks { OnTamper::Lockdown } else { OnTamper::Report };

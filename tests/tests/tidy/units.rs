@@ -71,6 +71,22 @@ fn the_units_are_understood_and_their_sandbox_keeps_its_budget() {
 }
 
 #[test]
+fn a_terminal_with_a_centre_reaches_its_broker_and_keeps_the_budget() {
+    let top = installed(|text| text);
+    // By the name that the file tells to copy it to: drop-ins count in the order of their names.
+    let drop_in = "usr/lib/systemd/system/doord.service.d/with-centre.conf";
+    fs::copy(root().join("systemd/with-centre.conf"), top.path().join(drop_in)).unwrap();
+    let Some((safe, told)) = security(top.path(), "doord.service") else {
+        return eprintln!("skipped: no systemd-analyze here");
+    };
+    assert!(safe, "{told}");
+    let network = told.lines().find(|line| line.contains("PrivateNetwork=")).unwrap();
+    assert!(network.contains("access to the host's network"), "{network}");
+    let (sound, told) = analyze(top.path(), &["verify", "--man=no"], "doord.service").unwrap();
+    assert!(sound && told.is_empty(), "{told}");
+}
+
+#[test]
 fn a_sandbox_with_a_hole_and_a_line_nobody_understands_are_noticed() {
     let top = installed(|text| {
         text.replace("PrivateNetwork=yes", "").replace("SystemCallFilter=", "#").replace("Protect", "#")

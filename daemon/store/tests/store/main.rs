@@ -4,6 +4,7 @@
 mod attack;
 mod credentials;
 mod fixture;
+mod followed;
 mod full_disk;
 mod round_trip;
 mod support;

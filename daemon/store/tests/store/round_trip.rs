@@ -4,6 +4,7 @@ use crate::support::{Terminal, VERSION, decide, decided, loaded, person, text, v
 use doorward_core::audit::Journal;
 use doorward_core::template::TemplateVersion;
 use doorward_protocol::audit::{ClockTrust, What};
+use doorward_protocol::delivery::Stretch;
 use doorward_store::{
     Counts, Finding, NAME_LEN_MAX, PersonRecord, RECORDS_MAX, Store, StoreFault, TEMPLATES_OF_PERSON_MAX,
     verify,
@@ -126,14 +127,16 @@ fn the_outbox_is_what_was_not_acknowledged() {
     store.close().unwrap();
 
     let mut store = terminal.open().unwrap();
-    let seqs =
-        |records: Vec<doorward_protocol::audit::Record>| records.iter().map(|r| r.seq).collect::<Vec<_>>();
-    assert_eq!(seqs(store.outbox(0, 3).unwrap()), [21, 22, 23]);
+    let seqs = |stretch: Stretch| stretch.records.iter().map(|r| r.seq).collect::<Vec<_>>();
+    let first = store.outbox(0, 3).unwrap();
+    assert_eq!(first.before.seq, 20);
+    assert_eq!(first.before.next(&first.records[0].bytes).hash, first.records[0].hash);
+    assert_eq!(seqs(first), [21, 22, 23]);
     assert_eq!(seqs(store.outbox(24, 100).unwrap()), [25, 26]);
     assert_eq!(store.outbox_len().unwrap(), 6);
     assert!(matches!(store.acknowledge(27), Err(StoreFault::AcknowledgedAhead { through: 27, head: 26 })));
     decide(&mut store, 1500);
-    assert_eq!(store.outbox(0, usize::MAX).unwrap().len(), RECORDS_MAX);
+    assert_eq!(store.outbox(0, usize::MAX).unwrap().records.len(), RECORDS_MAX);
     assert_eq!(store.audit(0, 2).unwrap()[0].0, 1);
 }
 

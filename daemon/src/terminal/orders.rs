@@ -1,0 +1,124 @@
+//! What operators order from the centre: it takes the same way to the door, the relay and the record as anything else.
+
+use doorward_core::audit::record;
+use doorward_core::decision::Grant;
+use doorward_core::door::{self, State};
+use doorward_core::time::Now;
+use doorward_protocol::audit::{DoorReport, What};
+use doorward_protocol::command::{Admitted, Command, Outcome};
+use doorward_protocol::ids::DoorId;
+
+use super::{Observation, Terminal, chain};
+
+/// What came of an order, and the number of the record that says so.
+pub type Obeyed = (Outcome, Option<u64>);
+
+/// The shortest and the longest release that is ordered: long enough to reach the handle, and never a door left open.
+const UNLOCK_MS: std::ops::RangeInclusive<u32> = 500..=60_000;
+
+impl Terminal {
+    /// Obeys an order, or says why not. What opens is on record before it moves anything; what secures is done even where
+    /// no record can be written.
+    pub(super) fn obey(&mut self, order: &Admitted, now: Now) -> Obeyed {
+        match order.command() {
+            Command::Unlock(door, ms) => match self.may_unlock(door, *ms) {
+                Ok(()) => self.unlock_as_ordered(order, now),
+                Err(why) => refused(why),
+            },
+            Command::Lock(door) if *door != self.rules.door => refused(self.no_such_door(door)),
+            Command::Lock(_) => {
+                let seq = self.noted("lock_ordered", now);
+                self.move_door(door::Input::Lockdown(true), now);
+                self.move_door(door::Input::Lockdown(self.locked_down()), now);
+                (self.locked(), seq)
+            }
+            Command::Lockdown => {
+                let seq = self.noted("lockdown_ordered", now);
+                self.lockdown = true;
+                self.move_door(door::Input::Lockdown(true), now);
+                (self.locked(), seq)
+            }
+            Command::Release => match self.noted("release_ordered", now) {
+                None => refused("it could not be recorded"),
+                Some(seq) => {
+                    self.lockdown = false;
+                    self.move_door(door::Input::Lockdown(self.locked_down()), now);
+                    (Outcome::Done, Some(seq))
+                }
+            },
+            Command::Reboot | Command::Capture | Command::Diagnose => {
+                refused("this terminal does not offer it")
+            }
+        }
+    }
+
+    /// Takes the right to pass from whoever is denied. It comes back with the store's persons once nobody denies it any
+    /// more, and the store's persons change with the roster that ends a denial.
+    pub(super) fn suspend_denied(&mut self) {
+        for person in &self.denied {
+            self.people.permits.entry(person.clone()).or_default().suspended = true;
+        }
+    }
+
+    fn may_unlock(&self, door: &DoorId, ms: u32) -> Result<(), String> {
+        if *door != self.rules.door {
+            return Err(self.no_such_door(door));
+        }
+        if !UNLOCK_MS.contains(&ms) {
+            return Err(format!("a release lasts {} to {} ms", UNLOCK_MS.start(), UNLOCK_MS.end()));
+        }
+        if self.locked_down() {
+            return Err("the door is locked down; release it first".to_owned());
+        }
+        Ok(())
+    }
+
+    fn unlock_as_ordered(&mut self, order: &Admitted, now: Now) -> Obeyed {
+        let Some(grant) = Grant::ordered(order) else { return refused("it releases nothing") };
+        match record(self.journal.as_mut(), grant, now.wall) {
+            Ok(recorded) => {
+                let seq = recorded.seq();
+                (self.observer)(Observation::Recorded);
+                self.move_door(door::Input::Granted(recorded), now);
+                let done =
+                    if self.relay_obeys { Outcome::Done } else { refused("the relay does not obey").0 };
+                (done, Some(seq))
+            }
+            Err(fault) => refused(format!("it could not be recorded: {fault}")),
+        }
+    }
+
+    /// Whether it locked. People leave first: in a fire nothing does, and a lockdown waits for its end.
+    fn locked(&self) -> Outcome {
+        match self.door.state() {
+            State::Fire { .. } => {
+                Outcome::Refused("the fire input is on; the door stays released".to_owned())
+            }
+            _ if !self.relay_obeys => Outcome::Refused("the relay does not obey".to_owned()),
+            _ => Outcome::Done,
+        }
+    }
+
+    /// Puts on record that something was ordered.
+    fn noted(&mut self, event: &str, now: Now) -> Option<u64> {
+        let report = DoorReport { door: self.rules.door.clone(), event: event.to_owned() };
+        match self.journal.append(&What::Door(report), now.wall) {
+            Ok(seq) => {
+                (self.observer)(Observation::Recorded);
+                Some(seq)
+            }
+            Err(fault) => {
+                tracing::error!(event, "an order could not be recorded: {}", chain(&fault));
+                None
+            }
+        }
+    }
+
+    fn no_such_door(&self, door: &DoorId) -> String {
+        format!("this terminal has the door {} and no door {door}", self.rules.door)
+    }
+}
+
+fn refused(why: impl Into<String>) -> Obeyed {
+    (Outcome::Refused(why.into()), None)
+}

@@ -1,0 +1,134 @@
+//! The terminal's end of the centre over a real broker: Debian's mosquitto with certificates on both sides.
+//!
+//! The store, its thread, the line and the uplink are the real ones; the hub is some lines that verify and acknowledge
+//! ([`hub`]), and the door is one that says "done". Needs mosquitto, and says so and skips where it is absent.
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
+
+mod broker;
+mod hub;
+mod site;
+
+use std::time::Duration;
+
+use broker::{Broker, Flaw};
+use doorward_daemon::centre::line::{Heard, Line, Message};
+use doorward_hal::clock::{Clock as _, SystemClock};
+use doorward_protocol::command::{Command, Outcome};
+use hub::{Honesty, Hub};
+use site::{Door, TERMINAL};
+
+/// How long anything may take before the test says that it did not come.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits until something holds.
+fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let clock = SystemClock::default();
+    let until = clock.now().mono + PATIENCE;
+    while !holds() {
+        assert!(clock.now().mono < until, "{what}: not within {PATIENCE:?}");
+        clock.sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn m12_a_trail_arrives_once_though_the_broker_is_killed_in_the_middle() {
+    let Some(mut broker) = Broker::start(Flaw::None) else { return };
+    let mut hub = Hub::start(&broker, Honesty::Honest);
+    let mut door = Door::start(&broker);
+    let mut recorded = 0;
+    for _ in 0..3 {
+        recorded = door.record(200);
+        wait_for("some of it is kept", || hub.kept() > recorded - 150);
+        broker.kill();
+        door.record(50);
+        broker.start_again();
+    }
+    recorded = door.record(100).max(recorded);
+    wait_for("all of it is kept", || hub.kept() == recorded);
+    wait_for("the terminal knows", || door.acknowledged() == recorded);
+    assert_eq!(hub.trail(), door.trail(), "every record once, in order, unchanged");
+    door.stop();
+    hub.stop();
+}
+
+#[test]
+fn m1_a_broker_without_the_right_certificate_gets_no_line() {
+    for (flaw, words) in [
+        (Flaw::OtherAuthority, "UnknownIssuer"),
+        (Flaw::OtherName, "NotValidForName"),
+        (Flaw::OldTls, "ProtocolVersion"),
+    ] {
+        let Some(broker) = Broker::start(flaw) else { return };
+        let mut line = Line::begin(&broker.way(TERMINAL), TERMINAL, None).unwrap();
+        let fault = loop {
+            match line.hear(Duration::from_secs(1)) {
+                Ok(heard) => assert_ne!(heard, Heard::Connected, "{flaw:?}"),
+                Err(fault) => break fault.to_string(),
+            }
+        };
+        assert!(fault.contains(words), "{flaw:?}: {fault}");
+    }
+}
+
+#[test]
+fn m1_a_key_that_others_can_read_is_not_used() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(broker) = Broker::start(Flaw::None) else { return };
+    let way = broker.way(TERMINAL);
+    std::fs::set_permissions(&way.key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let fault = Line::begin(&way, TERMINAL, None).err().unwrap().to_string();
+    assert!(fault.contains("0644") && fault.contains("chmod 600"), "{fault}");
+}
+
+#[test]
+fn m2_a_forged_acknowledgement_lets_no_record_go() {
+    for honesty in [Honesty::ForgesSignatures, Honesty::HasAnotherTrail, Honesty::NamesOtherHashes] {
+        let Some(broker) = Broker::start(Flaw::None) else { return };
+        // It says that it has everything, keeps nothing at first, and turns honest: what was let go would be missing.
+        let mut hub = Hub::start(&broker, honesty);
+        let mut door = Door::start(&broker);
+        let recorded = door.record(30);
+        wait_for("lies were told", || hub.lies() >= 1);
+        wait_for("all of it is kept", || hub.kept() == recorded);
+        assert_eq!(hub.trail(), door.trail(), "{honesty:?}");
+        door.stop();
+        hub.stop();
+    }
+}
+
+#[test]
+fn m5_an_order_that_the_broker_kept_is_refused_and_a_fresh_one_obeyed_once() {
+    let Some(mut broker) = Broker::start(Flaw::None) else { return };
+    let mut hub = Hub::start(&broker, Honesty::Honest);
+    let mut door = Door::start(&broker);
+    wait_for("the terminal is known", || hub.session().is_some());
+    let kept = hub.order(1, Command::Lockdown);
+    hub.say(Message { retained: true, ..kept.clone() });
+    wait_for("it is obeyed while it is fresh", || hub.receipts().len() == 1);
+    // In an orderly way, so that the broker keeps what it was told to keep.
+    broker.stop();
+    broker.start_again();
+    wait_for("the terminal is back", || hub.links() > 1);
+    hub.say(Message { retained: false, ..kept });
+    let fresh = hub.order(2, Command::Release);
+    hub.say(fresh);
+    wait_for("the fresh one is obeyed", || {
+        hub.receipts().iter().filter(|o| **o == Outcome::Done).count() == 2
+    });
+    assert_eq!(door.obeyed(), [Command::Lockdown, Command::Release]);
+    let refused = |outcome: &&Outcome| matches!(outcome, Outcome::Refused(why) if why.contains("not newer"));
+    assert_eq!(hub.receipts().iter().filter(refused).count(), 1, "what was sent again is refused");
+    door.stop();
+    hub.stop();
+}
+
+#[test]
+fn m15_when_the_terminal_goes_its_last_will_says_so() {
+    let Some(broker) = Broker::start(Flaw::None) else { return };
+    let mut hub = Hub::start(&broker, Honesty::Honest);
+    let mut door = Door::start(&broker);
+    wait_for("it is online", || hub.online() == Some(true));
+    door.stop();
+    wait_for("it is away", || hub.online() == Some(false));
+    hub.stop();
+}

@@ -1,0 +1,193 @@
+//! A site of one terminal: who holds which key, the roster that says so, and the terminal itself, which has a real store
+//! and a real line, and a door that says "done" to every order.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use doorward_core::audit::Journal as _;
+use doorward_core::outbox::Outbox;
+use doorward_core::template::TemplateVersion;
+use doorward_daemon::assembly::identify;
+use doorward_daemon::centre::{self, CentreConfig};
+use doorward_daemon::journal::{self, JournalLink, Listeners};
+use doorward_daemon::supervise::{Beat, Supervisor};
+use doorward_daemon::terminal::Input;
+use doorward_daemon::uplink;
+use doorward_hal::clock::{Clock, SystemClock};
+use doorward_protocol::audit::{DoorReport, Hash, What};
+use doorward_protocol::command::{Command, Outcome};
+use doorward_protocol::envelope::{Heading, Kind};
+use doorward_protocol::ids::{SiteId, TerminalId};
+use doorward_protocol::keys::{PublicKey, Role, SigningKey};
+use doorward_protocol::message;
+use doorward_protocol::roster::{Change, Entry, Follower};
+use doorward_protocol::trust::{Delegation, Trust};
+use doorward_store::{MasterKey, Store};
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use crate::broker::Broker;
+use crate::wait_for;
+
+/// The terminal's name, and that of its certificate.
+pub(crate) const TERMINAL: &str = "front-1";
+/// The hub's.
+pub(crate) const HUB: &str = "hub-test";
+/// Where the site's roster begins.
+pub(crate) const GENESIS: Hash = [7; 32];
+
+pub(crate) const ROOT_KEY: u8 = 1;
+pub(crate) const HUB_KEY: u8 = 2;
+pub(crate) const OPERATOR_KEY: u8 = 3;
+
+/// A key by its number.
+pub(crate) fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+pub(crate) fn site() -> SiteId {
+    "hq".parse().unwrap()
+}
+
+pub(crate) fn terminal() -> TerminalId {
+    TERMINAL.parse().unwrap()
+}
+
+fn master() -> MasterKey {
+    MasterKey::from_bytes(Zeroizing::new([5; 32]))
+}
+
+/// The roster's only entry: the root gives everybody their role. The terminal's key is drawn with its store.
+pub(crate) fn roster(terminal_key: PublicKey) -> (Follower, Vec<u8>) {
+    let mut follower = Follower::new(GENESIS, Trust::pinned(site(), PublicKey::of(&key(ROOT_KEY))));
+    let delegate = |key, role, terminal: Option<TerminalId>| {
+        Change::Delegate(Delegation {
+            key,
+            holder: format!("{role:?}"),
+            roles: vec![role],
+            terminal,
+            from_s: 0,
+            until_s: i64::MAX,
+        })
+    };
+    let changes = vec![
+        delegate(PublicKey::of(&key(HUB_KEY)), Role::Hub, None),
+        delegate(PublicKey::of(&key(OPERATOR_KEY)), Role::Operator, None),
+        delegate(terminal_key, Role::Terminal, Some(terminal())),
+    ];
+    let state = follower.foresee(&changes).unwrap();
+    let entry = Entry { before: GENESIS.into(), state: state.into(), changes };
+    let heading = Heading {
+        kind: Kind::Roster,
+        site: site(),
+        terminal: None,
+        seq: 1,
+        issued_s: 1_800_000_000,
+        expires_s: None,
+    };
+    (follower, message::sign(&heading, &entry, &key(ROOT_KEY)).unwrap())
+}
+
+/// The key of the terminal, which is the same for every store under the same master key and identity.
+pub(crate) type TerminalKey = Arc<Mutex<Option<PublicKey>>>;
+
+/// The terminal.
+pub(crate) struct Door {
+    _folder: TempDir,
+    path: std::path::PathBuf,
+    threads: Option<Supervisor>,
+    journal: JournalLink,
+    clock: Arc<dyn Clock>,
+    appended: Arc<AtomicU64>,
+    obeyed: Arc<Mutex<Vec<Command>>>,
+}
+
+impl Door {
+    pub(crate) fn start(broker: &Broker) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("door.db");
+        let store = Store::create(&path, &master(), &site(), &terminal()).unwrap();
+        broker.tell_terminal_key(PublicKey::of(&store.device_key()));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let mut threads = Supervisor::new(Arc::clone(&clock));
+        let identity = identify(&store, 1).unwrap();
+        let (journal, requests) = journal::link();
+        let (to_terminal, inputs) = sync_channel(16);
+        let (appended, newest) = channel();
+        let config = CentreConfig {
+            broker: broker.way(TERMINAL),
+            root: PublicKey::of(&key(ROOT_KEY)),
+            genesis: GENESIS,
+        };
+        let uplink = centre::start(&mut threads, &clock, config, identity, &journal, &to_terminal);
+        let listeners = Listeners { terminal: to_terminal, uplink: appended };
+        let references = (TemplateVersion { model: [0; 32], preprocessing: 1 }, 8);
+        threads.spawn("store", false, move |beat| {
+            journal::serve(&beat, store, references, &requests, &listeners)
+        });
+        let (time, link) = (Arc::clone(&clock), journal.clone());
+        threads.spawn("uplink", false, move |beat| {
+            uplink::run(&beat, time.as_ref(), Outbox::new(0, 0), uplink, &link, &newest)
+        });
+        let obeyed = Arc::default();
+        let list = Arc::clone(&obeyed);
+        threads.spawn("terminal", false, move |beat| obey(&beat, &inputs, &list));
+        let threads = Some(threads);
+        Self { _folder: folder, path, threads, journal, clock, appended: Arc::default(), obeyed }
+    }
+
+    /// Puts so many reports on record, and returns the number of the newest.
+    pub(crate) fn record(&mut self, count: u64) -> u64 {
+        for _ in 0..count {
+            let event = format!("event {}", self.appended.load(Ordering::Relaxed));
+            let what = What::Door(DoorReport { door: "front".parse().unwrap(), event });
+            let seq = self.journal.append(&what, self.clock.now().wall).unwrap();
+            self.appended.store(seq, Ordering::Relaxed);
+        }
+        self.appended.load(Ordering::Relaxed)
+    }
+
+    /// The number through which the store knows that the centre has everything.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        Store::open(&self.path, &master()).unwrap().acknowledged().unwrap()
+    }
+
+    /// The bytes of every record.
+    pub(crate) fn trail(&self) -> Vec<Vec<u8>> {
+        let store = Store::open(&self.path, &master()).unwrap();
+        store.records(0, usize::MAX).unwrap().into_iter().map(|record| record.bytes).collect()
+    }
+
+    /// What was ordered and came through.
+    pub(crate) fn obeyed(&self) -> Vec<Command> {
+        self.obeyed.lock().unwrap().clone()
+    }
+
+    /// Ends it as a stopping program does.
+    pub(crate) fn stop(&mut self) {
+        self.threads.take().unwrap().stop();
+    }
+}
+
+fn obey(beat: &Beat, inputs: &Receiver<Input>, obeyed: &Mutex<Vec<Command>>) -> anyhow::Result<()> {
+    while !beat.stopping() {
+        match inputs.recv_timeout(Duration::from_millis(50)) {
+            Ok(Input::Order(order, reply)) => {
+                obeyed.lock().unwrap().push(order.command().clone());
+                let reply: SyncSender<_> = reply;
+                reply.send((Outcome::Done, None)).unwrap();
+            }
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Ok(())
+}
+
+/// The key that a terminal told.
+pub(crate) fn told(terminal_key: &TerminalKey) -> PublicKey {
+    wait_for("the terminal has its key", || terminal_key.lock().unwrap().is_some());
+    terminal_key.lock().unwrap().unwrap()
+}

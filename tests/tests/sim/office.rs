@@ -1,0 +1,201 @@
+//! The office from which operators order, and whoever would like to: orders on their way to the terminal, as a broker
+//! that nobody trusts delivers them.
+
+use std::sync::mpsc::sync_channel;
+
+use doorward_core::centre::{Centre, Effect, Input as CentreInput, Own};
+use doorward_core::time::Now;
+use doorward_daemon::terminal::Input;
+use doorward_hal::clock::Clock as _;
+use doorward_protocol::command::{Admitted, Command, Order, Outcome, Session};
+use doorward_protocol::envelope::{Heading, Kind};
+use doorward_protocol::ids::{SiteId, TerminalId};
+use doorward_protocol::keys::{PublicKey, Role, SigningKey};
+use doorward_protocol::message;
+use doorward_protocol::roster::Follower;
+use doorward_protocol::trust::{Delegation, Trust};
+use serde::{Deserialize, Serialize};
+
+use crate::world::World;
+
+const ROOT: u8 = 1;
+const OPERATOR: u8 = 2;
+const ENROLLER: u8 = 3;
+const TERMINAL: u8 = 4;
+
+/// What is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Wish {
+    /// Release the door for some seconds.
+    Unlock,
+    /// Lock it now.
+    Lock,
+    /// Let nobody in.
+    Lockdown,
+    /// The end of that.
+    Release,
+}
+
+/// What is wrong with an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Blemish {
+    /// Nothing.
+    None,
+    /// It is the last good one, sent again.
+    Replayed,
+    /// It names the life of the terminal before this one.
+    OtherLife,
+    /// A bit of it was changed.
+    Changed,
+    /// Its signer may put persons, not order.
+    NoOperator,
+    /// The broker had kept it.
+    Retained,
+    /// It counts no more.
+    Expired,
+}
+
+/// The office.
+pub(crate) struct Office {
+    centre: Centre,
+    session: Session,
+    before: Session,
+    count: u64,
+    last: Option<Vec<u8>>,
+    /// Releases that were ordered and obeyed.
+    pub(crate) unlocks: usize,
+}
+
+impl Office {
+    /// Before the terminal's first life.
+    pub(crate) fn new() -> Self {
+        let session = [0; 16];
+        Self { centre: centre(session), session, before: session, count: 0, last: None, unlocks: 0 }
+    }
+
+    /// A life of the terminal begins.
+    pub(crate) fn begin(&mut self) {
+        self.before = self.session;
+        let life = u128::from_be_bytes(self.session) + 1;
+        self.session = life.to_be_bytes();
+        self.centre = centre(self.session);
+    }
+
+    /// The order as it arrives, and whether the broker says that it had kept it.
+    fn write(&mut self, wish: Wish, blemish: Blemish, now: Now) -> (Vec<u8>, bool) {
+        self.count += 1;
+        let command = match wish {
+            Wish::Unlock => Command::Unlock("front".parse().expect("an identifier"), 4000),
+            Wish::Lock => Command::Lock("front".parse().expect("an identifier")),
+            Wish::Lockdown => Command::Lockdown,
+            Wish::Release => Command::Release,
+        };
+        let session = if blemish == Blemish::OtherLife { self.before } else { self.session };
+        let now_s = now.wall.ms.div_euclid(1000);
+        let issued_s = if blemish == Blemish::Expired { now_s - 60 } else { now_s };
+        let heading = Heading {
+            kind: Kind::Command,
+            site: site(),
+            terminal: Some(terminal()),
+            seq: self.count,
+            issued_s,
+            expires_s: Some(issued_s + 30),
+        };
+        let signer = if blemish == Blemish::NoOperator { ENROLLER } else { OPERATOR };
+        let order = Order { session: session.into(), command };
+        let mut bytes = message::sign(&heading, &order, &key(signer)).expect("an order is short");
+        match blemish {
+            Blemish::Replayed => bytes = self.last.clone().unwrap_or_default(),
+            Blemish::Changed => *bytes.last_mut().expect("an order has bytes") ^= 1,
+            Blemish::None => self.last = Some(bytes.clone()),
+            Blemish::OtherLife | Blemish::NoOperator | Blemish::Retained | Blemish::Expired => {}
+        }
+        (bytes, blemish == Blemish::Retained)
+    }
+}
+
+impl World {
+    /// An order arrives. A good one is obeyed or refused for a reason of the door's; any other has no effect.
+    pub(crate) fn order(&mut self, wish: Wish, blemish: Blemish) {
+        let (now, trail) = (self.clock.now(), self.head());
+        let (bytes, retained) = self.office.write(wish, blemish, now);
+        let topic = "doorward/site/front/cmd".to_owned();
+        let input = CentreInput::Arrived { topic, bytes, retained };
+        let effects = self.office.centre.handle(input, now, trail);
+        let obeyed = effects.into_iter().find_map(|effect| match effect {
+            Effect::Obey(order) => Some(order),
+            _ => None,
+        });
+        assert_eq!(obeyed.is_some(), blemish == Blemish::None, "{wish:?} {blemish:?}: m2, m3, m5, m6");
+        match obeyed {
+            Some(order) => self.obey(wish, order),
+            None => self.totals.orders_refused += 1,
+        }
+    }
+
+    fn obey(&mut self, wish: Wish, order: Admitted) {
+        let (reply, answer) = sync_channel(1);
+        let locked_down = self.model.lockdown || self.model.tamper_locks && self.model.tampered;
+        // A lockdown counts from the moment it is ordered, also where power fails in the middle of it.
+        self.model.lockdown |= wish == Wish::Lockdown;
+        let full = self.wires().disk_full;
+        self.office.unlocks += usize::from(wish == Wish::Unlock);
+        self.step(Input::Order(order, reply));
+        // No answer: the power was cut.
+        let Ok((outcome, seq)) = answer.try_recv() else { return };
+        self.totals.ordered += 1;
+        let done = outcome == Outcome::Done;
+        assert!(!done || seq.is_some() || wish != Wish::Unlock && full, "{wish:?} without a record");
+        match wish {
+            Wish::Unlock => {
+                assert!(!done || !locked_down && !full, "an order opened a door that is locked down")
+            }
+            Wish::Release => {
+                assert_eq!(done, !full, "a lockdown ends with its record, and not without");
+                self.model.lockdown &= !done;
+            }
+            Wish::Lock | Wish::Lockdown => {
+                assert!(
+                    done || self.model.fire || self.wires().relay_broken,
+                    "{wish:?} was refused: {outcome:?}"
+                );
+            }
+        }
+    }
+}
+
+fn centre(session: Session) -> Centre {
+    let mut trust = Trust::pinned(site(), PublicKey::of(&key(ROOT)));
+    for (seed, role) in [(OPERATOR, Role::Operator), (ENROLLER, Role::Enroller)] {
+        let delegation = Delegation {
+            key: PublicKey::of(&key(seed)),
+            holder: format!("{role:?}"),
+            roles: vec![role],
+            terminal: None,
+            from_s: i64::MIN,
+            until_s: i64::MAX,
+        };
+        trust.delegate(&delegation).expect("a role can be given");
+    }
+    let own = Own {
+        site: site(),
+        terminal: terminal(),
+        session,
+        start: 1,
+        genesis: [0; 32],
+        version: String::new(),
+    };
+    Centre::new(own, key(TERMINAL), Follower::new([0; 32], trust), None)
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn site() -> SiteId {
+    "site".parse().expect("an identifier")
+}
+
+fn terminal() -> TerminalId {
+    "front".parse().expect("an identifier")
+}
