@@ -27,6 +27,10 @@ pub(crate) enum Flaw {
     OldTls,
 }
 
+/// What OpenSSL reads.
+const OPENSSL: &str = "openssl_conf = doorward\n[doorward]\nssl_conf = ssl\n[ssl]\nsystem_default = all\n\
+    [all]\nMaxProtocol = NEWEST\n";
+
 /// A broker; killed when dropped.
 pub(crate) struct Broker {
     folder: TempDir,
@@ -47,6 +51,9 @@ impl Broker {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         write_certificates(folder.path(), flaw);
         fs::write(folder.path().join("mosquitto.conf"), configuration(folder.path(), port, flaw)).unwrap();
+        // A broker's own setting names the oldest version only; this is where the newest is bounded.
+        let newest = if flaw == Flaw::OldTls { "TLSv1.2" } else { "TLSv1.3" };
+        fs::write(folder.path().join("openssl.conf"), OPENSSL.replace("NEWEST", newest)).unwrap();
         let mut broker = Self { folder, port, child: None, terminal_key: TerminalKey::default() };
         broker.start_again();
         Some(broker)
@@ -58,6 +65,7 @@ impl Broker {
         let child = Command::new(program().unwrap())
             .arg("-c")
             .arg(self.folder.path().join("mosquitto.conf"))
+            .env("OPENSSL_CONF", self.folder.path().join("openssl.conf"))
             .stdout(Stdio::from(log.try_clone().unwrap()))
             .stderr(Stdio::from(log))
             .spawn()
@@ -127,10 +135,6 @@ fn configuration(folder: &Path, port: u16, flaw: Flaw) -> String {
     );
     for (key, file) in [("cafile", "authority.pem"), ("certfile", "broker.pem"), ("keyfile", "broker.key")] {
         text += &format!("{key} {}\n", folder.join(file).display());
-    }
-    if flaw == Flaw::OldTls {
-        // The version above is the oldest; this takes the newer one away.
-        text += "ciphers ECDHE-ECDSA-AES128-GCM-SHA256\nciphers_tls1.3 \n";
     }
     text
 }

@@ -55,7 +55,7 @@ fn m12_a_trail_arrives_once_though_the_broker_is_killed_in_the_middle() {
 fn m1_a_broker_without_the_right_certificate_gets_no_line() {
     for (flaw, words) in [
         (Flaw::OtherAuthority, "UnknownIssuer"),
-        (Flaw::OtherName, "NotValidForName"),
+        (Flaw::OtherName, "not valid for name"),
         (Flaw::OldTls, "ProtocolVersion"),
     ] {
         let Some(broker) = Broker::start(flaw) else { return };
@@ -105,11 +105,13 @@ fn m5_an_order_that_the_broker_kept_is_refused_and_a_fresh_one_obeyed_once() {
     let kept = hub.order(1, Command::Lockdown);
     hub.say(Message { retained: true, ..kept.clone() });
     wait_for("it is obeyed while it is fresh", || hub.receipts().len() == 1);
+    hub.say(Message { retained: false, ..kept });
+    wait_for("its repetition is answered", || hub.receipts().len() == 2);
+    let links = hub.links();
     // In an orderly way, so that the broker keeps what it was told to keep.
     broker.stop();
     broker.start_again();
-    wait_for("the terminal is back", || hub.links() > 1);
-    hub.say(Message { retained: false, ..kept });
+    wait_for("the terminal is back and was given what was kept", || hub.links() > links);
     let fresh = hub.order(2, Command::Release);
     hub.say(fresh);
     wait_for("the fresh one is obeyed", || {

@@ -1,3 +1,5 @@
+//! What is believed of a centre behind a hostile broker, told message by message.
+
 use doorward_protocol::command::Command;
 use doorward_protocol::envelope::Kind;
 use doorward_protocol::keys::{PublicKey, Role};
