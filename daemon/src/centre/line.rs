@@ -29,7 +29,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 /// A broker that is silent for half as long again is gone.
 const KEEP_ALIVE_S: u16 = 30;
 /// The longest packet: a message with its topic.
-const PACKET_LEN_MAX: u32 = 4096 + MESSAGE_LEN_MAX as u32;
+const PACKET_LEN_MAX: u32 = 260 * 1024;
+const _: () = assert!(PACKET_LEN_MAX as usize >= MESSAGE_LEN_MAX + 4096);
 /// Messages under way in either direction; together with their length, what a line holds in memory.
 const UNDER_WAY_MAX: u16 = 16;
 /// A certificate with its chain, or a key.
@@ -168,23 +169,22 @@ impl Line {
         self.voice.clone()
     }
 
+    /// What the client does not answer by itself.
     fn take(&mut self, packet: Packet) -> Result<Heard, LineFault> {
-        match packet {
-            Packet::ConnAck(_) => {
-                self.connected = true;
-                Ok(Heard::Connected)
-            }
-            Packet::Publish(publish) => Ok(Heard::Message(Message {
+        if let Packet::Disconnect(disconnect) = &packet {
+            let why = format!("it ended the connection: {:?}", disconnect.reason_code);
+            return Err(fault(&self.broker, &why));
+        }
+        if let Packet::Publish(publish) = packet {
+            return Ok(Heard::Message(Message {
                 topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                 bytes: publish.payload.to_vec(),
                 retained: publish.retain,
-            })),
-            Packet::Disconnect(disconnect) => {
-                Err(fault(&self.broker, &format!("it ended the connection: {:?}", disconnect.reason_code)))
-            }
-            // The client answers these by itself.
-            _ => Ok(Heard::Nothing),
+            }));
         }
+        let taken = matches!(packet, Packet::ConnAck(_));
+        self.connected |= taken;
+        Ok(if taken { Heard::Connected } else { Heard::Nothing })
     }
 }
 

@@ -90,13 +90,10 @@ impl Terminal {
 
     /// Whether it locked. People leave first: in a fire nothing does, and a lockdown waits for its end.
     fn locked(&self) -> Outcome {
-        match self.door.state() {
-            State::Fire { .. } => {
-                Outcome::Refused("the fire input is on; the door stays released".to_owned())
-            }
-            _ if !self.relay_obeys => Outcome::Refused("the relay does not obey".to_owned()),
-            _ => Outcome::Done,
+        if matches!(self.door.state(), State::Fire { .. }) {
+            return Outcome::Refused("the fire input is on; the door stays released".to_owned());
         }
+        if self.relay_obeys { Outcome::Done } else { refused("the relay does not obey").0 }
     }
 
     /// Puts on record that something was ordered.

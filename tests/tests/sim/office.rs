@@ -122,10 +122,9 @@ impl World {
         let topic = "doorward/site/front/cmd".to_owned();
         let input = CentreInput::Arrived { topic, bytes, retained };
         let effects = self.office.centre.handle(input, now, trail);
-        let obeyed = effects.into_iter().find_map(|effect| match effect {
-            Effect::Obey(order) => Some(order),
-            _ => None,
-        });
+        let obeyed = effects
+            .into_iter()
+            .find_map(|effect| if let Effect::Obey(order) = effect { Some(order) } else { None });
         assert_eq!(obeyed.is_some(), blemish == Blemish::None, "{wish:?} {blemish:?}: m2, m3, m5, m6");
         match obeyed {
             Some(order) => self.obey(wish, order),

@@ -138,29 +138,31 @@ fn order(seed: u8, seq: u64, session: Session, command: Command, life_s: Option<
 fn outcome(effects: &[Effect], author: &Author) -> (usize, Vec<Outcome>, usize) {
     let obeyed = effects.iter().filter(|effect| matches!(effect, Effect::Obey(_))).count();
     let refused = effects.iter().filter(|effect| matches!(effect, Effect::Refused(_))).count();
-    let said = effects.iter().filter_map(|effect| match effect {
-        Effect::Say(Saying { matter: Matter::Reply, bytes }) => {
-            Some(author.read::<Receipt>(bytes).message().outcome.clone())
+    let said = said(effects, Matter::Reply);
+    (
+        obeyed,
+        said.map(|said| author.read::<Receipt>(&said.bytes).message().outcome.clone()).collect(),
+        refused,
+    )
+}
+
+fn said(effects: &[Effect], about: Matter) -> impl Iterator<Item = &Saying> {
+    effects.iter().filter_map(move |effect| {
+        if let Effect::Say(saying) = effect {
+            Some(saying).filter(|saying| saying.matter == about)
+        } else {
+            None
         }
-        _ => None,
-    });
-    (obeyed, said.collect(), refused)
+    })
 }
 
 fn wanted(effects: &[Effect], author: &Author) -> Option<u64> {
-    effects.iter().find_map(|effect| match effect {
-        Effect::Say(Saying { matter: Matter::RosterWanted, bytes }) => {
-            Some(author.read::<RosterWanted>(bytes).message().after)
-        }
-        _ => None,
-    })
+    let said = said(effects, Matter::RosterWanted).next()?;
+    Some(author.read::<RosterWanted>(&said.bytes).message().after)
 }
 
 fn state(effects: &[Effect], author: &Author) -> Option<(Age, State)> {
-    effects.iter().find_map(|effect| match effect {
-        Effect::Say(saying @ Saying { matter: Matter::State, .. }) => Some(told(saying, author)),
-        _ => None,
-    })
+    Some(told(said(effects, Matter::State).next()?, author))
 }
 
 fn told(saying: &Saying, author: &Author) -> (Age, State) {
