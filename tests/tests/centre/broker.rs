@@ -40,6 +40,23 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
+    /// Starts one under the configuration that is shipped, access list and all.
+    pub(crate) fn shipped() -> Option<Self> {
+        let mut broker = Self::start(Flaw::None)?;
+        broker.kill();
+        let folder = broker.folder.path();
+        let place = format!("{}/", folder.display());
+        let access = include_str!("../../../admin/hub/broker/doorward.acl");
+        fs::write(folder.join("doorward.acl"), access.replace("SITE", "hq").replace("HUB", HUB)).unwrap();
+        let shipped = include_str!("../../../admin/hub/broker/doorward.conf")
+            .replace("/etc/mosquitto/doorward/", &place)
+            .replace("/var/lib/mosquitto/", &place)
+            .replace("listener 8883", &format!("listener {} 127.0.0.1", broker.port));
+        fs::write(folder.join("mosquitto.conf"), format!("user root\n{shipped}")).unwrap();
+        broker.start_again();
+        Some(broker)
+    }
+
     /// Starts one; `None` where mosquitto is not installed.
     pub(crate) fn start(flaw: Flaw) -> Option<Self> {
         if program().is_none() {

@@ -1,16 +1,18 @@
 //! The terminal's end of the centre over a real broker: Debian's mosquitto with certificates on both sides.
 //!
 //! The store, its thread, the line and the uplink are the real ones; the hub is some lines that verify and acknowledge
-//! ([`hub`]), and the door is one that says "done". Needs mosquitto, and says so and skips where it is absent.
+//! ([`hub`]) or, where it was built, the real one ([`doorhub`]), and the door is one that says "done". Needs mosquitto, and says so and skips where it is absent.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod broker;
+mod doorhub;
 mod hub;
 mod site;
 
 use std::time::Duration;
 
 use broker::{Broker, Flaw};
+use doorhub::Doorhub;
 use doorward_daemon::centre::line::{Heard, Line, Message};
 use doorward_hal::clock::{Clock as _, SystemClock};
 use doorward_protocol::command::{Command, Outcome};
@@ -133,4 +135,30 @@ fn m15_when_the_terminal_goes_its_last_will_says_so() {
     door.stop();
     wait_for("it is away", || hub.online() == Some(false));
     hub.stop();
+}
+
+#[test]
+fn m12_m15_the_real_hub_has_every_record_once_and_shows_how_the_terminal_is() {
+    let Some(mut broker) = Broker::shipped() else { return };
+    let mut door = Door::start(&broker);
+    let (_, entry) = site::roster(site::told(&broker.terminal_key()));
+    let Some(hub) = Doorhub::start(&broker) else { return };
+    assert!(hub.ask("POST", "/api/v1/sites/hq/roster", &entry).contains("200 OK"));
+    let mut recorded = 0;
+    for _ in 0..3 {
+        recorded = door.record(200);
+        wait_for("some of it is kept", || door.acknowledged() > recorded - 150);
+        broker.kill();
+        door.record(50);
+        broker.start_again();
+    }
+    recorded = door.record(100).max(recorded);
+    wait_for("the terminal knows that all of it is kept", || door.acknowledged() == recorded);
+    assert_eq!(hub.trail(), door.trail(), "every record once, in order, unchanged");
+    wait_for("the hub sees it online, with the roster", || {
+        let said = hub.terminal();
+        said.contains("\"presence\":\"online\"") && said.contains("\"roster\":1")
+    });
+    door.stop();
+    wait_for("the hub sees that it left", || hub.terminal().contains("\"presence\":\"away\""));
 }

@@ -1,0 +1,109 @@
+//! The real hub: the program `doorhub`, from a configuration, on SQLite.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command};
+
+use doorward_protocol::hex::{hex, unhex_all};
+use doorward_protocol::keys::PublicKey;
+use tempfile::TempDir;
+
+use crate::broker::Broker;
+use crate::site::{GENESIS, HUB, HUB_KEY, ROOT_KEY, TERMINAL, key};
+use crate::wait_for;
+
+const TOKEN: &str = "a-token-that-is-long-enough-for-anybody";
+
+/// A hub; killed when dropped.
+pub(crate) struct Doorhub {
+    _folder: TempDir,
+    port: u16,
+    running: Child,
+}
+
+impl Doorhub {
+    /// Starts one; `None` where it was not built.
+    pub(crate) fn start(broker: &Broker) -> Option<Self> {
+        // Tests lie in `deps`, beside which the programs of the whole workspace are built.
+        let test = std::env::current_exe().unwrap();
+        let program = test.parent()?.with_file_name("doorhub");
+        if !program.is_file() {
+            eprintln!("skipped: no doorhub was built; build the whole workspace");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let seed = hex(&key(HUB_KEY).to_bytes());
+        for (name, text) in
+            [("hub.key", format!("doorward-authority-private-1 {seed}")), ("http.token", TOKEN.into())]
+        {
+            fs::write(file(name), text).unwrap();
+            fs::set_permissions(file(name), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let way = broker.way(HUB);
+        let configuration = include_str!("../../../admin/hub/doorhub.toml")
+            .replace("/etc/doorhub/authority.pem", &way.authority.display().to_string())
+            .replace("/etc/doorhub/hub-1.pem", &way.certificate.display().to_string())
+            .replace("/etc/doorhub/hub-1.key", &way.key.display().to_string())
+            .replace("\"hub-1\"", &format!("\"{HUB}\""))
+            .replace("/etc/doorhub/", &file(""))
+            .replace("/var/lib/doorhub/", &file(""))
+            .replace("broker.example.org", &way.host)
+            .replace("port = 8883", &format!("port = {}", way.port))
+            .replace("127.0.0.1:8470", &format!("127.0.0.1:{port}"))
+            .replace("ROOT", &PublicKey::of(&key(ROOT_KEY)).hex())
+            .replace("GENESIS", &hex(&GENESIS));
+        fs::write(file("doorhub.toml"), configuration).unwrap();
+        let running = Command::new(program).args(["--config", &file("doorhub.toml"), "run"]).spawn().unwrap();
+        let hub = Self { _folder: folder, port, running };
+        wait_for("the hub answers", || hub.ask("GET", "/api/v1/sites", b"").contains("200 OK"));
+        Some(hub)
+    }
+
+    /// What it answers, head and all; nothing where it is not there yet.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &[u8]) -> String {
+        let Ok(mut socket) = TcpStream::connect(("127.0.0.1", self.port)) else { return String::new() };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n",
+            body.len()
+        );
+        let mut answer = String::new();
+        let asked = socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(body));
+        let _ = asked.and_then(|()| socket.read_to_string(&mut answer));
+        answer
+    }
+
+    /// How it sees the terminal.
+    pub(crate) fn terminal(&self) -> String {
+        self.ask("GET", &format!("/api/v1/sites/hq/terminals/{TERMINAL}"), b"")
+    }
+
+    /// The records of the terminal's first trail.
+    pub(crate) fn trail(&self) -> Vec<Vec<u8>> {
+        let json = |path: &str| -> serde_json::Value {
+            let answer = self.ask("GET", path, b"");
+            serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+        };
+        let trail = json("/api/v1/sites/hq/trails")["trails"][0]["trail"].to_string();
+        let mut records = Vec::new();
+        loop {
+            let page = json(&format!("/api/v1/sites/hq/trails/{trail}?count=500&after={}", records.len()));
+            let page: Vec<String> = serde_json::from_value(page["records"].clone()).unwrap();
+            if page.is_empty() {
+                return records;
+            }
+            records.extend(page.iter().map(|digits| unhex_all(digits).unwrap()));
+        }
+    }
+}
+
+impl Drop for Doorhub {
+    fn drop(&mut self) {
+        let _ = self.running.kill();
+        let _ = self.running.wait();
+    }
+}
