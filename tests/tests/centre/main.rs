@@ -1,7 +1,8 @@
 //! The terminal's end of the centre over a real broker: Debian's mosquitto with certificates on both sides.
 //!
 //! The store, its thread, the line and the uplink are the real ones; the hub is some lines that verify and acknowledge
-//! ([`hub`]) or, where it was built, the real one ([`doorhub`]), and the door is one that says "done". Needs mosquitto, and says so and skips where it is absent.
+//! ([`hub`]) or, where it was built, the real one ([`doorhub`]), and the door is one that says "done". Needs mosquitto, and
+//! says so and skips where it is absent.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod broker;
@@ -61,14 +62,20 @@ fn m1_a_broker_without_the_right_certificate_gets_no_line() {
         (Flaw::OldTls, "ProtocolVersion"),
     ] {
         let Some(broker) = Broker::start(flaw) else { return };
-        let mut line = Line::begin(&broker.way(TERMINAL), TERMINAL, None).unwrap();
-        let fault = loop {
-            match line.hear(Duration::from_secs(1)) {
-                Ok(heard) => assert_ne!(heard, Heard::Connected, "{flaw:?}"),
-                Err(fault) => break fault.to_string(),
-            }
-        };
-        assert!(fault.contains(words), "{flaw:?}: {fault}");
+        // On a busy machine an attempt may end before it gets as far as the certificate.
+        let faults: Vec<String> = (0..10).map(|_| no_line(&broker)).collect();
+        assert!(faults.iter().any(|fault| fault.contains(words)), "{flaw:?}: {faults:?}");
+    }
+}
+
+/// Why an attempt at a line ended.
+fn no_line(broker: &Broker) -> String {
+    let mut line = Line::begin(&broker.way(TERMINAL), TERMINAL, None).unwrap();
+    loop {
+        match line.hear(Duration::from_secs(1)) {
+            Ok(heard) => assert_ne!(heard, Heard::Connected),
+            Err(fault) => return fault.to_string(),
+        }
     }
 }
 
