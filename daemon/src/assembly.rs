@@ -12,6 +12,7 @@ use doorward_core::claim::Spent;
 use doorward_core::door;
 use doorward_core::frame::Rgb;
 use doorward_core::freshness::Freshness;
+use doorward_core::intake::Intake;
 use doorward_core::liveness;
 use doorward_core::lockout::{HISTORY_MS, Lockout};
 use doorward_core::outbox::Outbox;
@@ -24,6 +25,7 @@ use doorward_hal::clock::Clock;
 use doorward_hal::inputs::Inputs;
 use doorward_protocol::audit::{Entry, Started, What};
 use doorward_protocol::ids::AttemptId;
+use doorward_protocol::sealing::OpeningKey;
 use doorward_store::Store;
 
 use crate::capture::{Capture, Meeting, OpenCamera};
@@ -88,8 +90,8 @@ pub struct Onlookers {
 
 /// The way to the centre.
 pub enum Way {
-    /// Through a broker.
-    Broker(Box<CentreConfig>),
+    /// Through a broker; and the key that opens what is sealed to the site.
+    Broker(Box<CentreConfig>, OpeningKey),
     /// Something that stands for both.
     Uplink(Box<dyn Uplink>),
 }
@@ -136,6 +138,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     let start = doorward_core::audit::Journal::append(&mut store, &What::Started(started), clock.now().wall)
         .context("record the start")?;
     let identity = identify(&store, start)?;
+    let transform_key = store.transform_key();
     let people = journal::load_people(&mut store, version, mind.dimension)?;
     let outbox = Outbox::new(store.acknowledged().context("read the outbox")?, store.head()?.seq);
 
@@ -153,8 +156,10 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
 
     let mut threads = Supervisor::new(Arc::clone(&clock));
     let listeners = Listeners { terminal: to_terminal.clone(), uplink: appended };
-    threads
-        .spawn("store", false, move |beat| journal::serve(&beat, store, references, &requests, &listeners));
+    let time = Arc::clone(&clock);
+    threads.spawn("store", false, move |beat| {
+        journal::serve(&beat, time.as_ref(), store, references, &requests, &listeners)
+    });
     let ticker = Arc::clone(&clock);
     threads.spawn("terminal", true, move |beat| decide(&beat, terminal, &from_all, ticker.as_ref()));
     let signals = to_terminal.clone();
@@ -174,8 +179,9 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher));
     if let Some(way) = way {
         let uplink = match way {
-            Way::Broker(config) => {
-                centre::start(&mut threads, &clock, *config, identity, &journal_link, &to_terminal)
+            Way::Broker(config, opening) => {
+                let intake = Intake::new(identity.own.site.clone(), opening, transform_key, references);
+                centre::start(&mut threads, &clock, *config, identity, intake, &journal_link, &to_terminal)
             }
             Way::Uplink(uplink) => uplink,
         };

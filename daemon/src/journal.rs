@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use doorward_core::audit::{Journal, JournalFault};
-use doorward_core::gallery::Gallery;
+use doorward_core::gallery::{Gallery, InsertError};
+use doorward_core::intake::Step;
 use doorward_core::policy::Permit;
 use doorward_core::template::TemplateVersion;
-use doorward_core::time::Wall;
+use doorward_core::time::{Mono, Wall};
 use doorward_core::transform::{Protected, Transform};
+use doorward_hal::clock::Clock;
 use doorward_protocol::audit::{Hash, Head, What};
 use doorward_protocol::delivery::Stretch;
-use doorward_protocol::roster;
-use doorward_store::Store;
+use doorward_store::{Store, Taken};
 
 use crate::people::People;
 use crate::supervise::Beat;
@@ -27,8 +28,13 @@ use crate::terminal::Input;
 const REQUESTS_MAX: usize = 16;
 /// How long a decision waits for its record before it becomes a refusal.
 const APPEND_WAIT: Duration = Duration::from_millis(2000);
+/// How long the store may take for an entry of the roster. What comes later is asked for again.
+const TAKE_WAIT: Duration = Duration::from_secs(4);
 /// How often the store is asked whether another process changed it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// While persons only join, reading them all again takes at most one part in so many of the store thread's time, which
+/// decisions need.
+const RELOAD_SHARE: u32 = 20;
 
 /// What the store thread is asked.
 pub enum Request {
@@ -58,8 +64,15 @@ pub enum Request {
     HashAt(u64, SyncSender<Option<Hash>>),
     /// The centre has everything through this number.
     Acknowledge(u64),
-    /// The site's roster was followed to here.
-    Followed(roster::Head),
+    /// An entry of the site's roster.
+    Take {
+        /// What it does.
+        step: Step,
+        /// Its time.
+        at: Wall,
+        /// Where the answer goes.
+        reply: SyncSender<Result<Taken, String>>,
+    },
 }
 
 /// The journal as the terminal thread sees it.
@@ -99,9 +112,16 @@ impl JournalLink {
         let _ = self.requests.try_send(Request::Acknowledge(through));
     }
 
-    /// Notes how far the site's roster was followed; a store too busy to hear it learns it with the next one.
-    pub fn followed(&self, head: roster::Head) {
-        let _ = self.requests.try_send(Request::Followed(head));
+    /// Does durably what an entry of the site's roster says. A store that does not answer in time may still do it; it
+    /// does nothing twice.
+    ///
+    /// # Errors
+    /// Why it is not done, in words.
+    pub fn take(&self, step: Step, at: Wall) -> Result<Taken, String> {
+        let (reply, answer) = sync_channel(1);
+        let busy = || "the store did not answer in time".to_owned();
+        self.requests.try_send(Request::Take { step, at, reply }).map_err(|_| busy())?;
+        answer.recv_timeout(TAKE_WAIT).unwrap_or_else(|_| Err(busy()))
     }
 
     fn ask<T>(&self, request: impl FnOnce(SyncSender<T>) -> Request) -> Option<T> {
@@ -139,36 +159,29 @@ pub struct Listeners {
 /// When the store can no longer be read.
 pub fn serve(
     beat: &Beat,
+    clock: &dyn Clock,
     mut store: Store,
-    (version, dimension): (TemplateVersion, usize),
+    references: (TemplateVersion, usize),
     requests: &Receiver<Request>,
     listeners: &Listeners,
 ) -> anyhow::Result<()> {
-    let mut people_seen = store.people_version().context("ask the store for changes")?;
+    let mut watch = Watch::begin(&store, clock.now().mono)?;
     let mut newest = 0;
     loop {
-        match requests.recv_timeout(LOOK_EVERY) {
+        let taken = match requests.recv_timeout(LOOK_EVERY) {
             Ok(request) => answer(&mut store, request),
-            Err(RecvTimeoutError::Timeout) => {
-                let people_now = store.people_version().context("ask the store for changes")?;
-                if people_now != people_seen {
-                    people_seen = people_now;
-                    let people = load_people(&mut store, version, dimension)?;
-                    tracing::info!(
-                        persons = people.permits.len(),
-                        templates = people.gallery.len(),
-                        credentials = people.wallet.len(),
-                        "people reloaded"
-                    );
-                    listeners
-                        .terminal
-                        .send(Input::People(Box::new(people)))
-                        .context("the terminal thread is gone")?;
-                }
-            }
+            Err(RecvTimeoutError::Timeout) => None,
             // The terminal has ended, and with it everybody who asks.
             Err(RecvTimeoutError::Disconnected) => break,
+        };
+        watch.lessened |= taken.as_ref().is_some_and(TakenFor::lessened);
+        if watch.due(&store, clock.now().mono)? {
+            let began = clock.now().mono;
+            reload(&mut store, references, listeners)?;
+            watch.reloaded(began, clock.now().mono);
         }
+        // Whoever was erased is out of the terminal's mind before anybody tells that the roster was followed.
+        taken.into_iter().for_each(TakenFor::tell);
         let head = store.head().context("ask the store for its newest entry")?.seq;
         if head != newest {
             newest = head;
@@ -182,17 +195,84 @@ pub fn serve(
     store.close().context("close the store")
 }
 
+/// When the persons are read again.
+struct Watch {
+    /// The change up to which the terminal knows them.
+    seen: u64,
+    /// The newest change.
+    now: u64,
+    looked: Mono,
+    /// Not before, where persons only join.
+    not_before: Mono,
+    /// Somebody may be able to do less: nobody waits for that.
+    lessened: bool,
+}
+
+impl Watch {
+    fn begin(store: &Store, now: Mono) -> anyhow::Result<Self> {
+        let seen = store.people_version().context("ask the store for changes")?;
+        Ok(Self { seen, now: seen, looked: now, not_before: now, lessened: false })
+    }
+
+    /// Whether it is time. The store is asked for other processes' changes once in a while, however busy it is.
+    fn due(&mut self, store: &Store, now: Mono) -> anyhow::Result<bool> {
+        if self.lessened || now.since(self.looked) >= LOOK_EVERY {
+            self.now = store.people_version().context("ask the store for changes")?;
+            self.looked = now;
+        }
+        Ok(self.now != self.seen && (self.lessened || now >= self.not_before))
+    }
+
+    fn reloaded(&mut self, began: Mono, now: Mono) {
+        (self.seen, self.lessened) = (self.now, false);
+        self.not_before = now + now.since(began) * RELOAD_SHARE;
+    }
+}
+
+fn reload(
+    store: &mut Store,
+    (version, dimension): (TemplateVersion, usize),
+    listeners: &Listeners,
+) -> anyhow::Result<()> {
+    let people = load_people(store, version, dimension)?;
+    tracing::info!(
+        persons = people.permits.len(),
+        templates = people.gallery.len(),
+        credentials = people.wallet.len(),
+        "people reloaded"
+    );
+    listeners.terminal.send(Input::People(Box::new(people))).context("the terminal thread is gone")
+}
+
 /// Serves what still waits when the program stops; `true` once nobody can ask any more.
 fn requests_done(requests: &Receiver<Request>, store: &mut Store) -> bool {
     loop {
         match requests.recv_timeout(LOOK_EVERY) {
-            Ok(request) => answer(store, request),
+            Ok(request) => answer(store, request).into_iter().for_each(TakenFor::tell),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return true,
         }
     }
 }
 
-fn answer(store: &mut Store, request: Request) {
+/// What came of an entry of the roster, and who waits for it.
+struct TakenFor {
+    outcome: Result<Taken, String>,
+    reply: SyncSender<Result<Taken, String>>,
+}
+
+impl TakenFor {
+    fn lessened(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|taken| taken.lessened)
+    }
+
+    fn tell(self) {
+        // Whoever gave up asks again.
+        let _ = self.reply.send(self.outcome);
+    }
+}
+
+/// Serves one request; the answer to an entry of the roster is still to be given.
+fn answer(store: &mut Store, request: Request) -> Option<TakenFor> {
     match request {
         Request::Append { what, at, given_up, reply } => {
             if !given_up.load(Ordering::Relaxed) {
@@ -208,15 +288,9 @@ fn answer(store: &mut Store, request: Request) {
         // Whoever asked goes on without an answer, and asks again.
         Request::Head(reply) => drop(store.head().map(|head| reply.send(head))),
         Request::HashAt(seq, reply) => drop(store.hash_at(seq).map(|hash| reply.send(hash))),
-        Request::Followed(head) => {
-            if let Err(fault) = store.follow(&head) {
-                let seq = head.seq;
-                tracing::error!(
-                    seq,
-                    "not noted how far the roster was followed: {}",
-                    crate::terminal::chain(&fault)
-                );
-            }
+        Request::Take { step, at, reply } => {
+            let outcome = store.take(&step, at).map_err(|fault| crate::terminal::chain(&fault));
+            return Some(TakenFor { outcome, reply });
         }
         Request::Acknowledge(through) => {
             if let Err(fault) = store.acknowledge(through) {
@@ -228,20 +302,25 @@ fn answer(store: &mut Store, request: Request) {
             }
         }
     }
+    None
 }
 
 /// Reads all persons, their credentials and their references of the model in use.
 ///
 /// # Errors
-/// When the store cannot be read or a reference is none. References of another model are left out: they are never
-/// compared.
+/// When the store cannot be read. References of another model are left out: they are never compared. So are those of
+/// another length, which the model in use cannot have made: one of them must not keep a door shut for everybody.
 pub fn load_people(store: &mut Store, version: TemplateVersion, dimension: usize) -> anyhow::Result<People> {
     let transform = Transform::new(&store.transform_key(), dimension);
     let mut gallery = Gallery::new(version, dimension);
     let mut refused = Ok(());
     let shown = store.templates(&version, |person, vector| {
-        if refused.is_ok() {
-            refused = gallery.insert(&person, version, &Protected::restore(vector));
+        match gallery.insert(&person, version, &Protected::restore(vector)) {
+            Err(InsertError::Template(fault)) => {
+                tracing::error!(%person, "a reference is left out: {fault}");
+            }
+            Err(full) if refused.is_ok() => refused = Err(full),
+            Ok(()) | Err(_) => {}
         }
     });
     shown.context("read the references")?;

@@ -21,7 +21,7 @@ use doorward_hal::gpio::wiegand::GpioWiegand;
 use doorward_hal::wiegand::WiegandReader;
 use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
-use doorward_store::{KeySource, MasterKey, Store};
+use doorward_store::{KeySource, MasterKey, Store, opening_key};
 
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings, Way};
 use crate::capture::OpenCamera;
@@ -63,7 +63,7 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
         eyes: eyes(&config),
         readers: readers(&config),
         mind: mind(&config)?,
-        way: config.centre.clone().map(|centre| Way::Broker(Box::new(centre))),
+        way: way(&config)?,
         settings: settings(&config),
         onlookers: Onlookers { watcher: Box::new(|_, _| {}), observer: Box::new(log) },
     };
@@ -151,6 +151,14 @@ fn readers(config: &Config) -> Readers {
         (Box::new(open), settings)
     });
     Readers { wires, qr }
+}
+
+/// Without the opening key nothing starts: every person of the roster would be left out, and for good.
+fn way(config: &Config) -> anyhow::Result<Option<Way>> {
+    let Some(centre) = config.centre.clone() else { return Ok(None) };
+    let key = KeySource::named(&centre.opening_key).and_then(|source| opening_key(&source));
+    let key = key.context("load the key that opens what the centre sends (centre.opening_key)")?;
+    Ok(Some(Way::Broker(Box::new(centre), key)))
 }
 
 fn mind(config: &Config) -> anyhow::Result<Mind> {

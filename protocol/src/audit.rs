@@ -83,6 +83,9 @@ pub enum What {
     /// A credential was given to a person or taken away.
     #[n(9)]
     Credential(#[n(0)] CredentialChanged),
+    /// A change of the site's roster was left out: it could not be read, or not be kept.
+    #[n(10)]
+    Skipped(#[n(0)] Skipped),
 }
 
 /// See [`What::Started`].
@@ -274,6 +277,23 @@ pub struct CredentialChanged {
     /// Given, or taken away.
     #[n(2)]
     pub given: bool,
+}
+
+/// See [`What::Skipped`]. Says where something should have gone, and never what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct Skipped {
+    /// Number of the roster's entry.
+    #[n(0)]
+    pub entry: u64,
+    /// Whom it is about.
+    #[n(1)]
+    pub person: Option<PersonId>,
+    /// `record`, `template 2`, `credential 0`, `rule access`, ….
+    #[n(2)]
+    pub place: String,
+    /// `does_not_open`, `unknown_form`, `no_record`, `taken`, ….
+    #[n(3)]
+    pub reason: String,
 }
 
 /// See [`What::Stopped`].

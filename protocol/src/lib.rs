@@ -6,7 +6,7 @@
 //! * [`keys`], [`envelope`], [`message`]: who signs, how, and what.
 //! * [`trust`]: from bytes to a message that may have an effect.
 //! * [`roster`], [`state_tree`]: the log of everything that changes a site's terminals, and the one hash of where it led.
-//! * [`sealing`]: what only a site's terminals can read.
+//! * [`sealing`], [`contents`]: what only a site's terminals can read, and how it is written.
 //! * [`denial`]: who is refused at once, before the roster says so.
 //! * [`command`]: orders that count once, and their receipts.
 //! * [`delivery`]: the audit trail on its way to the centre.
@@ -15,6 +15,7 @@
 
 pub mod audit;
 pub mod command;
+pub mod contents;
 pub mod delivery;
 pub mod denial;
 pub mod envelope;

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+use zeroize::Zeroize;
 
 use crate::envelope::{self, EnvelopeFault, Heading, Kind};
 
@@ -75,6 +76,12 @@ impl<const MAX: usize> Text<MAX> {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl<const MAX: usize> Zeroize for Text<MAX> {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
     }
 }
 

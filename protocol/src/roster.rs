@@ -11,7 +11,7 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
 pub use self::change::{
-    BODY_LEN_MAX, Change, NAME_LEN_MAX, PersonErase, PersonPut, PersonSlot, Revoke, Setting, SettingName,
+    BODY_LEN_MAX, Change, NAME_LEN_MAX, NUMBER_MAX, PersonErase, PersonPut, PersonSlot, Revoke, Setting, SettingName,
     SettingPut, Slot, Succeed, person_subject,
 };
 use self::change::{key_place, person_place, root_place, setting_place};
@@ -459,11 +459,21 @@ mod tests {
             vec![template("ada", 0); CHANGES_MAX + 1],
             vec![template("ada", 0), Change::PersonPut(long)],
             vec![Change::PersonPut(second)],
+            vec![template("ada", NUMBER_MAX + 1)],
         ] {
             let bytes = entry(&mut author, 2, changes);
             assert!(matches!(follow(&mut author, &bytes), Err(Stop::Fault(RosterFault::Change { .. }))));
             assert_eq!(author.tree().root(), before);
         }
+    }
+
+    #[test]
+    fn a_record_is_never_taken_away_because_only_an_erasure_ends_a_person() {
+        let (mut author, _) = staffed();
+        let record = PersonSlot { person: "ada".parse().unwrap(), slot: Slot::Record, number: 0 };
+        let bytes = entry(&mut author, 2, vec![Change::PersonTake(record)]);
+        let stopped = follow(&mut author, &bytes);
+        assert!(matches!(&stopped, Err(Stop::Fault(RosterFault::Change { why, .. })) if why.contains("erase")));
     }
 
     proptest! {

@@ -23,6 +23,12 @@ const OVERHEAD: usize = 32 + 16;
 /// The longest content that can be sealed.
 pub const CONTENT_LEN_MAX: usize = BODY_LEN_MAX - OVERHEAD;
 
+/// What the file of an opening key begins with; its digits follow. The words say which half it is and for what, so that
+/// neither is taken for another.
+pub const OPENING_WORD: &str = "doorward-opening-private-1";
+/// What the file of the sealing key begins with.
+pub const SEALING_WORD: &str = "doorward-opening-public-1";
+
 const CONTEXT: &str = "doorward/sealed/v1";
 
 /// What a content is sealed with. Public.

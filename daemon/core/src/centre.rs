@@ -15,7 +15,7 @@ use doorward_protocol::ids::{PersonId, SiteId, TerminalId};
 use doorward_protocol::keys::SigningKey;
 use doorward_protocol::message::{self, Payload, Text};
 use doorward_protocol::presence::{FEED_MAX, Held, RosterWanted, State, Trail};
-use doorward_protocol::roster::{self, Entry, Follower, RosterFault};
+use doorward_protocol::roster::{self, Change, Entry, Follower, RosterFault};
 use doorward_protocol::topic::{Channel, Matter, Topic};
 use doorward_protocol::trust::{Reader, Refusal};
 
@@ -27,9 +27,10 @@ const FEED_WAIT: Duration = Duration::from_secs(15);
 const STATE_EVERY: Duration = Duration::from_secs(60);
 /// A state that changes is said at most this often: a roster of many entries changes it with each.
 const STATE_APART: Duration = Duration::from_secs(1);
-
-/// How far the roster was followed is noted at most this often.
-const NOTES_APART: Duration = Duration::from_secs(1);
+/// First pause before an entry that the store did not take is offered again; it doubles…
+const RETRY: Duration = Duration::from_secs(1);
+/// …up to this, so that a disk with room again is used within a minute.
+const RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// Who this terminal is, in this life of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,10 @@ pub enum Input {
         /// Whether it lay at the broker.
         retained: bool,
     },
+    /// What an entry of the roster says is durable in the store, with the entry's number and hash.
+    Taken(roster::Head),
+    /// Nothing of it is, and why.
+    NotTaken(String),
     /// Time passed.
     Tick,
 }
@@ -77,12 +82,22 @@ pub enum Effect {
     Acknowledged(Head),
     /// Obey this order, then say its receipt.
     Obey(Admitted),
-    /// Note durably that the roster was followed to here.
-    Remember(roster::Head),
+    /// Do durably what an entry of the roster says, all of it or nothing, and answer with [`Input::Taken`] or
+    /// [`Input::NotTaken`].
+    Take(Taking),
     /// These persons do not pass, and nobody else is denied any more.
     Deny(Vec<PersonId>),
     /// Something had no effect, and why.
     Refused(String),
+}
+
+/// An entry of the roster on its way into the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taking {
+    /// How far the roster is followed with it.
+    pub head: roster::Head,
+    /// What it changes.
+    pub changes: Vec<Change>,
 }
 
 /// A signed message on its way out.
@@ -100,10 +115,13 @@ pub struct Centre {
     own: Own,
     key: SigningKey,
     roster: Follower,
-    /// How far it was followed in any life. Before it is followed as far again, nothing that takes trust is done: what
-    /// is missing may be the revocation of whoever signs.
-    remembered: roster::Head,
-    noted_at: Option<Mono>,
+    /// How far the store has it. Before the roster is followed as far again, nothing that takes trust is done: what is
+    /// missing may be the revocation of whoever signs.
+    stored: roster::Head,
+    /// The entry that is followed and not in the store yet; none is followed beyond it.
+    taking: Option<(Taking, Tries)>,
+    /// How far it is followed with all that comes of it, and what the state tree says there: what may be told.
+    held: Held,
     /// The roster differs from the one that was followed in an earlier life.
     other_history: bool,
     denied: Denied,
@@ -121,6 +139,13 @@ pub struct Centre {
     state_said: Option<(State, Mono)>,
 }
 
+/// How often the store was asked in vain, and when it is asked again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tries {
+    failed: u32,
+    again_at: Option<Mono>,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     after: u64,
@@ -128,15 +153,16 @@ struct Asked {
 }
 
 impl Centre {
-    /// At the start of a life; `remembered` is how far the roster was followed in an earlier one.
+    /// At the start of a life; `stored` is how far the store has the roster from an earlier one.
     #[must_use]
-    pub fn new(own: Own, key: SigningKey, roster: Follower, remembered: Option<roster::Head>) -> Self {
+    pub fn new(own: Own, key: SigningKey, mut roster: Follower, stored: Option<roster::Head>) -> Self {
         let desk = Desk::new(own.session);
         Self {
             own,
             key,
-            remembered: remembered.unwrap_or(roster.head()),
-            noted_at: None,
+            stored: stored.unwrap_or(roster.head()),
+            taking: None,
+            held: held(&mut roster),
             other_history: false,
             roster,
             denied: Denied::default(),
@@ -188,7 +214,7 @@ impl Centre {
         match input {
             Input::Connected => {
                 (self.online, self.asked, self.state_said) = (true, None, None);
-                self.rumoured = self.remembered.seq;
+                self.rumoured = self.stored.seq;
             }
             Input::Lost => (self.online, self.asked) = (false, None),
             Input::Arrived { topic, bytes, retained } => {
@@ -196,9 +222,11 @@ impl Centre {
                     effects.push(Effect::Refused(format!("a message on {topic}: {why}")));
                 }
             }
+            Input::Taken(head) => self.taken(head, &mut effects),
+            Input::NotTaken(why) => self.not_taken(&why, now, &mut effects),
             Input::Tick => {}
         }
-        self.remember(now, &mut effects);
+        self.take_again(now, &mut effects);
         if self.online {
             self.ask_for_more(now, &mut effects);
             self.say_state(now, trail, &mut effects);
@@ -246,7 +274,7 @@ impl Centre {
         }
     }
 
-    /// Follows an entry of the roster, if it is the next one.
+    /// Follows an entry of the roster, if it is the next one. One that the store does not have is taken there first.
     fn follow(&mut self, bytes: &[u8], effects: &mut Vec<Effect>) -> Result<(), String> {
         let envelope = Envelope::parse(bytes).map_err(|e| e.to_string())?;
         let (heading, _) = envelope.claimed();
@@ -256,7 +284,7 @@ impl Centre {
         let came = heading.seq;
         self.rumoured = self.rumoured.max(came);
         // Whoever signs entries far ahead may become known on the way there.
-        if came != self.roster.head().seq + 1 {
+        if came != self.roster.head().seq + 1 || self.taking.is_some() || self.other_history {
             return Ok(());
         }
         let reader = Reader { terminal: None, now_s: None };
@@ -265,14 +293,13 @@ impl Centre {
             Ok(()) => {
                 self.halted = None;
                 let head = self.roster.head();
-                self.other_history |= head.seq == self.remembered.seq && head != self.remembered;
-                let before = self.denied.clone();
-                self.denied.followed(self.roster.head().seq, self.roster.trust());
-                if before != self.denied {
-                    effects.push(Effect::Deny(self.denied.persons().cloned().collect()));
-                }
-                if let Some(denial) = self.puzzling.take() {
-                    self.deny(&denial, effects)?;
+                self.other_history = head.seq == self.stored.seq && head != self.stored;
+                if head.seq > self.stored.seq {
+                    let taking = Taking { head, changes: entry.message().changes.clone() };
+                    effects.push(Effect::Take(taking.clone()));
+                    self.taking = Some((taking, Tries::default()));
+                } else {
+                    self.settle(effects);
                 }
                 Ok(())
             }
@@ -285,19 +312,52 @@ impl Centre {
         }
     }
 
-    /// Notes how far the roster was followed, while it is followed fast no more often than a disk should write.
-    fn remember(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let head = self.roster.head();
-        let due = self.noted_at.is_none_or(|at| now.mono.since(at) >= NOTES_APART);
-        if head.seq > self.remembered.seq && !self.other_history && due {
-            (self.remembered, self.noted_at) = (head, Some(now.mono));
-            effects.push(Effect::Remember(head));
+    /// The store has the newest entry, or had it before: only now it counts and is told.
+    fn settle(&mut self, effects: &mut Vec<Effect>) {
+        self.held = held(&mut self.roster);
+        let before = self.denied.clone();
+        self.denied.followed(self.held.seq, self.roster.trust());
+        if before != self.denied {
+            effects.push(Effect::Deny(self.denied.persons().cloned().collect()));
+        }
+        if let Some(denial) = self.puzzling.take()
+            && let Err(why) = self.deny(&denial, effects)
+        {
+            effects.push(Effect::Refused(format!("a denial that was kept: {why}")));
+        }
+    }
+
+    fn taken(&mut self, head: roster::Head, effects: &mut Vec<Effect>) {
+        // An answer that comes late may be that to an earlier question.
+        let Some((_, tries)) = self.taking.take_if(|(taking, _)| taking.head == head) else { return };
+        self.stored = head;
+        if tries.failed > 0 {
+            (self.halted, self.asked) = (None, None);
+        }
+        self.settle(effects);
+    }
+
+    fn not_taken(&mut self, why: &str, now: Now, effects: &mut Vec<Effect>) {
+        let Some((taking, tries)) = &mut self.taking else { return };
+        let why = format!("entry {} of the roster does not get into the store: {why}", taking.head.seq);
+        let pause = (RETRY * 2u32.pow(tries.failed.min(6))).min(RETRY_MAX);
+        *tries = Tries { failed: tries.failed.saturating_add(1), again_at: Some(now.mono + pause) };
+        effects.push(Effect::Refused(why.clone()));
+        self.halted = Some(why);
+    }
+
+    /// Offers the store again what it did not take, when its pause is over.
+    fn take_again(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if let Some((taking, tries)) = &mut self.taking
+            && tries.again_at.take_if(|at| now.mono >= *at).is_some()
+        {
+            effects.push(Effect::Take(taking.clone()));
         }
     }
 
     /// Whether the roster is known as far as it ever was.
     fn in_the_know(&self) -> Result<(), String> {
-        let (head, before) = (self.roster.head(), self.remembered);
+        let (head, before) = (self.roster.head(), self.stored);
         match () {
             () if self.other_history => {
                 Err(format!("entry {} is another one than was followed before", before.seq))
@@ -319,8 +379,7 @@ impl Centre {
             }
             Err(refusal) => return Err(refusal.to_string()),
         };
-        let head = self.roster.head().seq;
-        if self.denied.take(&denial, head, trust).map_err(|e| e.to_string())? {
+        if self.denied.take(&denial, self.held.seq, trust).map_err(|e| e.to_string())? {
             effects.push(Effect::Deny(self.denied.persons().cloned().collect()));
         }
         Ok(())
@@ -367,7 +426,7 @@ impl Centre {
     /// Asks for the roster's next entries where there is word of some: once, then again when they do not come.
     fn ask_for_more(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let head = self.roster.head();
-        if self.rumoured <= head.seq {
+        if self.rumoured <= head.seq || self.taking.is_some() || self.other_history {
             self.asked = None;
             return;
         }
@@ -395,7 +454,6 @@ impl Centre {
     }
 
     fn state(&mut self, now: Now, trail: Head) -> State {
-        let head = self.roster.head();
         State {
             session: self.own.session.into(),
             start: self.own.start,
@@ -404,7 +462,7 @@ impl Centre {
             version: Text::cut(&self.own.version),
             clock: now.wall.trust,
             trail: Trail { genesis: self.own.genesis.into(), seq: trail.seq, hash: trail.hash.into() },
-            roster: Held { seq: head.seq, hash: head.hash.into(), state: self.roster.tree().root().into() },
+            roster: self.held.clone(),
             halted: self.halted.clone().or(self.in_the_know().err()).as_deref().map(Text::cut),
         }
     }
@@ -413,6 +471,11 @@ impl Centre {
         self.said += 1;
         Saying { matter, bytes: signed(&self.own, &self.key, self.said, message, now) }
     }
+}
+
+fn held(roster: &mut Follower) -> Held {
+    let head = roster.head();
+    Held { seq: head.seq, hash: head.hash.into(), state: roster.tree().root().into() }
 }
 
 /// The topic of something a terminal says.

@@ -12,6 +12,7 @@
 //! * [`decision`], [`audit`]: the answer, and the proof that it was recorded before anything moved.
 //! * [`door`], [`outbox`]: the machines behind the decision.
 //! * [`centre`], [`reconnect`]: what is believed of the centre and said to it, and when it is tried again.
+//! * [`intake`]: what an entry of the roster does to the store.
 //! * [`enrolment`]: which references are good enough to be compared with.
 
 pub mod attempt;
@@ -27,6 +28,7 @@ pub mod frame;
 pub mod freshness;
 pub mod gallery;
 pub mod geometry;
+pub mod intake;
 pub mod liveness;
 pub mod lockout;
 pub mod outbox;

@@ -73,6 +73,7 @@ impl Lockout {
             | What::Fault(_)
             | What::ClockJumped(_)
             | What::Credential(_)
+            | What::Skipped(_)
             | What::Stopped(_) => {}
         }
     }

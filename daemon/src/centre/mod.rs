@@ -5,11 +5,13 @@
 
 pub mod line;
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use doorward_core::centre::{self, Centre, Effect, Input, Own, Saying};
+use doorward_core::centre::{self, Centre, Effect, Input, Own, Saying, Taking};
+use doorward_core::intake::Intake;
 use doorward_core::reconnect::Reconnect;
 use doorward_core::time::Mono;
 use doorward_hal::clock::Clock;
@@ -48,6 +50,8 @@ pub struct CentreConfig {
     pub root: PublicKey,
     /// The genesis of the site's roster.
     pub genesis: Hash,
+    /// Where the key comes from that opens what is sealed to the site's terminals.
+    pub opening_key: PathBuf,
 }
 
 /// Who this terminal is to the centre.
@@ -56,7 +60,7 @@ pub struct Identity {
     pub own: Own,
     /// What it signs with.
     pub key: SigningKey,
-    /// How far it followed the site's roster in an earlier life.
+    /// How far its store has the site's roster.
     pub followed: Option<roster::Head>,
 }
 
@@ -69,6 +73,7 @@ pub fn start(
     clock: &Arc<dyn Clock>,
     config: CentreConfig,
     identity: Identity,
+    intake: Intake,
     journal: &JournalLink,
     terminal: &SyncSender<terminal::Input>,
 ) -> Box<dyn Uplink> {
@@ -87,6 +92,7 @@ pub fn start(
     let mut talk = Talk {
         name: own.terminal.to_string(),
         centre: Centre::new(own, key, roster, followed),
+        intake,
         broker: config.broker,
         clock: Arc::clone(clock),
         journal: journal.clone(),
@@ -104,6 +110,7 @@ pub fn start(
 struct Talk {
     name: String,
     centre: Centre,
+    intake: Intake,
     broker: Broker,
     clock: Arc<dyn Clock>,
     journal: JournalLink,
@@ -161,12 +168,39 @@ impl Talk {
                 }
                 Heard::Nothing => Input::Tick,
             };
-            let (now, trail) = (self.clock.now(), self.trail());
-            for effect in self.centre.handle(input, now, trail) {
-                self.carry_out(effect, &voice);
-            }
+            self.handle(input, &voice);
         }
         Ok(())
+    }
+
+    /// Takes one input to its end. What is taken into the store is an input again, before anything else is heard.
+    fn handle(&mut self, input: Input, voice: &Voice) {
+        let mut input = Some(input);
+        while let Some(next) = input.take() {
+            let (now, trail) = (self.clock.now(), self.trail());
+            for effect in self.centre.handle(next, now, trail) {
+                if let Effect::Take(taking) = effect {
+                    input = Some(self.take(&taking));
+                } else {
+                    self.carry_out(effect, voice);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, Taking { head, changes }: &Taking) -> Input {
+        let step = self.intake.take(*head, changes);
+        match self.journal.take(step, self.clock.now().wall) {
+            Ok(taken) => {
+                let (entry, skipped) = (head.seq, taken.skipped);
+                match skipped {
+                    0 => tracing::info!(entry, "followed the roster"),
+                    _ => tracing::warn!(entry, skipped, "followed the roster, and left changes out: see the trail"),
+                }
+                Input::Taken(*head)
+            }
+            Err(why) => Input::NotTaken(why),
+        }
     }
 
     fn carry_out(&mut self, effect: Effect, voice: &Voice) {
@@ -174,7 +208,7 @@ impl Talk {
             Effect::Say(saying) => self.say(saying, voice),
             // The uplink asks again for what it misses here.
             Effect::Acknowledged(head) => drop(self.acknowledged.try_send(head)),
-            Effect::Remember(head) => self.journal.followed(head),
+            Effect::Take(_) => unreachable!("what is taken is an input again, above"),
             Effect::Obey(order) => {
                 let (outcome, seq) = self.obey(order.clone());
                 let receipt = self.centre.receipt(&order, outcome, seq, self.clock.now());

@@ -24,6 +24,7 @@ pub(super) struct CentreSection {
     key: PathBuf,
     root: String,
     genesis: String,
+    opening_key: PathBuf,
 }
 
 impl Check<'_> {
@@ -50,7 +51,7 @@ impl Check<'_> {
             certificate: section.certificate.clone(),
             key: section.key.clone(),
         };
-        Ok(CentreConfig { broker, root, genesis })
+        Ok(CentreConfig { broker, root, genesis, opening_key: section.opening_key.clone() })
     }
 }
 

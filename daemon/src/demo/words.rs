@@ -124,6 +124,10 @@ pub fn entry(entry: &Entry) -> (&'static str, String) {
             let (kind, done) = (c.presented.kind.code(), if c.given { "given to" } else { "taken from" });
             ("credential", format!("{kind} {done} {}", c.person))
         }
+        What::Skipped(s) => {
+            let reason = s.reason.replace('_', " ");
+            ("roster", format!("entry {} of the roster, {}: left out, {reason}", s.entry, s.place))
+        }
         What::Stopped(s) => ("stopped", format!("doord stopped: {}", s.cause)),
     }
 }

@@ -73,23 +73,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// [`StoreFault`]; the whole batch is then given up.
     pub fn put_person(&mut self, record: &PersonRecord, at: Wall) -> Result<u64, StoreFault> {
-        within("a name", NAME_LEN_MAX, record.name.len())?;
-        let id = record.id.as_str();
-        let old = self.person_row(id)?;
-        let key = if old.is_some() {
-            self.ring.person_key(id)?
-        } else {
-            bound("persons", PERSONS_MAX, self.state.persons)?;
-            self.state.persons += 1;
-            self.ring.create_person_key(id)?
-        };
-        let new = PersonRow::seal(self.keys, &key, record);
-        self.write_person(&new)?;
-        if let Some(old) = old {
-            self.state.toggle(&old.code(self.keys));
-        }
-        self.state.toggle(&new.code(self.keys));
-        self.changed = true;
+        self.write_record(record)?;
         self.enrolled(&record.id, "record", at)
     }
 
@@ -105,18 +89,79 @@ impl<'a> Batch<'a> {
         source: &str,
         at: Wall,
     ) -> Result<u64, StoreFault> {
-        within("a template's source", SOURCE_LEN_MAX, source.len())?;
-        bound("templates", TEMPLATES_MAX, self.state.templates)?;
+        let (_, slot) = self.slots(person)?;
+        let (vector, source) = (vector.clone(), source.to_owned());
+        let template = StoredTemplate { slot, version, vector, source, created_ms: at.ms };
+        self.write_template(person, &template)?;
+        self.enrolled(person, &template.source, at)
+    }
+
+    /// Gives a person a credential. `terms.slot` is not looked at: the next free one is taken. Returns it.
+    ///
+    /// # Errors
+    /// [`StoreFault::CredentialTaken`] where anybody has the same; the whole batch is then given up.
+    pub fn put_credential(
+        &mut self,
+        credential: &Credential,
+        terms: &Holder,
+        at: Wall,
+    ) -> Result<u32, StoreFault> {
+        let present = credentials::of(self.conn, &terms.person)?;
+        let slot = present.last().map_or(0, |row| row.slot + 1);
+        let terms = Holder { slot, created_ms: at.ms, ..terms.clone() };
+        let (stored, _) = self.write_credential(credential, terms)?;
+        self.credential_changed(&stored, true, at)?;
+        Ok(slot)
+    }
+
+    /// Takes a credential away. Returns the number of its audit entry.
+    ///
+    /// # Errors
+    /// [`StoreFault::NoSuchCredential`]; the whole batch is then given up.
+    pub fn remove_credential(&mut self, person: &PersonId, slot: u32, at: Wall) -> Result<u64, StoreFault> {
+        let Some(stored) = self.drop_credential(person, slot)? else {
+            return Err(StoreFault::NoSuchCredential { person: person.clone(), slot });
+        };
+        self.credential_changed(&stored, false, at)
+    }
+
+    /// Writes a record, new or in place of the old one; whether there was one.
+    pub(crate) fn write_record(&mut self, record: &PersonRecord) -> Result<bool, StoreFault> {
+        within("a name", NAME_LEN_MAX, record.name.len())?;
+        let id = record.id.as_str();
+        let old = self.person_row(id)?;
+        let key = if old.is_some() {
+            self.ring.person_key(id)?
+        } else {
+            bound("persons", PERSONS_MAX, self.state.persons)?;
+            self.state.persons += 1;
+            self.ring.create_person_key(id)?
+        };
+        let new = PersonRow::seal(self.keys, &key, record);
+        self.write_person(&new)?;
+        if let Some(old) = &old {
+            self.state.toggle(&old.code(self.keys));
+        }
+        self.state.toggle(&new.code(self.keys));
+        self.changed = true;
+        Ok(old.is_some())
+    }
+
+    /// Writes a template into its slot, in place of what lies there; whether there was anything.
+    pub(crate) fn write_template(
+        &mut self,
+        person: &PersonId,
+        template: &StoredTemplate,
+    ) -> Result<bool, StoreFault> {
+        within("a template's source", SOURCE_LEN_MAX, template.source.len())?;
         if self.person_row(person.as_str())?.is_none() {
             return Err(StoreFault::NoSuchPerson(person.clone()));
         }
-        let (count, slot) = self.slots(person)?;
-        bound("templates of one person", TEMPLATES_OF_PERSON_MAX, count)?;
-
+        let replaced = self.drop_template(person, template.slot)?;
+        bound("templates", TEMPLATES_MAX, self.state.templates)?;
+        bound("templates of one person", TEMPLATES_OF_PERSON_MAX, self.slots(person)?.0)?;
         let key = self.ring.person_key(person.as_str())?;
-        let (vector, source) = (vector.clone(), source.to_owned());
-        let template = StoredTemplate { slot, version, vector, source, created_ms: at.ms };
-        let row = TemplateRow::seal(self.keys, &key, person, &template);
+        let row = TemplateRow::seal(self.keys, &key, person, template);
         let sql = "INSERT INTO templates (person, slot, model, preprocessing, vector, source, created_ms)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let columns = params![
@@ -132,64 +177,73 @@ impl<'a> Batch<'a> {
         self.state.toggle(&row.code(self.keys));
         self.state.templates += 1;
         self.changed = true;
-        self.enrolled(person, &template.source, at)
+        Ok(replaced)
     }
 
-    /// Gives a person a credential. `terms.slot` is not looked at: the next free one is taken. Returns it.
-    ///
-    /// # Errors
-    /// [`StoreFault::CredentialTaken`] where anybody has the same; the whole batch is then given up.
-    pub fn put_credential(
+    /// Removes the template in a slot; whether there was one.
+    pub(crate) fn drop_template(&mut self, person: &PersonId, slot: u32) -> Result<bool, StoreFault> {
+        let present = templates_of(self.conn, person)?;
+        let Some(row) = present.iter().find(|row| row.slot == slot) else { return Ok(false) };
+        self.conn
+            .prepare_cached("DELETE FROM templates WHERE person = ?1 AND slot = ?2")
+            .and_then(|mut s| s.execute(params![person.as_str(), slot]))
+            .doing("take a template away")?;
+        self.state.toggle(&row.code(self.keys));
+        self.state.templates -= 1;
+        self.changed = true;
+        Ok(true)
+    }
+
+    /// Writes a credential into its slot, in place of what lies there; as it is stored, and whether there was anything.
+    pub(crate) fn write_credential(
         &mut self,
         credential: &Credential,
-        terms: &Holder,
-        at: Wall,
-    ) -> Result<u32, StoreFault> {
-        let person = &terms.person;
+        terms: Holder,
+    ) -> Result<(StoredCredential, bool), StoreFault> {
+        let person = terms.person.clone();
         if self.person_row(person.as_str())?.is_none() {
-            return Err(StoreFault::NoSuchPerson(person.clone()));
+            return Err(StoreFault::NoSuchPerson(person));
         }
-        let present = credentials::of(self.conn, person)?;
-        bound("credentials of one person", CREDENTIALS_OF_PERSON_MAX, present.len() as u64)?;
+        let present = credentials::of(self.conn, &person)?;
+        let key = self.ring.person_key(person.as_str())?;
+        let old = present.iter().find(|row| row.slot == terms.slot);
+        let others = present.len() as u64 - u64::from(old.is_some());
+        bound("credentials of one person", CREDENTIALS_OF_PERSON_MAX, others)?;
+        let old_code = old.map(|row| row.open(self.keys, &key)).transpose()?.map(|(_, code)| code);
         let code = credentials::code_of(self.keys, credential);
-        if self.codes.is_none() {
-            self.codes = Some(credentials::codes(self.conn, self.keys, &mut self.ring)?);
-        }
-        if !self.codes.as_mut().is_some_and(|codes| codes.insert(code)) {
+        // The same again in its own slot is nobody else's.
+        if old_code != Some(code) && self.codes()?.contains(&code) {
             return Err(StoreFault::CredentialTaken);
         }
-        let slot = present.last().map_or(0, |row| row.slot + 1);
-        let stored = StoredCredential {
-            kind: credential.kind(),
-            holder: Holder { slot, created_ms: at.ms, ..terms.clone() },
-        };
-        let key = self.ring.person_key(person.as_str())?;
+        self.drop_credential(&person, terms.slot)?;
+        self.codes()?.insert(code);
+        let stored = StoredCredential { kind: credential.kind(), holder: terms };
         let row = CredentialRow::seal(self.keys, &key, &stored, &code);
         row.insert(self.conn)?;
         self.state.toggle(&row.code(self.keys));
         self.changed = true;
-        self.credential_changed(&stored, true, at)?;
-        Ok(slot)
+        Ok((stored, old_code.is_some()))
     }
 
-    /// Takes a credential away. Returns the number of its audit entry.
-    ///
-    /// # Errors
-    /// [`StoreFault::NoSuchCredential`]; the whole batch is then given up.
-    pub fn remove_credential(&mut self, person: &PersonId, slot: u32, at: Wall) -> Result<u64, StoreFault> {
+    /// Removes the credential in a slot; what it was, if there was one.
+    pub(crate) fn drop_credential(
+        &mut self,
+        person: &PersonId,
+        slot: u32,
+    ) -> Result<Option<StoredCredential>, StoreFault> {
         let present = credentials::of(self.conn, person)?;
-        let Some(row) = present.iter().find(|row| row.slot == slot) else {
-            return Err(StoreFault::NoSuchCredential { person: person.clone(), slot });
-        };
-        let (stored, _) = row.open(self.keys, &self.ring.person_key(person.as_str())?)?;
+        let Some(row) = present.iter().find(|row| row.slot == slot) else { return Ok(None) };
+        let (stored, code) = row.open(self.keys, &self.ring.person_key(person.as_str())?)?;
         self.conn
             .prepare_cached("DELETE FROM credentials WHERE person = ?1 AND slot = ?2")
             .and_then(|mut s| s.execute(params![person.as_str(), slot]))
             .doing("take a credential away")?;
         self.state.toggle(&row.code(self.keys));
-        self.codes = None;
+        if let Some(codes) = &mut self.codes {
+            codes.remove(&code);
+        }
         self.changed = true;
-        self.credential_changed(&stored, false, at)
+        Ok(Some(stored))
     }
 
     /// Erases a person: record, templates, credentials and key. Returns the number of its audit entry.
@@ -234,6 +288,20 @@ impl<'a> Batch<'a> {
         self.state.toggle(&new);
         self.changed = true;
         Ok(())
+    }
+
+    /// Takes the rules away, if there are any.
+    pub(crate) fn drop_rules(&mut self) -> Result<(), StoreFault> {
+        if let Some(old) = rules::remove(self.conn, self.keys)? {
+            self.state.toggle(&old);
+            self.changed = true;
+        }
+        Ok(())
+    }
+
+    /// How far the site's roster was followed.
+    pub(crate) fn followed(&self) -> Result<Option<Head>, StoreFault> {
+        followed::read(self.conn, self.keys)
     }
 
     /// Notes how far the site's roster was followed. A smaller number than before changes nothing.
@@ -293,8 +361,17 @@ impl<'a> Batch<'a> {
         self.append(&What::Credential(CredentialChanged { person, presented, given }), at)
     }
 
-    fn append(&mut self, what: &What, at: Wall) -> Result<u64, StoreFault> {
+    pub(crate) fn append(&mut self, what: &What, at: Wall) -> Result<u64, StoreFault> {
         Ok(chain::append(self.conn, self.keys, self.rows_max, what, at)?.seq)
+    }
+
+    /// The codes of all credentials.
+    fn codes(&mut self) -> Result<&mut BTreeSet<credentials::Code>, StoreFault> {
+        let codes = match self.codes.take() {
+            Some(codes) => codes,
+            None => credentials::codes(self.conn, self.keys, &mut self.ring)?,
+        };
+        Ok(self.codes.insert(codes))
     }
 
     fn person_row(&self, id: &str) -> Result<Option<PersonRow>, StoreFault> {

@@ -224,6 +224,14 @@ pub enum StoreFault {
         /// What there is.
         head: u64,
     },
+    /// An entry of the roster that is not the next one.
+    #[error("entry {came} of the roster came where {wanted} is next; no entry is passed over")]
+    EntryMissing {
+        /// The number that is next.
+        wanted: u64,
+        /// The number that came.
+        came: u64,
+    },
     /// An audit entry cannot be encoded.
     #[error("encode the audit entry")]
     Entry(#[from] CodecError),

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use doorward_core::credential::Token;
 use doorward_protocol::command::Session;
 use doorward_protocol::ids::SiteId;
+use doorward_protocol::sealing::{OPENING_WORD, OpeningKey};
 use ed25519_dalek::SigningKey;
 use hkdf::Hkdf;
 use rustix::fs::OFlags;
@@ -29,16 +30,22 @@ use crate::settings::StoreId;
 /// Name of the systemd credential: `LoadCredentialEncrypted=doorward.master:…`.
 pub const CREDENTIAL: &str = "doorward.master";
 
+/// Name of the other one: `LoadCredentialEncrypted=doorward.opening:…`.
+const OPENING_CREDENTIAL: &str = "doorward.opening";
+
 /// What a configuration or an option says instead of a file's name to mean the systemd credential.
 const CREDENTIAL_WORD: &str = "credential";
 
-/// Bytes of a master key.
+/// Bytes of a key.
 const KEY_LEN: usize = 32;
 
-/// Where the master key comes from.
+/// The longest key file: a word, 64 digits and a line end.
+const FILE_LEN_MAX: usize = 128;
+
+/// Where a key comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// The folder in `$CREDENTIALS_DIRECTORY`; the key is the file [`CREDENTIAL`] in it. systemd sets its mode.
+    /// The folder in `$CREDENTIALS_DIRECTORY`; the master key is the file [`CREDENTIAL`] in it. systemd sets its mode.
     Credential(PathBuf),
     /// A key file of mode 0600 or 0400 that belongs to the current user or to root.
     File(PathBuf),
@@ -70,12 +77,14 @@ impl KeySource {
 /// The terminal's master key. Wiped when dropped; its `Debug` shows nothing.
 pub struct MasterKey(Box<Zeroizing<[u8; KEY_LEN]>>);
 
-/// Why there is no master key.
+/// Why there is no key. `what` says which.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFault {
     /// Not there, or not readable.
-    #[error("read the master key {}", path.display())]
+    #[error("read {what} {}", path.display())]
     Read {
+        /// Which key.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// Why.
@@ -83,19 +92,28 @@ pub enum KeyFault {
         source: io::Error,
     },
     /// A folder, a device, a pipe.
-    #[error("the master key {} is no regular file; name the key file itself, not a link or folder", .0.display())]
-    NotRegular(PathBuf),
+    #[error("{what} {} is no regular file; name the key file itself, not a link or folder", path.display())]
+    NotRegular {
+        /// Which key.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
     /// Others could read or change it.
-    #[error("the master key {} has mode {mode:04o}, so others may get at it: run `chmod 600 {0}`", path.display())]
+    #[error("{what} {} has mode {mode:04o}, so others may get at it: run `chmod 600 {0}`", path.display())]
     Mode {
+        /// Which key.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
     /// Belongs to somebody else.
-    #[error("the master key {} belongs to user {owner}: run `chown {user} {0}`", path.display())]
+    #[error("{what} {} belongs to user {owner}: run `chown {user} {0}`", path.display())]
     Owner {
+        /// Which key.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// Its owner.
@@ -104,17 +122,29 @@ pub enum KeyFault {
         user: u32,
     },
     /// Not a key.
-    #[error("the master key {} is malformed: it has to hold exactly 32 bytes, or 64 hexadecimal digits", .0.display())]
-    Malformed(PathBuf),
+    #[error("{what} {} is malformed: it has to hold {form}", path.display())]
+    Malformed {
+        /// Which key.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it has to hold.
+        form: &'static str,
+    },
     /// systemd gave this process no credentials.
     #[error(
-        "the master key is sealed, and systemd has not opened it for this process: start doord as a unit with \
-         LoadCredentialEncrypted={CREDENTIAL}:…, and doorctl through doorctl-sealed"
+        "the key is sealed, and systemd has not opened it for this process: start doord as a unit with \
+         LoadCredentialEncrypted=, and doorctl through doorctl-sealed"
     )]
     NoCredential,
     /// A key that was never drawn.
-    #[error("the master key {} is all zeros; create a real one", .0.display())]
-    Blank(PathBuf),
+    #[error("{what} {} is all zeros; create a real one", path.display())]
+    Blank {
+        /// Which key.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
     /// A file could not be created.
     #[error("create the master key {}; an existing key is never overwritten", path.display())]
     Create {
@@ -126,16 +156,47 @@ pub enum KeyFault {
     },
 }
 
+/// A key that comes from outside.
+struct Kept {
+    what: &'static str,
+    /// The name of its systemd credential.
+    credential: &'static str,
+    /// What its file holds.
+    form: &'static str,
+    /// The word before its digits; such a file holds nothing else.
+    word: Option<&'static str>,
+}
+
+const MASTER: Kept = Kept {
+    what: "the master key",
+    credential: CREDENTIAL,
+    form: "exactly 32 bytes, or 64 hexadecimal digits",
+    word: None,
+};
+
+const OPENING: Kept = Kept {
+    what: "the opening key",
+    credential: OPENING_CREDENTIAL,
+    form: "the line that `doorctl keys sealing` wrote",
+    word: Some(OPENING_WORD),
+};
+
+/// Reads the key that opens what is sealed to the site's terminals.
+///
+/// # Errors
+/// [`KeyFault`], which says what to do.
+pub fn opening_key(source: &KeySource) -> Result<OpeningKey, KeyFault> {
+    let bytes = load(source, &OPENING)?;
+    Ok(OpeningKey::from_bytes(bytes.as_slice()).expect("any 32 bytes are a key of X25519"))
+}
+
 impl MasterKey {
     /// Reads the key.
     ///
     /// # Errors
     /// [`KeyFault`], which says what to do.
     pub fn load(source: &KeySource) -> Result<Self, KeyFault> {
-        match source {
-            KeySource::Credential(folder) => read(&folder.join(CREDENTIAL), check_credential),
-            KeySource::File(path) => read(path, check_key_file),
-        }
+        load(source, &MASTER).map(Self::from_bytes)
     }
 
     /// Draws a new key and writes it to `path`: 32 raw bytes, mode 0600, durable. An existing file is left alone.
@@ -228,28 +289,36 @@ fn expand(hkdf: &Hkdf<Sha256>, info: &[&[u8]], bytes: &mut [u8; KEY_LEN]) {
     hkdf.expand_multi_info(info, bytes).expect("HKDF-SHA256 yields up to 8160 bytes");
 }
 
+fn load(source: &KeySource, kept: &Kept) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyFault> {
+    match source {
+        KeySource::Credential(folder) => read(&folder.join(kept.credential), kept, check_credential),
+        KeySource::File(path) => read(path, kept, check_key_file),
+    }
+}
+
 fn read(
     path: &Path,
-    check: impl Fn(&Path, &std::fs::Metadata) -> Result<(), KeyFault>,
-) -> Result<MasterKey, KeyFault> {
-    let unreadable = |source| KeyFault::Read { path: path.to_owned(), source };
+    kept: &Kept,
+    check: impl Fn(&Path, &Kept, &std::fs::Metadata) -> Result<(), KeyFault>,
+) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyFault> {
+    let what = kept.what;
+    let unreadable = |source| KeyFault::Read { what, path: path.to_owned(), source };
+    let not_regular = || KeyFault::NotRegular { what, path: path.to_owned() };
     // A link is refused and a pipe does not block; the checks are made on the opened file, not on its name.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
-        Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
-            return Err(KeyFault::NotRegular(path.to_owned()));
-        }
+        Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => return Err(not_regular()),
         Err(e) => return Err(unreadable(e)),
     };
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(KeyFault::NotRegular(path.to_owned()));
+        return Err(not_regular());
     }
-    check(path, &metadata)?;
+    check(path, kept, &metadata)?;
 
-    // One byte more than the longest form, so that a longer file is noticed and never read.
-    let mut text = Zeroizing::new([0u8; 2 * KEY_LEN + 2]);
+    // More bytes than the longest form, so that a longer file is noticed and never read.
+    let mut text = Zeroizing::new([0u8; FILE_LEN_MAX + 1]);
     let mut length = 0;
     while length < text.len() {
         match file.read(&mut text[length..]).map_err(unreadable)? {
@@ -257,40 +326,46 @@ fn read(
             n => length += n,
         }
     }
-    let bytes = parse(&text[..length]).ok_or_else(|| KeyFault::Malformed(path.to_owned()))?;
+    let bytes = parse(&text[..length], kept.word);
+    let malformed = || KeyFault::Malformed { what, path: path.to_owned(), form: kept.form };
+    let bytes = bytes.ok_or_else(malformed)?;
     if bytes.iter().all(|b| *b == 0) {
-        Err(KeyFault::Blank(path.to_owned()))
+        Err(KeyFault::Blank { what, path: path.to_owned() })
     } else {
-        Ok(MasterKey::from_bytes(bytes))
+        Ok(bytes)
     }
 }
 
 /// systemd makes credentials for one unit in a folder of its own; only others' bits are checked, because it may use
 /// an access control list that shows up in the group's bits.
-fn check_credential(path: &Path, metadata: &std::fs::Metadata) -> Result<(), KeyFault> {
+fn check_credential(path: &Path, kept: &Kept, metadata: &std::fs::Metadata) -> Result<(), KeyFault> {
     match metadata.mode() & 0o007 {
         0 => Ok(()),
-        _ => Err(KeyFault::Mode { path: path.to_owned(), mode: metadata.mode() & 0o7777 }),
+        _ => Err(KeyFault::Mode { what: kept.what, path: path.to_owned(), mode: metadata.mode() & 0o7777 }),
     }
 }
 
-fn check_key_file(path: &Path, metadata: &std::fs::Metadata) -> Result<(), KeyFault> {
-    let (mode, user) = (metadata.mode() & 0o7777, rustix::process::geteuid().as_raw());
+fn check_key_file(path: &Path, kept: &Kept, metadata: &std::fs::Metadata) -> Result<(), KeyFault> {
+    let (what, mode, user) =
+        (kept.what, metadata.mode() & 0o7777, rustix::process::geteuid().as_raw());
     if mode != 0o600 && mode != 0o400 {
-        return Err(KeyFault::Mode { path: path.to_owned(), mode });
+        return Err(KeyFault::Mode { what, path: path.to_owned(), mode });
     }
     match metadata.uid() {
         owner if owner == user || owner == 0 => Ok(()),
-        owner => Err(KeyFault::Owner { path: path.to_owned(), owner, user }),
+        owner => Err(KeyFault::Owner { what, path: path.to_owned(), owner, user }),
     }
 }
 
-/// 32 raw bytes, or 64 hexadecimal digits with or without the line end that every shell writes.
-fn parse(text: &[u8]) -> Option<Zeroizing<[u8; KEY_LEN]>> {
-    if let Ok(raw) = <[u8; KEY_LEN]>::try_from(text) {
-        return Some(Zeroizing::new(raw));
-    }
+/// 32 raw bytes, or 64 hexadecimal digits with or without the line end that every shell writes; where there is a word,
+/// the digits after it alone.
+fn parse(text: &[u8], word: Option<&str>) -> Option<Zeroizing<[u8; KEY_LEN]>> {
     let digits = text.strip_suffix(b"\n").unwrap_or(text);
+    let digits = match word {
+        Some(word) => digits.strip_prefix(word.as_bytes())?.strip_prefix(b" ")?,
+        None if text.len() == KEY_LEN => return Some(Zeroizing::new(text.try_into().ok()?)),
+        None => digits,
+    };
     if digits.len() != 2 * KEY_LEN {
         return None;
     }
@@ -404,6 +479,21 @@ mod tests {
         assert!(MasterKey::load(&KeySource::Credential(folder.path().to_owned())).is_ok());
         fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
         assert!(MasterKey::load(&KeySource::Credential(folder.path().to_owned())).is_err());
+    }
+
+    #[test]
+    fn the_opening_key_is_a_line_of_its_own_and_no_other_key_passes_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = |text: &str| opening_key(&key_file(folder.path(), text.as_bytes(), 0o600));
+        let digits = "07".repeat(32);
+        assert_eq!(*key(&format!("{OPENING_WORD} {digits}\n")).unwrap().to_bytes(), [7; 32]);
+        for other in [digits.clone(), format!("doorward-authority-private-1 {digits}"), "7".repeat(500)] {
+            let text = key(&other).err().unwrap().to_string();
+            assert!(text.contains("the opening key") && text.contains("doorctl keys sealing"), "{text}");
+            assert!(!text.contains("0707"), "{text}");
+        }
+        let open = key_file(folder.path(), format!("{OPENING_WORD} {digits}").as_bytes(), 0o640);
+        assert!(opening_key(&open).err().unwrap().to_string().contains("chmod 600"));
     }
 
     #[test]

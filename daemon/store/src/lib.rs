@@ -8,6 +8,7 @@
 //! * [`keys`]: the master key, what is derived from it, randomness.
 //! * [`store`]: create, open, change, read, append, close.
 //! * [`batch`]: changes that become durable together.
+//! * [`taking`]: entries of the site's roster.
 //! * [`credentials`]: cards, PINs and QR codes, and whom one belongs to.
 //! * [`rows`]: what is stored of persons and templates, and how it is sealed.
 //! * [`mod@verify`]: the examination of a whole store.
@@ -26,6 +27,7 @@ pub mod fault;
 pub mod keys;
 pub mod rows;
 pub mod store;
+pub mod taking;
 pub mod verify;
 
 mod anchor;
@@ -52,8 +54,9 @@ pub use batch::{
 pub use chain::AUDIT_ROWS_MAX;
 pub use credentials::{CREDENTIALS_OF_PERSON_MAX, StoredCredential, Wallet};
 pub use fault::{Finding, StoreFault};
-pub use keys::{CREDENTIAL, KeyFault, KeySource, MasterKey, new_session, new_token};
+pub use keys::{CREDENTIAL, KeyFault, KeySource, MasterKey, new_session, new_token, opening_key};
 pub use rows::{PersonRecord, StoredTemplate};
 pub use store::{Counts, RECORDS_MAX, Store};
+pub use taking::Taken;
 pub use verify::{Report, verify};
 pub use waiting::BUSY_MS_MAX;

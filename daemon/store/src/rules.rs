@@ -42,6 +42,16 @@ pub(crate) fn write(
     Ok((old, new))
 }
 
+/// Removes the rules and returns the code of their row, if there was one.
+///
+/// # Errors
+/// [`StoreFault`].
+pub(crate) fn remove(conn: &Connection, keys: &StoreKeys) -> Result<Option<Code>, StoreFault> {
+    let old = row(conn)?.map(|(value, _)| code(keys, "rules", WEEKLY, &value));
+    conn.execute("DELETE FROM rules WHERE name = ?1", params![WEEKLY]).doing("take the rules away")?;
+    Ok(old)
+}
+
 /// Checks every row and hands its code to `visit`.
 ///
 /// # Errors

@@ -12,13 +12,16 @@ use crate::trust::{Authority, Delegation};
 pub const BODY_LEN_MAX: usize = 8 * 1024;
 /// Letters of the name of a setting or slot.
 pub const NAME_LEN_MAX: usize = 64;
+/// The largest number of a template or credential: far more than a person has at a time.
+pub const NUMBER_MAX: u32 = 9_999;
+
 /// What can change. Variants are appended, never renumbered: a roster is followed from its beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Change {
     /// Puts something of a person: its record, a template, a credential, a consent. Sealed to the site.
     #[n(0)]
     PersonPut(#[n(0)] PersonPut),
-    /// Takes one thing of a person away.
+    /// Takes one thing of a person away; never the record, with which only [`Change::PersonErase`] ends.
     #[n(1)]
     PersonTake(#[n(0)] PersonSlot),
     /// Erases a person with everything that belongs to it.
@@ -179,6 +182,10 @@ impl Change {
                 Some("a sealed content is too long")
             }
             Change::PersonPut(put) if single(&put.at) => Some("a person has one record"),
+            Change::PersonPut(put) if put.at.number > NUMBER_MAX => Some("a number is at most 9999"),
+            Change::PersonTake(at) if at.slot == Slot::Record => {
+                Some("a person's record is not taken away; erase the person")
+            }
             Change::SettingPut(put) if put.body.0.len() > BODY_LEN_MAX => Some("a setting is too long"),
             Change::SettingPut(put) if name(&put.at) => Some("a setting has a name of at most 64 bytes"),
             Change::PersonPut(_)

@@ -1,12 +1,14 @@
 //! A site of one terminal: who holds which key, the roster that says so, and the terminal itself, which has a real store
 //! and a real line, and a door that says "done" to every order.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use doorward_core::audit::Journal as _;
+use doorward_core::intake::Intake;
 use doorward_core::outbox::Outbox;
 use doorward_core::template::TemplateVersion;
 use doorward_daemon::assembly::identify;
@@ -23,6 +25,7 @@ use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::keys::{PublicKey, Role, SigningKey};
 use doorward_protocol::message;
 use doorward_protocol::roster::{Change, Entry, Follower};
+use doorward_protocol::sealing::OpeningKey;
 use doorward_protocol::trust::{Delegation, Trust};
 use doorward_store::{MasterKey, Store};
 use tempfile::TempDir;
@@ -41,6 +44,15 @@ pub(crate) const GENESIS: Hash = [7; 32];
 pub(crate) const ROOT_KEY: u8 = 1;
 pub(crate) const HUB_KEY: u8 = 2;
 pub(crate) const OPERATOR_KEY: u8 = 3;
+
+/// The model in use, and how many values its templates have.
+pub(crate) const REFERENCES: (TemplateVersion, usize) =
+    (TemplateVersion { model: [3; 32], preprocessing: 1 }, 8);
+
+/// What opens for this site.
+pub(crate) fn opening() -> OpeningKey {
+    OpeningKey::from_bytes(&[6; 32]).unwrap()
+}
 
 /// A key by its number.
 pub(crate) fn key(seed: u8) -> SigningKey {
@@ -120,12 +132,14 @@ impl Door {
             broker: broker.way(TERMINAL),
             root: PublicKey::of(&key(ROOT_KEY)),
             genesis: GENESIS,
+            opening_key: PathBuf::new(),
         };
-        let uplink = centre::start(&mut threads, &clock, config, identity, &journal, &to_terminal);
+        let intake = Intake::new(site(), opening(), store.transform_key(), REFERENCES);
+        let uplink = centre::start(&mut threads, &clock, config, identity, intake, &journal, &to_terminal);
         let listeners = Listeners { terminal: to_terminal, uplink: appended };
-        let references = (TemplateVersion { model: [0; 32], preprocessing: 1 }, 8);
+        let time = Arc::clone(&clock);
         threads.spawn("store", false, move |beat| {
-            journal::serve(&beat, store, references, &requests, &listeners)
+            journal::serve(&beat, time.as_ref(), store, REFERENCES, &requests, &listeners)
         });
         let (time, link) = (Arc::clone(&clock), journal.clone());
         threads.spawn("uplink", false, move |beat| {

@@ -47,7 +47,8 @@ impl Pairs {
             | What::Erased(_)
             | What::ClockJumped(_)
             | What::Stopped(_)
-            | What::Credential(_) => {}
+            | What::Credential(_)
+            | What::Skipped(_) => {}
         }
     }
 

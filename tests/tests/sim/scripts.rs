@@ -44,7 +44,8 @@ fn play(world: &mut World, events: &[Event]) -> Vec<String> {
         | What::Erased(_)
         | What::ClockJumped(_)
         | What::Stopped(_)
-        | What::Credential(_) => "other".to_owned(),
+        | What::Credential(_)
+        | What::Skipped(_) => "other".to_owned(),
     };
     entries.iter().map(|record| words(Entry::from_bytes(&record.bytes).expect("an entry").what)).collect()
 }

@@ -117,6 +117,11 @@ pub(super) fn told(entry: &Entry) -> (&'static str, &'static str, String) {
             let word = if changed.given { "given" } else { "taken away" };
             ("note", "credential", format!("{} {} {word}", changed.person, changed.presented.kind.code()))
         }
+        What::Skipped(skipped) => {
+            let whose = skipped.person.as_ref().map_or_else(String::new, |person| format!(" of {person}"));
+            let (place, why) = (&skipped.place, plain(&skipped.reason));
+            ("warn", "left out", format!("{place}{whose}, entry {} of the roster: {why}", skipped.entry))
+        }
         What::Started(started) => ("note", "started", format!("version {}", started.version)),
         What::Stopped(stopped) => ("warn", "stopped", plain(&stopped.cause)),
         What::ClockJumped(jump) => ("warn", "clock", format!("jumped by {} s", jump.jump_ms / 1000)),

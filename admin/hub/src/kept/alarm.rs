@@ -120,7 +120,8 @@ pub(super) fn follow(
         | What::Erased(_)
         | What::ClockJumped(_)
         | What::Stopped(_)
-        | What::Credential(_) => Ok(()),
+        | What::Credential(_)
+        | What::Skipped(_) => Ok(()),
     }
 }
 

@@ -176,6 +176,7 @@ fn person(what: &What) -> Option<&PersonId> {
         What::Enrolled(enrolled) => Some(&enrolled.person),
         What::Erased(erased) => Some(&erased.person),
         What::Credential(changed) => Some(&changed.person),
+        What::Skipped(skipped) => skipped.person.as_ref(),
         What::Started(_)
         | What::Released(_)
         | What::Door(_)

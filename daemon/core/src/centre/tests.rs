@@ -119,13 +119,23 @@ fn at_site(channel: Channel, bytes: &[u8]) -> Input {
     Input::Arrived { topic, bytes: bytes.to_owned(), retained: true }
 }
 
+/// One input, and what follows from it where the store takes everything.
+fn play(centre: &mut Centre, input: Input, now: Now) -> Vec<Effect> {
+    let mut all = centre.handle(input, now, trail());
+    while let Some(at) = all.iter().position(|effect| matches!(effect, Effect::Take(_))) {
+        let Effect::Take(taking) = all.remove(at) else { unreachable!() };
+        all.extend(centre.handle(Input::Taken(taking.head), now, trail()));
+    }
+    all
+}
+
 /// A terminal that is connected and followed the first entry.
 fn connected(author: &Author) -> Centre {
     let roster = Follower::new(GENESIS, Trust::pinned(own().site, PublicKey::of(&key(ROOT))));
     let mut centre = Centre::new(own(), key(TERMINAL), roster, None);
     centre.last_will(s(0), trail());
     centre.handle(Input::Connected, s(0), trail());
-    centre.handle(at_site(Channel::RosterHead, &author.entries[0]), s(1), trail());
+    play(&mut centre, at_site(Channel::RosterHead, &author.entries[0]), s(1));
     assert_eq!(centre.roster().head().seq, 1);
     centre
 }
@@ -279,7 +289,7 @@ fn what_is_missing_of_the_roster_is_asked_for_in_parts_and_again_when_it_does_no
     assert_eq!(wanted(&centre.handle(Input::Tick, s(17), trail()), &author), Some(1), "it did not come");
     let mut asked = Vec::new();
     for entry in &author.entries[1..] {
-        asked.extend(wanted(&centre.handle(arrived(Matter::RosterFeed, entry), s(18), trail()), &author));
+        asked.extend(wanted(&play(&mut centre, arrived(Matter::RosterFeed, entry), s(18)), &author));
     }
     assert_eq!(asked, [1 + u64::from(FEED_MAX)], "one part more");
     assert_eq!(centre.roster().head(), author.follower.head());
@@ -312,10 +322,10 @@ fn m13_whoever_is_denied_is_refused_at_once_also_by_who_becomes_known_later() {
     let bytes = signed_as(ENROLLER, 1, None, None, &denial);
     let effects = centre.handle(at_site(Channel::Denial, &bytes), s(2), trail());
     assert!(matches!(effects[..], [Effect::Refused(_)]), "nobody knows who signed it: {effects:?}");
-    let effects = centre.handle(arrived(Matter::RosterFeed, &author.entries[1]), s(3), trail());
+    let effects = play(&mut centre, arrived(Matter::RosterFeed, &author.entries[1]), s(3));
     assert!(effects.contains(&Effect::Deny(vec![ada])), "{effects:?}");
     author.write(vec![delegate(31, Role::Auditor)]);
-    let effects = centre.handle(arrived(Matter::RosterFeed, &author.entries[2]), s(5), trail());
+    let effects = play(&mut centre, arrived(Matter::RosterFeed, &author.entries[2]), s(5));
     assert!(effects.contains(&Effect::Deny(Vec::new())), "the roster says it for good: {effects:?}");
 }
 
@@ -346,7 +356,7 @@ fn m15_a_state_is_said_when_it_changes_and_every_minute_and_its_last_will_ends_i
     assert!(state(&centre.handle(Input::Tick, s(130), trail()), &author).is_none());
     let (second, _) = state(&centre.handle(Input::Tick, s(160), trail()), &author).unwrap();
     author.write(vec![delegate(31, Role::Auditor)]);
-    let effects = centre.handle(at_site(Channel::RosterHead, &author.entries[1]), s(170), trail());
+    let effects = play(&mut centre, at_site(Channel::RosterHead, &author.entries[1]), s(170));
     let (third, said) = state(&effects, &author).unwrap();
     assert_eq!(*said.roster.state, author.follower.tree().root(), "what is held is proven by its root");
     assert!(first < second && second < third && third < will.0, "the last will is the last word");
@@ -376,7 +386,7 @@ fn m3_m13_a_terminal_that_knew_more_neither_obeys_nor_lets_go_before_it_knows_as
     author.write(vec![Change::Revoke(roster::Revoke { key: PublicKey::of(&key(OPERATOR)).id() })]);
     let effects = before.handle(arrived(Matter::RosterFeed, &author.entries[1]), s(9), trail());
     let remembered = author.follower.head();
-    assert!(effects.contains(&Effect::Remember(remembered)), "{effects:?}");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Take(taking) if taking.head == remembered)));
 
     // It starts anew, and the broker withholds the revocation.
     let fresh = || Follower::new(GENESIS, Trust::pinned(own().site, PublicKey::of(&key(ROOT))));
@@ -409,7 +419,82 @@ fn m3_m13_a_terminal_that_knew_more_neither_obeys_nor_lets_go_before_it_knows_as
     for entry in &other.entries {
         effects.extend(centre.handle(arrived(Matter::RosterFeed, entry), s(25), trail()));
     }
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Remember(_))), "{effects:?}");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Take(_))), "{effects:?}");
     let effects = centre.handle(arrived(Matter::Command, &bytes), s(26), trail());
     assert_eq!(outcome(&effects, &author), (0, Vec::new(), 1));
+}
+
+#[test]
+fn what_is_told_of_the_roster_is_in_the_store_and_what_is_there_is_not_taken_again() {
+    let mut author = Author::new();
+    let mut centre = connected(&author);
+    author.write(vec![delegate(31, Role::Auditor)]);
+    let effects = centre.handle(arrived(Matter::RosterFeed, &author.entries[1]), s(9), trail());
+    let [Effect::Take(taking), said @ ..] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((taking.head, taking.changes.len()), (author.follower.head(), 1));
+    assert!(state(said, &author).is_none_or(|(_, state)| state.roster.seq == 1), "not yet");
+    let will = told(&centre.last_will(s(10), trail()), &author).1;
+    assert_eq!((will.roster.seq, *will.roster.hash), (1, *will.roster.hash));
+    let effects = centre.handle(Input::Taken(taking.head), s(11), trail());
+    let (_, now) = state(&effects, &author).unwrap();
+    assert_eq!((now.roster.seq, *now.roster.state), (2, author.follower.tree().root()));
+
+    // In the next life what is stored is only followed.
+    let fresh = Follower::new(GENESIS, Trust::pinned(own().site, PublicKey::of(&key(ROOT))));
+    let mut centre = Centre::new(own(), key(TERMINAL), fresh, Some(taking.head));
+    for entry in &author.entries {
+        let effects = centre.handle(arrived(Matter::RosterFeed, entry), s(20), trail());
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Take(_))), "{effects:?}");
+    }
+    assert_eq!(centre.roster().head(), taking.head);
+}
+
+#[test]
+fn an_entry_that_the_store_does_not_take_is_told_offered_again_and_never_passed_over() {
+    let mut author = Author::new();
+    let mut centre = connected(&author);
+    author.write(vec![delegate(31, Role::Auditor)]);
+    author.write(vec![delegate(32, Role::Auditor)]);
+    let takes = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Take(_))).count();
+    let effects = centre.handle(arrived(Matter::RosterFeed, &author.entries[1]), s(10), trail());
+    assert_eq!(takes(&effects), 1);
+    let effects = centre.handle(Input::NotTaken("the store is full".to_owned()), s(10), trail());
+    assert!(matches!(&effects[0], Effect::Refused(why) if why.contains("entry 2") && why.contains("full")));
+    let effects = centre.handle(arrived(Matter::RosterFeed, &author.entries[2]), s(10), trail());
+    assert_eq!(takes(&effects), 0, "nothing behind it is taken");
+    let (mut offered, mut halted) = (Vec::new(), None);
+    for second in 11..200 {
+        let effects = centre.handle(Input::Tick, s(second), trail());
+        halted = state(&effects, &author).and_then(|(_, state)| state.halted).or(halted);
+        if takes(&effects) > 0 {
+            offered.push(second);
+            centre.handle(Input::NotTaken("the store is full".to_owned()), s(second), trail());
+        }
+    }
+    assert_eq!(offered, [11, 13, 17, 25, 41, 73, 133, 193], "with growing pauses, at most a minute");
+    assert!(halted.unwrap().as_str().contains("full"), "and the centre is told");
+    centre.handle(Input::Tick, s(260), trail());
+    let head = centre.roster().head();
+    let effects = centre.handle(Input::Taken(head), s(260), trail());
+    assert_eq!(wanted(&effects, &author), Some(2), "it goes on behind it");
+    assert!(state(&effects, &author).unwrap().1.halted.is_none());
+}
+
+#[test]
+fn m13_a_denial_stays_in_force_until_the_store_has_the_entry_that_says_the_same() {
+    let mut author = Author::new();
+    let mut centre = connected(&author);
+    author.write(vec![delegate(ENROLLER, Role::Enroller)]);
+    play(&mut centre, arrived(Matter::RosterFeed, &author.entries[1]), s(2));
+    let denial =
+        Denial { until: 3, persons: List::first(["ada".parse().unwrap()]), keys: List::default() };
+    let bytes = signed_as(ENROLLER, 1, None, None, &denial);
+    centre.handle(at_site(Channel::Denial, &bytes), s(3), trail());
+    author.write(vec![delegate(31, Role::Auditor)]);
+    let mut effects = centre.handle(arrived(Matter::RosterFeed, &author.entries[2]), s(4), trail());
+    effects.extend(centre.handle(Input::NotTaken("full".to_owned()), s(4), trail()));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Deny(_))), "{effects:?}");
+    let head = centre.roster().head();
+    let effects = centre.handle(Input::Taken(head), s(5), trail());
+    assert!(effects.contains(&Effect::Deny(Vec::new())), "{effects:?}");
 }

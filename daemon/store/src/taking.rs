@@ -1,0 +1,140 @@
+//! Entries of the site's roster become rows: everything of an entry together with how far it was followed, in one
+//! transaction, so that a store is always that of some entry and its successor is never passed over.
+//!
+//! What cannot be kept (a template of nobody, a credential that somebody has) is left out, on record, and holds nothing
+//! up. What the disk does not take is another matter: then nothing of the entry is there, and it comes again.
+
+use doorward_core::claim::{Holder, ONCE_LIFE_MAX_MS};
+use doorward_core::intake::{Deed, Place, Reason, Step, Thing};
+use doorward_core::time::Wall;
+use doorward_protocol::audit::What;
+use doorward_protocol::roster::{PersonSlot, Slot};
+
+use crate::batch::Batch;
+use crate::fault::StoreFault;
+use crate::rows::{PersonRecord, StoredTemplate};
+use crate::store::Store;
+
+/// What came of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Whether something was replaced or taken away: somebody may be able to do less.
+    pub lessened: bool,
+    /// Changes that were left out.
+    pub skipped: u32,
+}
+
+/// A deed's outcome: whether it replaced or took away anything, or why it was left out.
+type Done = Result<Result<bool, Reason>, StoreFault>;
+
+impl Store {
+    /// [`Batch::take`] by itself.
+    ///
+    /// # Errors
+    /// As [`Store::together`].
+    pub fn take(&mut self, step: &Step, at: Wall) -> Result<Taken, StoreFault> {
+        self.together(|batch| batch.take(step, at))
+    }
+}
+
+impl Batch<'_> {
+    /// Does what an entry of the roster says, and notes that it was followed. One that was followed before changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`StoreFault::EntryMissing`] where it is not the next one; [`StoreFault`]: the whole batch is given up.
+    pub fn take(&mut self, step: &Step, at: Wall) -> Result<Taken, StoreFault> {
+        let before = self.followed()?.map_or(0, |head| head.seq);
+        if step.head.seq <= before {
+            return Ok(Taken::default());
+        }
+        if step.head.seq != before + 1 {
+            return Err(StoreFault::EntryMissing { wanted: before + 1, came: step.head.seq });
+        }
+        let mut taken = Taken::default();
+        for deed in &step.deeds {
+            match self.carry_out(deed, at)? {
+                Ok(lessened) => taken.lessened |= lessened,
+                Err((place, reason)) => {
+                    self.append(&What::Skipped(place.skipped(step.head.seq, reason)), at)?;
+                    taken.skipped += 1;
+                }
+            }
+        }
+        self.follow(&step.head)?;
+        Ok(taken)
+    }
+
+    fn carry_out(&mut self, deed: &Deed, at: Wall) -> Result<Result<bool, (Place, Reason)>, StoreFault> {
+        match deed {
+            Deed::Put(slot, thing) => {
+                let done = self.put(slot, thing, at)?;
+                Ok(done.map_err(|reason| (Place::Person(slot.clone()), reason)))
+            }
+            Deed::Take(PersonSlot { person, slot, number }) => Ok(Ok(match slot {
+                Slot::Template => self.drop_template(person, *number)?,
+                Slot::Credential => self.drop_credential(person, *number)?.is_some(),
+                // A record ends with its person only, and consents are not kept here.
+                Slot::Record | Slot::Consent => false,
+            })),
+            Deed::Erase(person) => match self.erase_person(person, at) {
+                Ok(_) => Ok(Ok(true)),
+                Err(StoreFault::NoSuchPerson(_)) => Ok(Ok(false)),
+                Err(fault) => Err(fault),
+            },
+            Deed::Rules(Some(text)) => self.put_rules(text).map(|()| Ok(true)),
+            Deed::Rules(None) => self.drop_rules().map(|()| Ok(true)),
+            Deed::Skip(place, reason) => Ok(Err((place.clone(), *reason))),
+        }
+    }
+
+    fn put(&mut self, PersonSlot { person, number, .. }: &PersonSlot, thing: &Thing, at: Wall) -> Done {
+        let put = match thing {
+            Thing::Record(record) => self.write_record(&PersonRecord {
+                id: person.clone(),
+                name: record.name.as_str().to_owned(),
+                valid_from_ms: record.valid_from_ms,
+                valid_until_ms: record.valid_until_ms,
+                suspended: record.suspended,
+            }),
+            Thing::Template { version, vector, source, created_ms } => {
+                let (vector, source) = (vector.vector().clone(), source.clone());
+                let (slot, version, created_ms) = (*number, *version, *created_ms);
+                self.write_template(person, &StoredTemplate { slot, version, vector, source, created_ms })
+            }
+            Thing::Credential { shown, without_face, once, valid_until_ms } => {
+                let terms = Holder {
+                    person: person.clone(),
+                    slot: *number,
+                    without_face: *without_face,
+                    once: *once,
+                    created_ms: at.ms,
+                    valid_until_ms: if *once { Some(end_of_once(*valid_until_ms, at)) } else { *valid_until_ms },
+                };
+                self.write_credential(shown, terms).map(|(_, replaced)| replaced)
+            }
+        };
+        match put {
+            Ok(replaced) => Ok(Ok(replaced)),
+            Err(fault) => reason(fault).map(Err),
+        }
+    }
+}
+
+/// When a code for one time ends, however long its signer would have it last: that it was used is known for so long.
+fn end_of_once(wanted: Option<i64>, at: Wall) -> i64 {
+    let latest = at.ms.saturating_add(ONCE_LIFE_MAX_MS);
+    wanted.map_or(latest, |wanted| wanted.min(latest))
+}
+
+/// Why something is left out, or the fault that nothing of the entry survives. Whoever wrote the first of these left
+/// everything as it was.
+fn reason(fault: StoreFault) -> Result<Reason, StoreFault> {
+    match fault {
+        StoreFault::NoSuchPerson(_) => Ok(Reason::NoRecord),
+        StoreFault::CredentialTaken => Ok(Reason::Taken),
+        StoreFault::TooMany { .. } => Ok(Reason::Full),
+        StoreFault::TooLong { .. } => Ok(Reason::Unreadable),
+        other => Err(other),
+    }
+}
