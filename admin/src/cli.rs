@@ -20,7 +20,8 @@ use crate::{
     about = "The administrator's tool of a door terminal: enrolment, audit, evaluation.",
     long_about = "The administrator's tool of a door terminal: enrolment, audit, evaluation.\n\n\
         doorctl works on the terminal's files directly, also while doord runs; doord notices changes by itself. Run it \
-        as the user that doord runs as. Pictures are read, and never stored, unless `camera snap` or `camera record` is \
+        as the user that doord runs as. With --roster, `enroll`, `person` and `credential` sign the same for all \
+        terminals of a site instead. Pictures are read, and never stored, unless `camera snap` or `camera record` is \
         told that everybody on them agreed.",
     after_help = "A first terminal:\n  \
         doorctl init --site hq --terminal lobby-1\n  \
@@ -50,7 +51,7 @@ pub enum Command {
     /// Enrol a person from photographs or a recording.
     #[command(long_about = enrol::ABOUT)]
     Enroll(enrol::Enrol),
-    /// Show, suspend, resume or erase persons.
+    /// Put, show, suspend, resume or erase persons.
     #[command(subcommand)]
     Person(person::Person),
     /// Give, show or take away cards, PINs and QR codes.
@@ -142,7 +143,7 @@ mod tests {
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "doorctl", &mut found);
-        assert_eq!(found.len(), 44, "{found:?}");
+        assert_eq!(found.len(), 46, "{found:?}");
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use doorward_protocol::audit::Hash;
-use doorward_protocol::hex::unhex;
+use doorward_protocol::hex::{hex, unhex};
 use doorward_protocol::keys::PublicKey;
+use doorward_protocol::sealing::{OPENING_WORD, OpeningKey, SEALING_WORD, SealingKey};
 use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -50,33 +51,63 @@ const FILE_LEN_MAX: usize = 200;
 /// # Errors
 /// [`Stop::Refused`] where either file is there already.
 pub fn create(file: &Path, purpose: &Purpose, out: &mut dyn Write) -> Answer<SigningKey> {
-    let public_file = public_file(file);
-    for path in [file, &public_file] {
-        if path.symlink_metadata().is_ok() {
-            return Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())));
-        }
-    }
     let key = draw();
-    let public = PublicKey::of(&key).hex();
-    // Reserved to its full length at once: a string that grows leaves copies behind.
-    let mut line = Zeroizing::new(String::with_capacity(128));
-    line.push_str(purpose.private);
-    line.push(' ');
-    for byte in Zeroizing::new(key.to_bytes()).iter() {
-        for nibble in [byte >> 4, byte & 15] {
-            line.push(char::from_digit(u32::from(nibble), 16).expect("a nibble is a hexadecimal digit"));
-        }
-    }
-    line.push('\n');
-    let create = |path: &Path, mode, bytes: &[u8]| {
-        folder::create(path, mode, bytes).with_context(|| format!("create {}", path.display()))
-    };
-    create(file, 0o600, line.as_bytes())?;
-    create(&public_file, 0o644, format!("{} {public}\n", purpose.public).as_bytes())?;
+    let halves = Halves { secret: Zeroizing::new(key.to_bytes()), public: PublicKey::of(&key).hex() };
+    halves.write(file, (purpose.private, purpose.public))?;
     writeln!(out, "private key {} (keep it off the terminals, and a copy in a safe)", file.display())?;
-    writeln!(out, "public key  {}", public_file.display())?;
-    writeln!(out, "  {public}")?;
+    halves.tell(file, out)?;
     Ok(key)
+}
+
+/// Draws a site's opening key, writes it and the sealing key that belongs to it, and says where.
+///
+/// # Errors
+/// [`Stop::Refused`] where either file is there already.
+pub fn create_opening(file: &Path, out: &mut dyn Write) -> Answer {
+    let key = OpeningKey::draw(&mut generator());
+    let halves = Halves { secret: key.to_bytes(), public: hex(&key.sealing_key().to_bytes()) };
+    halves.write(file, (OPENING_WORD, SEALING_WORD))?;
+    writeln!(out, "opening key {} (for the site's terminals, and a copy in a safe)", file.display())?;
+    halves.tell(file, out)
+}
+
+/// Both halves of a key on their way into files.
+struct Halves {
+    secret: Zeroizing<[u8; 32]>,
+    public: String,
+}
+
+impl Halves {
+    fn write(&self, file: &Path, (private, public): (&str, &str)) -> Answer {
+        let public_file = public_file(file);
+        for path in [file, &public_file] {
+            if path.symlink_metadata().is_ok() {
+                return Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())));
+            }
+        }
+        // Reserved to its full length at once: a string that grows leaves copies behind.
+        let mut line = Zeroizing::new(String::with_capacity(128));
+        line.push_str(private);
+        line.push(' ');
+        for byte in self.secret.iter() {
+            for nibble in [byte >> 4, byte & 15] {
+                line.push(char::from_digit(u32::from(nibble), 16).expect("a nibble is a hexadecimal digit"));
+            }
+        }
+        line.push('\n');
+        let create = |path: &Path, mode, bytes: &[u8]| {
+            folder::create(path, mode, bytes).with_context(|| format!("create {}", path.display()))
+        };
+        create(file, 0o600, line.as_bytes())?;
+        create(&public_file, 0o644, format!("{public} {}\n", self.public).as_bytes())?;
+        Ok(())
+    }
+
+    fn tell(&self, file: &Path, out: &mut dyn Write) -> Answer {
+        writeln!(out, "public key  {}", public_file(file).display())?;
+        writeln!(out, "  {}", self.public)?;
+        Ok(())
+    }
 }
 
 fn draw() -> SigningKey {
@@ -91,6 +122,14 @@ pub fn genesis() -> Hash {
     let mut genesis = Hash::default();
     fill(&mut genesis);
     genesis
+}
+
+/// A key for what is compared here and kept nowhere.
+#[must_use]
+pub fn passing() -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    fill(&mut key);
+    key
 }
 
 /// Draws for whoever needs more than a key; seeded by the kernel.
@@ -158,6 +197,29 @@ pub fn public(given: &str, asked: &str, purpose: &Purpose) -> anyhow::Result<Pub
     digits(&line, purpose.public)
         .and_then(|bytes| PublicKey::from_bytes(&bytes))
         .with_context(|| format!("{asked} {given}: no public key that `{}` wrote", purpose.maker))
+}
+
+/// The sealing key that an argument gives: a file, or the 64 digits themselves.
+///
+/// # Errors
+/// Something that is no sealing key.
+pub fn sealing(given: &str) -> anyhow::Result<SealingKey> {
+    let typed = unhex(given).and_then(|bytes| SealingKey::from_bytes(&bytes));
+    if let Some(key) = typed {
+        return Ok(key);
+    }
+    let path = Path::new(given);
+    let file = File::open(path).with_context(|| {
+        format!("--seal-to {given}: no 64 hexadecimal digits of a key, and no file of one can be read")
+    })?;
+    let line = read(file, path)?;
+    ensure!(
+        !line.starts_with(OPENING_WORD),
+        "--seal-to {given}: this is the opening key, which belongs on terminals alone; give {given}.pub"
+    );
+    digits(&line, SEALING_WORD)
+        .and_then(|bytes| SealingKey::from_bytes(&bytes))
+        .with_context(|| format!("--seal-to {given}: no sealing key that `doorctl keys sealing` wrote"))
 }
 
 fn read(file: File, path: &Path) -> anyhow::Result<Zeroizing<String>> {
@@ -234,6 +296,23 @@ mod tests {
         fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
         assert!(format!("{:#}", private(&file, &PACK).unwrap_err()).contains("0640"));
         assert!(public("nowhere", "--trust", &PACK).is_err());
+    }
+
+    #[test]
+    fn m14_a_site_is_sealed_to_by_the_public_half_and_the_other_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("opening.key");
+        let mut out = Vec::new();
+        create_opening(&file, &mut out).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
+        let (shown, said) = (file.display().to_string(), String::from_utf8(out).unwrap());
+        let typed = sealing(said.lines().last().unwrap().trim()).unwrap();
+        assert!(sealing(&format!("{shown}.pub")).unwrap() == typed);
+        let text = format!("{:#}", sealing(&shown).err().unwrap());
+        assert!(text.contains(".pub") && text.contains("opening key"), "{text}");
+        let (authority, _) = made(folder.path());
+        assert!(sealing(&format!("{}.pub", authority.display())).is_err(), "a key for something else");
+        assert!(matches!(create_opening(&file, &mut Vec::new()), Err(Stop::Refused(_))));
     }
 
     #[test]

@@ -40,6 +40,13 @@ pub enum Keys {
     #[command(after_help = "Each person draws a key of their own and hands over FILE.pub.\n\n\
         Example:\n  doorctl keys make ada.key\n\nExit code: 0 made, 2 something is there already, 1 fault.")]
     Make(Make),
+    /// Draw the key that opens what is sealed to a site's terminals.
+    #[command(
+        after_help = "FILE goes to each terminal of the site (centre.opening_key in doord.toml) and nowhere else; FILE.pub to \
+        whoever enrols. Broker and hub have neither: names, templates and credentials are bytes to them.\n\n\
+        Example:\n  doorctl keys sealing opening.key\n\nExit code: 0 made, 2 something is there already, 1 fault."
+    )]
+    Sealing(Make),
     /// Give a key its roles, in place of those it had.
     #[command(
         after_help = "Example:\n  doorctl keys delegate --roster hq.roster --by root.key --holder \"Ada Lovelace\" \
@@ -97,10 +104,10 @@ pub struct Signing {
     pub(crate) roster: PathBuf,
     /// The private key that signs.
     #[arg(long, value_name = "FILE")]
-    by: PathBuf,
+    pub(crate) by: PathBuf,
     /// Check and show what would be signed, and write nothing.
     #[arg(long)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// Options of `delegate`.
@@ -202,6 +209,7 @@ pub fn run(command: &Keys, out: &mut dyn Write) -> Answer {
     match command {
         Keys::Init(options) => init(options, out),
         Keys::Make(options) => keyfile::create(&options.file, &AUTHORITY, out).map(drop),
+        Keys::Sealing(options) => keyfile::create_opening(&options.file, out),
         Keys::Delegate(options) => delegate(options, out),
         Keys::Revoke(options) => {
             let key = named(&options.public)?;
@@ -339,6 +347,6 @@ fn named(given: &str) -> anyhow::Result<KeyId> {
     }
 }
 
-fn now_s() -> i64 {
+pub(crate) fn now_s() -> i64 {
     place::now().ms.div_euclid(1000)
 }

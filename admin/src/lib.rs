@@ -13,6 +13,7 @@
 //! * [`bench`], [`pack`]: the engines and the model packs.
 //! * [`camera`]: what an installer does with cameras.
 //! * [`keys`] with [`keyfile`], [`ledger`]: whose word counts at a site, and the roster that says so.
+//! * [`site`]: how `enroll`, `person` and `credential` reach all terminals of a site instead of one.
 //! * [`roster`] with [`hub`]: what is signed at the centre, and the way of it; [`broker`]: the way between hub and terminals.
 //! * [`text`], [`sheet`], [`folder`]: foreign text made harmless, tables as CSV, files that are there whole or not at all.
 
@@ -44,5 +45,6 @@ pub mod references;
 pub mod roster;
 pub mod samples;
 pub mod sheet;
+pub mod site;
 pub mod text;
 pub mod witness;

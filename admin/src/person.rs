@@ -2,19 +2,37 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use doorward_protocol::contents::{NAME_LEN_MAX, Record};
 use doorward_protocol::ids::PersonId;
+use doorward_protocol::message::Text;
+use doorward_protocol::roster::{Change, PersonErase, Slot};
 use doorward_store::{PersonRecord, Store, StoredTemplate};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::answer::{Answer, Stop};
 use crate::place::{self, Place};
+use crate::site::{ForSite, SealedForSite, Site};
 use crate::text;
 
-/// Show, suspend, resume or erase persons.
+const PUT_ABOUT: &str = "Put a person's record, in place of the old one; templates and credentials stay.\n\n\
+        With --roster it is sealed and signed to all terminals of a site. Nobody but they can read what was put there \
+        before, so that everything is said again: who is suspended stays so only with --suspended.";
+
+/// Put, show, suspend, resume or erase persons.
 #[derive(Debug, Subcommand)]
 pub enum Person {
+    /// Put a person's record, in place of the old one; templates and credentials stay.
+    #[command(
+        long_about = PUT_ABOUT,
+        after_help = "Examples:\n  doorctl person put E-1042 --name \"Ada Lovelace\" --valid-until 2027-01-31T18:00:00+01:00\n  \
+        doorctl person put E-1042 --name \"Ada Lovelace\" --suspended --roster hq.roster --by ada.key \
+        --seal-to opening.key.pub\n\n\
+        Exit code: 0 put or signed, 2 the key that signs may not, 1 fault."
+    )]
+    Put(Put),
     /// List everybody enrolled.
     #[command(
         after_help = "JSON: a list of objects with id, name, valid_from, valid_until (RFC 3339 or null), \
@@ -28,8 +46,13 @@ pub enum Person {
     )]
     Show(Shown),
     /// Erase a person: record, templates and key. Nothing brings them back, no older copy of the store either.
-    #[command(after_help = "Example:\n  doorctl person erase E-1042 --yes\n\n\
-        Exit code: 0 erased, 2 unknown or not confirmed, 1 fault.")]
+    #[command(
+        after_help = "With --roster each terminal of the site proves by the root that it reports that it holds nothing \
+        more of the person.\n\n\
+        Examples:\n  doorctl person erase E-1042 --yes\n  \
+        doorctl person erase E-1042 --roster hq.roster --by ada.key --dry-run\n\n\
+        Exit code: 0 erased or signed, 2 unknown, not confirmed or not allowed, 1 fault."
+    )]
     Erase(Erased),
     /// Suspend a person's right to pass; the templates stay.
     #[command(after_help = "Example:\n  doorctl person suspend E-1042")]
@@ -37,6 +60,27 @@ pub enum Person {
     /// End a suspension.
     #[command(after_help = "Example:\n  doorctl person resume E-1042")]
     Resume(Named),
+}
+
+/// Options of `put`.
+#[derive(Debug, Args)]
+pub struct Put {
+    /// The person.
+    id: PersonId,
+    /// Name that people are shown.
+    #[arg(long)]
+    name: String,
+    /// First moment of the right to pass, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    valid_from: Option<Timestamp>,
+    /// Moment at which the right to pass ends, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    valid_until: Option<Timestamp>,
+    /// Without the right to pass until further notice.
+    #[arg(long)]
+    suspended: bool,
+    #[command(flatten)]
+    site: SealedForSite,
 }
 
 /// Options of `list`.
@@ -65,6 +109,8 @@ pub struct Erased {
     /// Do not ask.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    site: ForSite,
 }
 
 /// One person.
@@ -99,14 +145,92 @@ struct ToldTemplate {
 /// # Errors
 /// [`Stop::Refused`] for a person who is not enrolled.
 pub fn run(command: &Person, place: &Place, out: &mut dyn Write) -> Answer {
-    let mut store = place.open()?;
     match command {
-        Person::List(options) => list(options, &mut store, out),
-        Person::Show(options) => show(options, &mut store, out),
-        Person::Erase(options) => erase(options, store, out),
-        Person::Suspend(options) => suspend(&options.id, true, store, out),
-        Person::Resume(options) => suspend(&options.id, false, store, out),
+        Person::Put(options) => put(options, place, out),
+        Person::List(options) => list(options, &mut place.open()?, out),
+        Person::Show(options) => show(options, &mut place.open()?, out),
+        Person::Erase(options) => match options.site.open()? {
+            Some(site) => erase_everywhere(options, site, out),
+            None => erase(options, place.open()?, out),
+        },
+        Person::Suspend(options) => suspend(&options.id, true, place.open()?, out),
+        Person::Resume(options) => suspend(&options.id, false, place.open()?, out),
     }
+}
+
+/// Refuses what is no name.
+///
+/// # Errors
+/// In words.
+pub(crate) fn check_name(name: &str) -> anyhow::Result<()> {
+    let length = name.len();
+    if name.trim().is_empty() || length > NAME_LEN_MAX {
+        bail!("--name has 1 to {NAME_LEN_MAX} bytes, this one has {length}");
+    }
+    if let Some(bad) = name.chars().find(|c| text::hidden(*c)) {
+        bail!("--name holds {bad:?}, which is no text; leave it out");
+    }
+    Ok(())
+}
+
+/// Refuses a right to pass that ends before it begins.
+///
+/// # Errors
+/// In words.
+pub(crate) fn check_term(valid_from_ms: Option<i64>, valid_until_ms: Option<i64>) -> anyhow::Result<()> {
+    match (valid_from_ms, valid_until_ms) {
+        (Some(from), Some(until)) if from >= until => bail!(
+            "valid from {} until {}: the end must come after the beginning",
+            text::moment(from),
+            text::moment(until)
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The record as the site's terminals read it.
+pub(crate) fn sealable(record: &PersonRecord) -> Record {
+    Record {
+        name: Text::cut(&record.name),
+        valid_from_ms: record.valid_from_ms,
+        valid_until_ms: record.valid_until_ms,
+        suspended: record.suspended,
+    }
+}
+
+fn put(options: &Put, place: &Place, out: &mut dyn Write) -> Answer {
+    check_name(&options.name)?;
+    let ms = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
+    let record = PersonRecord {
+        id: options.id.clone(),
+        name: options.name.clone(),
+        valid_from_ms: ms(options.valid_from),
+        valid_until_ms: ms(options.valid_until),
+        suspended: options.suspended,
+    };
+    check_term(record.valid_from_ms, record.valid_until_ms)?;
+    let id = &record.id;
+    if let Some(mut site) = options.site.open()? {
+        let word = if site.known(id).is_ok() { "replaced" } else { "new" };
+        let change = site.seal(id, 0, &sealable(&record))?;
+        return site.sign(vec![change], &[format!("the record of {id} is put, {word}")], out);
+    }
+    let mut store = place.open()?;
+    let seq = store.put_person(&record, place::now()).context("put the person")?;
+    store.close().context("close the store")?;
+    writeln!(out, "the record of {id} is put (audit record {seq})")?;
+    Ok(())
+}
+
+fn erase_everywhere(options: &Erased, mut site: Site, out: &mut dyn Write) -> Answer {
+    let person = options.id.clone();
+    // Whoever is not in the roster may be in a terminal's store all the same.
+    let word = match site.has(&person, Slot::Record, 0) {
+        true => "with everything that was put",
+        false => "of whom this roster has no record",
+    };
+    let said = format!("{person} is erased, {word}");
+    site.sign(vec![Change::PersonErase(PersonErase { person })], &[said], out)
 }
 
 fn list(options: &Listed, store: &mut Store, out: &mut dyn Write) -> Answer {

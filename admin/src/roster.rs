@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand, ValueEnum};
-use doorward_protocol::hex::unhex;
 use doorward_protocol::ids::PersonId;
 use doorward_protocol::message::Opaque;
 use doorward_protocol::roster::{
     BODY_LEN_MAX, Change, PersonErase, PersonSlot, Setting, SettingName, SettingPut, Slot,
 };
-use doorward_protocol::sealing::{CONTENT_LEN_MAX, SealingKey};
+use doorward_protocol::sealing::CONTENT_LEN_MAX;
 use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Stop};
@@ -28,12 +27,15 @@ use crate::ledger::Ledger;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "A change, from an admin's machine to every terminal:\n  \
     doorctl roster sync --roster hq.roster --hub http://127.0.0.1:8470 --token-file token\n  \
-    doorctl roster erase --roster hq.roster --by ada.key E-1042\n  \
+    doorctl enroll --roster hq.roster --by ada.key --seal-to opening.key.pub --person E-1042 --name \"Ada Lovelace\" \
+    --photo badge.jpg --supervised\n  \
+    doorctl person erase --roster hq.roster --by ada.key E-1041\n  \
     doorctl roster sync --roster hq.roster --hub http://127.0.0.1:8470 --token-file token")]
 pub enum Roster {
     /// Seal something of a person to the site's terminals, and put it.
     #[command(
-        after_help = "The content is read from a file and sealed before it is signed: hub and broker hold bytes.\n\n\
+        after_help = "The content is read from a file, as it is, and sealed before it is signed: hub and broker hold bytes. \
+        `enroll`, `person put` and `credential add` with --roster write contents that terminals know.\n\n\
         Example:\n  doorctl roster put --roster hq.roster --by ada.key --seal-to 64DIGITS --slot template --number 0 \
         --form 1 E-1042 template.bin\n\n\
         Exit code: 0 done, 2 the key that signs may not, or it cannot be, 1 fault."
@@ -54,7 +56,8 @@ pub enum Roster {
     Erase(Erase),
     /// Put a setting: a rule, a schedule, holidays, a door, a model rollout.
     #[command(
-        after_help = "Example:\n  doorctl roster set --roster hq.roster --by policy.key --setting rule staff rule.toml\n\n\
+        after_help = "Terminals read the rule `access`; what they have no use for yet they leave out, on record.\n\n\
+        Example:\n  doorctl roster set --roster hq.roster --by policy.key --setting rule access access.toml\n\n\
         Exit code: 0 done, 2 the key that signs may not, or it cannot be, 1 fault."
     )]
     Set(Set),
@@ -81,8 +84,8 @@ pub enum Roster {
 pub struct Put {
     #[command(flatten)]
     signing: Signing,
-    /// The public key that the site's terminals open with: 64 digits.
-    #[arg(long, value_name = "DIGITS")]
+    /// The sealing key of the site's terminals: its file, or the 64 digits.
+    #[arg(long, value_name = "KEY")]
     seal_to: String,
     #[command(flatten)]
     at: At,
@@ -218,8 +221,7 @@ pub fn run(command: &Roster, out: &mut dyn Write) -> Answer {
 }
 
 fn put(options: &Put, out: &mut dyn Write) -> Answer {
-    let key = unhex(&options.seal_to).and_then(|bytes| SealingKey::from_bytes(&bytes));
-    let key = key.ok_or_else(|| Stop::refused("--seal-to: a sealing key has 64 hexadecimal digits"))?;
+    let key = keyfile::sealing(&options.seal_to)?;
     let content = content(&options.content, CONTENT_LEN_MAX)?;
     let site = Ledger::open(&options.signing.roster, None)?.follower().trust().site().clone();
     let at = options.at.of(&options.person);

@@ -133,6 +133,13 @@ impl Follower {
         &mut self.tree
     }
 
+    /// Whether anything stands in a place of a person; what it is, only the site's terminals can read.
+    #[must_use]
+    pub fn has(&self, at: &PersonSlot) -> bool {
+        let place = person_place(at);
+        self.tree.of(&person_subject(&at.person)).iter().any(|(found, _)| *found == place)
+    }
+
     /// Where `changes` would lead: what a signer puts into [`Entry::state`].
     ///
     /// # Errors
@@ -346,6 +353,8 @@ mod tests {
         follow(&mut author, &bytes).unwrap();
         let bytes = entry(&mut author, 2, vec![erase("ada")]);
         follow(&mut author, &bytes).unwrap();
+        let place = |person: &str| PersonSlot { person: person.parse().unwrap(), slot: Slot::Template, number: 0 };
+        assert!(author.has(&place("bob")) && !author.has(&place("ada")));
         let root = author.tree().root();
         assert_eq!(author.tree().prove(&ada).shows(&ada, &root), Some(Vec::new()));
     }

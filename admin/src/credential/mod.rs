@@ -11,18 +11,23 @@ use doorward_core::credential::{Card, Credential as Shown};
 use doorward_core::wiegand::format::Format;
 use doorward_hal::qr::Drawing;
 use doorward_protocol::audit::CredentialKind;
+use doorward_protocol::contents;
 use doorward_protocol::ids::PersonId;
+use doorward_protocol::message::Text;
+use doorward_protocol::roster::{Change, PersonSlot, Slot};
 use doorward_store::{Store, StoreFault, new_token};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::answer::{Answer, Stop};
 use crate::place::{self, Place};
+use crate::site::{ForSite, SealedForSite, SealedSite, Site};
 use crate::text;
 
 const ADD_ABOUT: &str = "Give a person a card, a PIN or a QR code.\n\n\
         What a credential is worth at a door, the door's [reader] section says: usually it is a claim, and the face of its \
-        holder has to follow. The store keeps a code that only this terminal's master key can make, so nothing here shows \
+        holder has to follow. With --roster it is given at all terminals of a site, under a number that is free there; a \
+        terminal where somebody has the same leaves it out, on record. The store keeps a code that only this terminal's master key can make, so nothing here shows \
         a number again: write down what is lost otherwise. A PIN is asked for at the keyboard, or read as one line from \
         the standard input; it is never an argument.";
 
@@ -36,8 +41,9 @@ pub enum Credential {
             doorctl credential add E-1042 --card 17:4711\n  \
             doorctl credential add E-1042 --card 123456 --format 37\n  \
             doorctl credential add E-1042 --pin\n  \
-            doorctl credential add V-77 --qr --once --valid-until 2027-01-31T18:00:00+01:00\n\n\
-            Exit code: 0 given, 2 refused (unknown person, taken, obvious), 1 fault."
+            doorctl credential add V-77 --qr --once --valid-until 2027-01-31T18:00:00+01:00\n  \
+            doorctl credential add E-1042 --pin --roster hq.roster --by ada.key --seal-to opening.key.pub\n\n\
+            Exit code: 0 given or signed, 2 refused (unknown person, taken, obvious), 1 fault."
     )]
     Add(Added),
     /// List a person's credentials; not what they are, which nobody can tell.
@@ -47,8 +53,9 @@ pub enum Credential {
     )]
     List(Listed),
     /// Take a credential away.
-    #[command(after_help = "Example:\n  doorctl credential remove E-1042 0\n\n\
-        Exit code: 0 taken away, 2 there is none, 1 fault.")]
+    #[command(after_help = "Examples:\n  doorctl credential remove E-1042 0\n  \
+        doorctl credential remove E-1042 0 --roster hq.roster --by ada.key\n\n\
+        Exit code: 0 taken away or signed, 2 there is none, 1 fault.")]
     Remove(Removed),
 }
 
@@ -79,6 +86,8 @@ pub struct Added {
     /// Opens without a face where a door allows that: for people who gave no template.
     #[arg(long)]
     without_face: bool,
+    #[command(flatten)]
+    site: SealedForSite,
 }
 
 /// Options of `list`.
@@ -98,6 +107,8 @@ pub struct Removed {
     id: PersonId,
     /// The credential's number in the list.
     slot: u32,
+    #[command(flatten)]
+    site: ForSite,
 }
 
 /// What is printed on a card.
@@ -123,11 +134,16 @@ struct Told {
 /// # Errors
 /// [`Stop::Refused`] for an unknown person or credential, and for one that is taken or obvious.
 pub fn run(command: &Credential, place: &Place, out: &mut dyn Write) -> Answer {
-    let store = place.open()?;
     match command {
-        Credential::Add(options) => add(options, store, out),
-        Credential::List(options) => list(options, store, out),
-        Credential::Remove(options) => remove(options, store, out),
+        Credential::Add(options) => match options.site.open()? {
+            Some(site) => add_everywhere(options, site, out),
+            None => add(options, place.open()?, out),
+        },
+        Credential::List(options) => list(options, place.open()?, out),
+        Credential::Remove(options) => match options.site.open()? {
+            Some(site) => remove_everywhere(options, site, out),
+            None => remove(options, place.open()?, out),
+        },
     }
 }
 
@@ -153,12 +169,60 @@ fn add(options: &Added, mut store: Store, out: &mut dyn Write) -> Answer {
         Err(fault) => return Err(Stop::Fault(anyhow::Error::new(fault).context("store the credential"))),
     };
     store.close().context("close the store")?;
-    if let Shown::Qr(token) = &shown {
+    draw(&shown, out)?;
+    writeln!(out, "{} has a {} as credential {slot}", options.id, shown.kind().code())?;
+    Ok(())
+}
+
+fn add_everywhere(options: &Added, mut site: SealedSite, out: &mut dyn Write) -> Answer {
+    let person = &options.id;
+    site.known(person)?;
+    let valid_until_ms = valid_until(options, place::now().ms)?;
+    let shown = shown(options)?;
+    let numbers = site.free(person, Slot::Credential, 1)?;
+    let number = numbers[0];
+    let content = contents::Credential {
+        shown: sealable(&shown),
+        without_face: options.without_face,
+        once: options.once,
+        valid_until_ms,
+    };
+    let change = site.seal(person, number, &content)?;
+    let said = format!("{person} has a {} as credential {number}", shown.kind().code());
+    let dry = site.is_dry();
+    site.sign(vec![change], &[said], out)?;
+    // A code that was not signed opens nothing, and is better not seen.
+    if dry { Ok(()) } else { draw(&shown, out) }
+}
+
+fn remove_everywhere(options: &Removed, mut site: Site, out: &mut dyn Write) -> Answer {
+    let (person, number) = (options.id.clone(), options.slot);
+    if !site.has(&person, Slot::Credential, number) {
+        return Err(Stop::refused(format!("the roster has no credential {number} of {person}")));
+    }
+    let said = format!("credential {number} of {person} is taken away");
+    let at = PersonSlot { person, slot: Slot::Credential, number };
+    site.sign(vec![Change::PersonTake(at)], &[said], out)
+}
+
+/// What is shown, as the site's terminals read it.
+fn sealable(shown: &Shown) -> contents::Shown {
+    let written = shown.written();
+    match shown {
+        Shown::Card(Card { format, facility, number }) => {
+            contents::Shown::Card { format: Text::cut(format), facility: *facility, number: *number }
+        }
+        Shown::Pin(_) => contents::Shown::Pin(written.to_vec()),
+        Shown::Qr(_) => contents::Shown::Qr(written.to_vec()),
+    }
+}
+
+fn draw(shown: &Shown, out: &mut dyn Write) -> Answer {
+    if let Shown::Qr(token) = shown {
         let payload = token.payload();
         let drawing = Drawing::of(payload.as_bytes()).expect("a token fits a code");
         writeln!(out, "{}{}", drawing.as_text(), *payload)?;
     }
-    writeln!(out, "{} has a {} as credential {slot}", options.id, shown.kind().code())?;
     Ok(())
 }
 

@@ -2,11 +2,12 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 54] = [
+const COMMANDS: [&str; 56] = [
     "",
     "init",
     "enroll",
     "person",
+    "person put",
     "person list",
     "person show",
     "person erase",
@@ -22,6 +23,7 @@ const COMMANDS: [&str; 54] = [
     "keys",
     "keys init",
     "keys make",
+    "keys sealing",
     "keys delegate",
     "keys revoke",
     "keys succeed",

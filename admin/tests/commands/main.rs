@@ -16,6 +16,7 @@ mod installing;
 mod looking;
 mod nobody;
 mod packs;
+mod sealed;
 mod serving;
 mod tools;
 mod trail;

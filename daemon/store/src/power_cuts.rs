@@ -7,9 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use doorward_core::audit::Journal;
+use doorward_core::intake::{self, Deed, Thing};
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::{ClockTrust, Wall};
+use doorward_core::transform::Protected;
 use doorward_protocol::audit::{FaultReport, What};
+use doorward_protocol::contents::Record;
+use doorward_protocol::message::Text;
+use doorward_protocol::roster::{self, PersonSlot, Slot};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -143,6 +148,53 @@ fn a_cut_at_any_step_of_an_erasure_leaves_all_of_a_person_or_nothing() {
         enrol(&mut again, "dave");
         again.close().unwrap();
         assert_eq!(reopen(copy).persons().unwrap().len(), left.len());
+    }
+}
+
+#[test]
+fn a_cut_at_any_step_of_a_roster_entry_leaves_all_of_it_with_its_number_or_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = create(folder.path());
+    ["ada", "bob"].iter().for_each(|id| enrol(&mut store, id));
+    let place = |id: &str, slot, number| PersonSlot { person: id.parse().unwrap(), slot, number };
+    let record =
+        Record { name: Text::cut("carol"), valid_from_ms: None, valid_until_ms: None, suspended: false };
+    let vector = Protected::restore(UnitVector::normalise(vec![2.0, 1.0]).unwrap());
+    let template =
+        Thing::Template { version: VERSION, vector, source: "photo".to_owned(), created_ms: 1 };
+    let deeds = vec![
+        Deed::Put(place("carol", Slot::Record, 0), Thing::Record(record)),
+        Deed::Put(place("carol", Slot::Template, 0), template.clone()),
+        Deed::Put(place("nobody", Slot::Template, 0), template),
+        Deed::Take(place("bob", Slot::Template, 0)),
+        Deed::Erase("ada".parse().unwrap()),
+        Deed::Rules(Some("weekly = []".to_owned())),
+    ];
+    let step = intake::Step { head: roster::Head { seq: 1, hash: [5; 32] }, deeds };
+    let mut cuts: Vec<(Option<Step>, TempDir)> = vec![(None, cut(folder.path()))];
+    store
+        .together_watched(|batch| batch.take(&step, AT), &mut |step| {
+            cuts.push((Some(step), cut(folder.path())));
+        })
+        .unwrap();
+    assert_eq!(cuts.len(), 6, "every step was seen");
+    for (at, copy) in &cuts {
+        let mut again = reopen(copy);
+        let before = matches!(at, None | Some(Step::BothEpochsKept));
+        let names: Vec<String> = again.persons().unwrap().into_iter().map(|person| person.name).collect();
+        assert_eq!(names, if before { ["ada", "bob"] } else { ["bob", "carol"] }, "{at:?}");
+        assert_eq!(again.templates(&VERSION, |_, _| ()).unwrap(), if before { 2 } else { 1 }, "{at:?}");
+        assert_eq!(again.rules().unwrap().is_some(), !before, "{at:?}");
+        let entries = again.audit(1, 100).unwrap();
+        let skipped = entries.iter().filter(|(_, entry)| matches!(entry.what, What::Skipped(_))).count();
+        assert_eq!(skipped, usize::from(!before), "{at:?}");
+        assert_eq!(again.followed().unwrap(), (!before).then_some(step.head), "{at:?}");
+        // It comes again and is whole, once.
+        again.take(&step, AT).unwrap();
+        assert_eq!(again.followed().unwrap(), Some(step.head));
+        assert_eq!(again.persons().unwrap().len(), 2);
+        again.close().unwrap();
+        reopen(copy);
     }
 }
 

@@ -46,7 +46,8 @@ impl Batch<'_> {
     pub fn take(&mut self, step: &Step, at: Wall) -> Result<Taken, StoreFault> {
         let before = self.followed()?.map_or(0, |head| head.seq);
         if step.head.seq <= before {
-            return Ok(Taken::default());
+            // What it did was not answered, and so is not known.
+            return Ok(Taken { lessened: true, skipped: 0 });
         }
         if step.head.seq != before + 1 {
             return Err(StoreFault::EntryMissing { wanted: before + 1, came: step.head.seq });

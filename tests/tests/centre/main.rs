@@ -17,8 +17,10 @@ use doorhub::Doorhub;
 use doorward_daemon::centre::line::{Heard, Line, Message};
 use doorward_hal::clock::{Clock as _, SystemClock};
 use doorward_protocol::command::{Command, Outcome};
+use doorward_protocol::hex::hex;
+use doorward_protocol::roster::{Change, PersonErase};
 use hub::{Honesty, Hub};
-use site::{Door, TERMINAL};
+use site::{Door, ENROLLER_KEY, TERMINAL};
 
 /// How long anything may take before the test says that it did not come.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -168,4 +170,41 @@ fn m12_m15_the_real_hub_has_every_record_once_and_shows_how_the_terminal_is() {
     });
     door.stop();
     wait_for("the hub sees that it left", || hub.terminal().contains("\"presence\":\"away\""));
+}
+
+#[test]
+fn r1_whoever_is_signed_at_the_centre_is_let_in_and_whoever_is_erased_there_is_not_and_is_gone() {
+    let Some(mut broker) = Broker::shipped() else { return };
+    let mut door = Door::start(&broker);
+    let (mut author, first) = site::roster(site::told(&broker.terminal_key()));
+    site::follow(&mut author, &first);
+    let Some(hub) = Doorhub::start(&broker) else { return };
+    let hand_in = |entry: &[u8]| {
+        let answer = hub.ask("POST", "/api/v1/sites/hq/roster", entry);
+        assert!(answer.contains("200 OK"), "{answer}");
+    };
+    hand_in(&first);
+    let (ada, bob) = ([0.5, 0.5, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5]);
+    assert_eq!(door.lets_in(&ada), None);
+    let changes = [site::person("ada", &ada), site::person("bob", &bob)].concat();
+    hand_in(&site::sign(&mut author, changes, ENROLLER_KEY));
+    wait_for("both are let in", || {
+        door.lets_in(&ada).as_deref() == Some("ada") && door.lets_in(&bob).as_deref() == Some("bob")
+    });
+    // It knows them without the centre, also after a start.
+    broker.kill();
+    door = door.start_again(&broker);
+    assert_eq!(door.lets_in(&ada).as_deref(), Some("ada"));
+    broker.start_again();
+    let erase = Change::PersonErase(PersonErase { person: "ada".parse().unwrap() });
+    hand_in(&site::sign(&mut author, vec![erase], ENROLLER_KEY));
+    let root = hex(&author.tree().root());
+    wait_for("the hub sees that the terminal holds what was signed", || {
+        let said = hub.terminal();
+        said.contains(&root) && said.contains("\"roster\":3") && said.contains("\"holds_what_was_signed\":true")
+    });
+    // Whoever tells that she is gone does not let her in any more.
+    assert_eq!(door.lets_in(&ada), None);
+    assert_eq!(door.lets_in(&bob).as_deref(), Some("bob"));
+    door.stop();
 }

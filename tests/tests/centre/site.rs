@@ -10,24 +10,28 @@ use std::time::Duration;
 use doorward_core::audit::Journal as _;
 use doorward_core::intake::Intake;
 use doorward_core::outbox::Outbox;
-use doorward_core::template::TemplateVersion;
+use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_daemon::assembly::identify;
 use doorward_daemon::centre::{self, CentreConfig};
 use doorward_daemon::journal::{self, JournalLink, Listeners};
+use doorward_daemon::people::People;
 use doorward_daemon::supervise::{Beat, Supervisor};
 use doorward_daemon::terminal::Input;
 use doorward_daemon::uplink;
 use doorward_hal::clock::{Clock, SystemClock};
 use doorward_protocol::audit::{DoorReport, Hash, What};
 use doorward_protocol::command::{Command, Outcome};
+use doorward_protocol::contents::{self, Record, Template};
 use doorward_protocol::envelope::{Heading, Kind};
 use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::keys::{PublicKey, Role, SigningKey};
-use doorward_protocol::message;
-use doorward_protocol::roster::{Change, Entry, Follower};
+use doorward_protocol::message::{self, Text};
+use doorward_protocol::roster::{Change, Entry, Follower, PersonSlot, Slot};
 use doorward_protocol::sealing::OpeningKey;
-use doorward_protocol::trust::{Delegation, Trust};
+use doorward_protocol::trust::{Delegation, Reader, Trust};
 use doorward_store::{MasterKey, Store};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha20Rng;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -44,6 +48,7 @@ pub(crate) const GENESIS: Hash = [7; 32];
 pub(crate) const ROOT_KEY: u8 = 1;
 pub(crate) const HUB_KEY: u8 = 2;
 pub(crate) const OPERATOR_KEY: u8 = 3;
+pub(crate) const ENROLLER_KEY: u8 = 4;
 
 /// The model in use, and how many values its templates have.
 pub(crate) const REFERENCES: (TemplateVersion, usize) =
@@ -71,9 +76,9 @@ fn master() -> MasterKey {
     MasterKey::from_bytes(Zeroizing::new([5; 32]))
 }
 
-/// The roster's only entry: the root gives everybody their role. The terminal's key is drawn with its store.
+/// The roster's first entry: the root gives everybody their role. The terminal's key is drawn with its store.
 pub(crate) fn roster(terminal_key: PublicKey) -> (Follower, Vec<u8>) {
-    let mut follower = Follower::new(GENESIS, Trust::pinned(site(), PublicKey::of(&key(ROOT_KEY))));
+    let follower = Follower::new(GENESIS, Trust::pinned(site(), PublicKey::of(&key(ROOT_KEY))));
     let delegate = |key, role, terminal: Option<TerminalId>| {
         Change::Delegate(Delegation {
             key,
@@ -87,19 +92,51 @@ pub(crate) fn roster(terminal_key: PublicKey) -> (Follower, Vec<u8>) {
     let changes = vec![
         delegate(PublicKey::of(&key(HUB_KEY)), Role::Hub, None),
         delegate(PublicKey::of(&key(OPERATOR_KEY)), Role::Operator, None),
+        delegate(PublicKey::of(&key(ENROLLER_KEY)), Role::Enroller, None),
         delegate(terminal_key, Role::Terminal, Some(terminal())),
     ];
-    let state = follower.foresee(&changes).unwrap();
-    let entry = Entry { before: GENESIS.into(), state: state.into(), changes };
+    let mut author = follower.clone();
+    let entry = sign(&mut author, changes, ROOT_KEY);
+    (follower, entry)
+}
+
+/// Signs the next entry of a roster, and follows it.
+pub(crate) fn sign(author: &mut Follower, changes: Vec<Change>, signer: u8) -> Vec<u8> {
+    let state = author.foresee(&changes).unwrap();
+    let head = author.head();
+    let entry = Entry { before: head.hash.into(), state: state.into(), changes };
     let heading = Heading {
         kind: Kind::Roster,
         site: site(),
         terminal: None,
-        seq: 1,
+        seq: head.seq + 1,
         issued_s: 1_800_000_000,
         expires_s: None,
     };
-    (follower, message::sign(&heading, &entry, &key(ROOT_KEY)).unwrap())
+    let bytes = message::sign(&heading, &entry, &key(signer)).unwrap();
+    follow(author, &bytes);
+    bytes
+}
+
+/// Follows an entry that somebody signed.
+pub(crate) fn follow(author: &mut Follower, bytes: &[u8]) {
+    let reader = Reader { terminal: None, now_s: None };
+    let authorised = author.trust().authorise(bytes, &reader).unwrap();
+    author.follow(&authorised, bytes).unwrap();
+}
+
+/// A person's record and face, sealed to the site.
+pub(crate) fn person(id: &str, face: &[f32]) -> Vec<Change> {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut seal = |slot, content: &[u8]| {
+        let at = PersonSlot { person: id.parse().unwrap(), slot, number: 0 };
+        Change::PersonPut(opening().sealing_key().seal(&site(), at, 1, content, &mut rng).unwrap())
+    };
+    let record =
+        Record { name: Text::cut(id), valid_from_ms: None, valid_until_ms: None, suspended: false };
+    let (TemplateVersion { model, preprocessing }, _) = REFERENCES;
+    let template = Template::new(model, preprocessing, face, Text::cut("photo"), 0);
+    vec![seal(Slot::Record, &contents::write(&record)), seal(Slot::Template, &contents::write(&template))]
 }
 
 /// The key of the terminal, which is the same for every store under the same master key and identity.
@@ -107,13 +144,14 @@ pub(crate) type TerminalKey = Arc<Mutex<Option<PublicKey>>>;
 
 /// The terminal.
 pub(crate) struct Door {
-    _folder: TempDir,
-    path: std::path::PathBuf,
+    folder: TempDir,
+    path: PathBuf,
     threads: Option<Supervisor>,
     journal: JournalLink,
     clock: Arc<dyn Clock>,
     appended: Arc<AtomicU64>,
     obeyed: Arc<Mutex<Vec<Command>>>,
+    people: Arc<Mutex<People>>,
 }
 
 impl Door {
@@ -122,6 +160,19 @@ impl Door {
         let path = folder.path().join("door.db");
         let store = Store::create(&path, &master(), &site(), &terminal()).unwrap();
         broker.tell_terminal_key(PublicKey::of(&store.device_key()));
+        Self::run(folder, store, broker)
+    }
+
+    /// Starts it again over the store that it left.
+    pub(crate) fn start_again(mut self, broker: &Broker) -> Self {
+        self.stop();
+        let store = Store::open(&self.path, &master()).unwrap();
+        Self::run(self.folder, store, broker)
+    }
+
+    fn run(folder: TempDir, mut store: Store, broker: &Broker) -> Self {
+        let path = folder.path().join("door.db");
+        let people = journal::load_people(&mut store, REFERENCES.0, REFERENCES.1).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let mut threads = Supervisor::new(Arc::clone(&clock));
         let identity = identify(&store, 1).unwrap();
@@ -145,11 +196,20 @@ impl Door {
         threads.spawn("uplink", false, move |beat| {
             uplink::run(&beat, time.as_ref(), Outbox::new(0, 0), uplink, &link, &newest)
         });
-        let obeyed = Arc::default();
-        let list = Arc::clone(&obeyed);
-        threads.spawn("terminal", false, move |beat| obey(&beat, &inputs, &list));
+        let (obeyed, people) = (Arc::default(), Arc::new(Mutex::new(people)));
+        let (list, known) = (Arc::clone(&obeyed), Arc::clone(&people));
+        threads.spawn("terminal", false, move |beat| obey(&beat, &inputs, &list, &known));
         let threads = Some(threads);
-        Self { _folder: folder, path, threads, journal, clock, appended: Arc::default(), obeyed }
+        Self { folder, path, threads, journal, clock, appended: Arc::default(), obeyed, people }
+    }
+
+    /// Who would be let in with this face: somebody it resembles, who has a right to pass.
+    pub(crate) fn lets_in(&self, face: &[f32]) -> Option<String> {
+        let people = self.people.lock().unwrap();
+        let probe = UnitVector::normalise(face.to_vec()).unwrap();
+        let best = people.gallery.identify(&people.transform.protect(&probe).unwrap())?;
+        let permitted = people.permits.get(&best.person).is_some_and(|permit| !permit.suspended);
+        (best.score > 0.9 && permitted).then(|| best.person.to_string())
     }
 
     /// Puts so many reports on record, and returns the number of the newest.
@@ -185,7 +245,12 @@ impl Door {
     }
 }
 
-fn obey(beat: &Beat, inputs: &Receiver<Input>, obeyed: &Mutex<Vec<Command>>) -> anyhow::Result<()> {
+fn obey(
+    beat: &Beat,
+    inputs: &Receiver<Input>,
+    obeyed: &Mutex<Vec<Command>>,
+    known: &Mutex<People>,
+) -> anyhow::Result<()> {
     while !beat.stopping() {
         match inputs.recv_timeout(Duration::from_millis(50)) {
             Ok(Input::Order(order, reply)) => {
@@ -193,6 +258,7 @@ fn obey(beat: &Beat, inputs: &Receiver<Input>, obeyed: &Mutex<Vec<Command>>) -> 
                 let reply: SyncSender<_> = reply;
                 reply.send((Outcome::Done, None)).unwrap();
             }
+            Ok(Input::People(people)) => *known.lock().unwrap() = *people,
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }

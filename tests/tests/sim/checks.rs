@@ -55,6 +55,12 @@ pub(crate) struct Totals {
     pub(crate) ordered: u64,
     /// What looked like an order and had no effect.
     pub(crate) orders_refused: u64,
+    /// Entries of the roster in the store.
+    pub(crate) followed: u64,
+    /// Entries that the store did not take at first.
+    pub(crate) not_taken: u64,
+    /// Changes of the roster that were left out.
+    pub(crate) skipped: u64,
     /// Entries at the centre.
     pub(crate) delivered: u64,
 }
@@ -80,6 +86,9 @@ impl Totals {
         self.wiring_faults += other.wiring_faults;
         self.ordered += other.ordered;
         self.orders_refused += other.orders_refused;
+        self.followed += other.followed;
+        self.not_taken += other.not_taken;
+        self.skipped += other.skipped;
         self.delivered += other.delivered;
     }
 
@@ -102,6 +111,9 @@ impl Totals {
             ("faults of the wiring", self.wiring_faults),
             ("orders", self.ordered),
             ("orders refused", self.orders_refused),
+            ("entries of the roster", self.followed),
+            ("entries that the disk did not take", self.not_taken),
+            ("changes left out", self.skipped),
         ] {
             assert!(count >= 20, "only {count} {what} in all runs: the world has become too tame");
         }
@@ -113,7 +125,7 @@ impl fmt::Display for Totals {
         write!(
             f,
             "{} events, {} framesets ({} frozen), {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, \
-             {} alarms, {} wiring faults, {} orders ({} refused), {} entries delivered; credentials: {} claimed, {} alone, {} foreign, \
+             {} alarms, {} wiring faults, {} orders ({} refused), {} roster entries ({} changes left out), {} entries delivered; credentials: {} claimed, {} alone, {} foreign, \
              {} borrowed, {} faceless, {} replayed",
             self.events,
             self.frames,
@@ -127,6 +139,8 @@ impl fmt::Display for Totals {
             self.wiring_faults,
             self.ordered,
             self.orders_refused,
+            self.followed,
+            self.skipped,
             self.delivered,
             self.claimed,
             self.alone,
@@ -143,12 +157,23 @@ pub(crate) fn after_each_event(world: &mut World) {
     decisions_are_allowed(world);
     a_released_lock_stands_on_a_durable_entry(world);
     a_release_is_bounded(world);
+    the_store_has_whom_it_should(world);
     world.figure_seen.clear();
+}
+
+/// Whoever the roster and the terminal's own admins put is there, with the rights they gave; whoever they erased is not.
+fn the_store_has_whom_it_should(world: &mut World) {
+    let mut store = world.store.lock().expect("one thread");
+    let found: Vec<_> =
+        store.persons().expect("readable").into_iter().map(|person| (person.id, person.suspended)).collect();
+    let model = world.model.enrolled.iter().map(|(who, rights)| (name(*who), rights.suspended));
+    assert_eq!(found, model.collect::<Vec<_>>(), "the store is not that of the entries it followed");
 }
 
 /// After healing: the centre holds every entry once, the files verify, nothing biometric is in the trail.
 pub(crate) fn at_the_end(world: &mut World) {
     world.audit();
+    assert!(world.has_all_that_was_signed(), "an entry of the roster was passed over");
     assert_eq!(world.pairs.open(), [""; 0], "d3: set and never cleared");
     let count = |name| world.pairs.count(name) as u64;
     world.totals.alarms = count("forced") + count("held_open") + count("tampered");

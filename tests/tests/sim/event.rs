@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::eyes::{Figure, Reproduction, Sensor};
 use crate::office::{Blemish, Wish};
+use crate::roster::Edit;
 
 /// Persons the model knows by number; the first four are enrolled at the start.
 pub(crate) const PEOPLE: u8 = 8;
@@ -113,6 +114,8 @@ pub(crate) enum Event {
     },
     /// An order arrives, or something that looks like one.
     Order(Wish, Blemish),
+    /// An admin signs a change of the roster.
+    Roster(Edit),
     /// Power is cut after so many further effects, and comes back.
     PowerCut(u32),
     /// The terminal stops and starts in an orderly way.
@@ -123,7 +126,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..152) {
+        match rng.random_range(0..164) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -160,6 +163,13 @@ impl Event {
             118..125 => Event::Pin(rng.random_bool(0.8).then_some(person % 4)),
             125..130 => Event::Code(person % 4),
             130..138 => Event::Order(*pick(rng, &WISHES), *pick(rng, &BLEMISHES)),
+            138..150 => Event::Roster(match rng.random_range(0..8) {
+                0..3 => Edit::Put(person, false),
+                3 => Edit::Put(person, true),
+                4..6 => Edit::Erase(person),
+                6 => Edit::Broken(person),
+                _ => Edit::Rules,
+            }),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
                 let kind = *pick(rng, &[Card, Pin, Qr, Qr]);

@@ -8,6 +8,7 @@
 //! * [`hardware`]: the door as it hangs in the wall, which lets people out by itself.
 //! * [`eyes`]: what the cameras see and the models say. [`hands`]: cards, PINs and codes.
 //! * [`office`]: orders from the centre, and what only looks like one.
+//! * [`roster`]: what admins sign, on its way into the store.
 //! * [`power`]: effects, and the cuts between them.
 //! * [`model`]: who may pass, told without the real code. [`pairs`]: alarms set and cleared. [`checks`]: what must never
 //!   break. [`scripts`]: single attacks, told event by event.
@@ -21,6 +22,7 @@ mod model;
 mod office;
 mod pairs;
 mod power;
+mod roster;
 mod scripts;
 mod world;
 

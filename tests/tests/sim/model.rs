@@ -63,6 +63,11 @@ impl Model {
         Self { workdays_only, mode, without_face, tamper_locks, ..Self::default() }
     }
 
+    /// The roster puts a person with everything that belongs to it: the one-time code is a new one.
+    pub(crate) fn put(&mut self, who: u8, suspended: bool, at_ms: i64) {
+        self.enrolled.insert(who, Rights { suspended, code_given_ms: at_ms, code_used: false });
+    }
+
     /// A recorded refusal of a PIN that nobody has, or that another face came with.
     pub(crate) fn wrong_pin(&mut self, at_ms: i64) {
         self.wrong_pins_ms.retain(|earlier| at_ms - earlier <= 3 * MINUTE_MS);

@@ -7,21 +7,24 @@ use doorward_core::centre::{Centre, Effect, Input as CentreInput, Own};
 use doorward_core::time::Now;
 use doorward_daemon::terminal::Input;
 use doorward_hal::clock::Clock as _;
+use doorward_protocol::audit::Head;
 use doorward_protocol::command::{Admitted, Command, Order, Outcome, Session};
 use doorward_protocol::envelope::{Heading, Kind};
 use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::keys::{PublicKey, Role, SigningKey};
 use doorward_protocol::message;
-use doorward_protocol::roster::Follower;
+use doorward_protocol::roster::{self, Follower};
 use doorward_protocol::trust::{Delegation, Trust};
 use serde::{Deserialize, Serialize};
 
+use crate::roster::Author;
 use crate::world::World;
 
 const ROOT: u8 = 1;
 const OPERATOR: u8 = 2;
-const ENROLLER: u8 = 3;
+pub(crate) const ENROLLER: u8 = 3;
 const TERMINAL: u8 = 4;
+pub(crate) const POLICY: u8 = 5;
 
 /// What is ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +60,10 @@ pub(crate) enum Blemish {
 
 /// The office.
 pub(crate) struct Office {
-    centre: Centre,
+    /// The centre as the terminal sees it.
+    pub(crate) centre: Centre,
+    /// Who signs the roster.
+    pub(crate) author: Author,
     session: Session,
     before: Session,
     count: u64,
@@ -70,15 +76,18 @@ impl Office {
     /// Before the terminal's first life.
     pub(crate) fn new() -> Self {
         let session = [0; 16];
-        Self { centre: centre(session), session, before: session, count: 0, last: None, unlocks: 0 }
+        let (centre, author) = (centre(session, None), Author::new(trust()));
+        Self { centre, author, session, before: session, count: 0, last: None, unlocks: 0 }
     }
 
-    /// A life of the terminal begins.
-    pub(crate) fn begin(&mut self) {
+    /// A life of the terminal begins, whose store has the roster up to here.
+    pub(crate) fn begin(&mut self, followed: Option<roster::Head>, now: Now, trail: Head) {
         self.before = self.session;
         let life = u128::from_be_bytes(self.session) + 1;
         self.session = life.to_be_bytes();
-        self.centre = centre(self.session);
+        self.centre = centre(self.session, followed);
+        self.centre.last_will(now, trail);
+        self.centre.handle(CentreInput::Connected, now, trail);
     }
 
     /// The order as it arrives, and whether the broker says that it had kept it.
@@ -117,6 +126,8 @@ impl Office {
 impl World {
     /// An order arrives. A good one is obeyed or refused for a reason of the door's; any other has no effect.
     pub(crate) fn order(&mut self, wish: Wish, blemish: Blemish) {
+        // What it knew before it must know again before it obeys.
+        self.bring_roster();
         let (now, trail) = (self.clock.now(), self.head());
         let (bytes, retained) = self.office.write(wish, blemish, now);
         let topic = "doorward/site/front/cmd".to_owned();
@@ -163,19 +174,29 @@ impl World {
     }
 }
 
-fn centre(session: Session) -> Centre {
+fn trust() -> Trust {
     let mut trust = Trust::pinned(site(), PublicKey::of(&key(ROOT)));
-    for (seed, role) in [(OPERATOR, Role::Operator), (ENROLLER, Role::Enroller)] {
+    let roles = [
+        (OPERATOR, Role::Operator),
+        (ENROLLER, Role::Enroller),
+        (POLICY, Role::Policy),
+        (TERMINAL, Role::Terminal),
+    ];
+    for (seed, role) in roles {
         let delegation = Delegation {
             key: PublicKey::of(&key(seed)),
             holder: format!("{role:?}"),
             roles: vec![role],
-            terminal: None,
+            terminal: (role == Role::Terminal).then(terminal),
             from_s: i64::MIN,
             until_s: i64::MAX,
         };
         trust.delegate(&delegation).expect("a role can be given");
     }
+    trust
+}
+
+fn centre(session: Session, followed: Option<roster::Head>) -> Centre {
     let own = Own {
         site: site(),
         terminal: terminal(),
@@ -184,17 +205,17 @@ fn centre(session: Session) -> Centre {
         genesis: [0; 32],
         version: String::new(),
     };
-    Centre::new(own, key(TERMINAL), Follower::new([0; 32], trust), None)
+    Centre::new(own, key(TERMINAL), Follower::new([0; 32], trust()), followed)
 }
 
-fn key(seed: u8) -> SigningKey {
+pub(crate) fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
-fn site() -> SiteId {
+pub(crate) fn site() -> SiteId {
     "site".parse().expect("an identifier")
 }
 
-fn terminal() -> TerminalId {
+pub(crate) fn terminal() -> TerminalId {
     "front".parse().expect("an identifier")
 }

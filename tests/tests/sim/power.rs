@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use doorward_core::audit::{Journal, JournalFault, Recorded};
 use doorward_core::decision::{Cause, Cue, Grant};
+use doorward_core::intake::Step;
 use doorward_core::time::{Mono, Wall};
 use doorward_hal::clock::Clock;
 use doorward_hal::panel::{Panel, PanelFault};
 use doorward_hal::relay::{Relay, RelayFault};
 use doorward_protocol::audit::What;
-use doorward_store::Store;
+use doorward_store::{Store, Taken};
 
 /// What a power cut throws; it unwinds to the world, which drops everything that lives in memory.
 pub(crate) struct Cut;
@@ -87,6 +88,20 @@ impl Journal for Disk {
         let seq = self.store.lock().expect("one thread").append(what, at)?;
         effect(&self.wires);
         Ok(seq)
+    }
+}
+
+impl Disk {
+    /// An entry of the roster on its way to the disk.
+    pub(crate) fn take(&self, step: &Step, at: Wall) -> Result<Taken, String> {
+        effect(&self.wires);
+        if self.wires.lock().expect("one thread").disk_full {
+            return Err("the disk is full".to_owned());
+        }
+        let taken = self.store.lock().expect("one thread").take(step, at);
+        let taken = taken.unwrap_or_else(|fault| panic!("an entry of the roster: {fault}"));
+        effect(&self.wires);
+        Ok(taken)
     }
 }
 

@@ -84,7 +84,8 @@ pub(crate) struct World {
     pub(crate) reader: Reader,
     observed: Arc<Mutex<Vec<Observation>>>,
     outbox: Outbox,
-    link: bool,
+    /// Whether there is a way to the centre.
+    pub(crate) link: bool,
     lose_acknowledgement: bool,
     /// The camera that repeats its last picture, if one does.
     pub(crate) frozen: Option<Sensor>,
@@ -203,9 +204,11 @@ impl World {
             Event::Code(who) => self.hold_up_code(who),
             Event::Approach { who, owner, kind } => self.approach(who, owner, kind),
             Event::Order(wish, blemish) => self.order(wish, blemish),
+            Event::Roster(edit) => self.sign(edit),
             Event::PowerCut(effects) => self.wires().cut_in = Some(effects),
             Event::Restart => self.restart(),
         }
+        self.bring_roster();
         self.talk_to_centre();
     }
 
@@ -216,9 +219,7 @@ impl World {
         *self.wires() = Wires { releases, ..Wires::default() };
         *self.view() =
             View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
-        self.frozen = None;
-        self.link = true;
-        self.lose_acknowledgement = false;
+        (self.frozen, self.link, self.lose_acknowledgement) = (None, true, false);
         (0..door::Point::ALL.len()).for_each(|point| self.happen(&Event::Loop(point, 0)));
         self.happen(&Event::Fire(false));
         self.happen(&Event::Button(false));
@@ -226,6 +227,7 @@ impl World {
         self.happen(&Event::PowerFail(false));
         self.happen(&Event::Lockdown(false));
         self.happen(&Event::Leaf(false));
+        self.settle_roster();
         self.happen(&Event::Enrol(0));
         self.happen(&Event::Suspend(0, false));
         self.happen(&Event::Look(10));
@@ -366,7 +368,7 @@ impl World {
     }
 
     /// Power is gone in the middle of an effect: memory is lost, the lock falls shut, the disk keeps what it has.
-    fn lose_power(&mut self) {
+    pub(crate) fn lose_power(&mut self) {
         self.totals.cuts += 1;
         self.wires().released = None;
         self.terminal = None;
@@ -397,7 +399,9 @@ impl World {
     /// Starts a terminal over the store, as doord does.
     fn boot(&mut self) {
         self.wires().cut_in = None;
-        self.office.begin();
+        let followed = self.store.lock().expect("one thread").followed().expect("readable");
+        self.office.begin(followed, self.clock.now(), self.head());
+        self.tell_model();
         self.follow_pairs();
         self.pairs.start();
         let on_tamper = if self.model.tamper_locks { OnTamper::Lockdown } else { OnTamper::Report };
@@ -427,7 +431,7 @@ impl World {
         self.outbox = Outbox::new(acknowledged, head.seq);
         let observed = Arc::clone(&self.observed);
         let relay = Lock { wires: Arc::clone(&self.wires), clock: Arc::new(self.clock.clone()) };
-        let journal = Disk { store: Arc::clone(&self.store), wires: Arc::clone(&self.wires) };
+        let journal = self.disk();
         self.examiner.freshness = Freshness::default();
         self.terminal = Some(Terminal::new(
             people,
@@ -443,8 +447,18 @@ impl World {
         }
     }
 
+    /// The disk that the store lies on.
+    pub(crate) fn disk(&self) -> Disk {
+        Disk { store: Arc::clone(&self.store), wires: Arc::clone(&self.wires) }
+    }
+
     fn change_people(&mut self, change: impl FnOnce(&mut Self)) {
         change(self);
+        self.reload();
+    }
+
+    /// Lets the terminal know of the store's persons.
+    pub(crate) fn reload(&mut self) {
         let people = {
             let mut store = self.store.lock().expect("one thread");
             load_people(&mut store, VERSION, DIMENSION).expect("the store's persons can be read")

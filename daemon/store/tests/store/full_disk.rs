@@ -5,10 +5,12 @@ use std::path::Path;
 use std::process::Command;
 
 use doorward_core::audit::{Journal, JournalFault};
+use doorward_core::intake::Deed;
 use doorward_store::{MasterKey, Store, StoreFault, verify};
 use zeroize::Zeroizing;
 
 use crate::support::{VERSION, decided, person, vector, wall};
+use crate::taking::{record, step, template};
 
 /// A small file system of its own, gone when dropped.
 struct SmallDisk(tempfile::TempDir);
@@ -79,6 +81,32 @@ fn a_full_disk_is_said_leaves_the_chain_whole_and_passes() {
     store.close().unwrap();
     assert_eq!(verify(&path, &master(), |_, _| ()).unwrap().head, head.seq + 2);
     assert_eq!(Store::open(&path, &master()).unwrap().persons().unwrap(), []);
+}
+
+#[test]
+fn a_full_disk_takes_nothing_of_an_entry_of_the_roster_and_all_of_it_later() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let path = disk.path().join("door.db");
+    let mut store = Store::create(&path, &master(), &"s".parse().unwrap(), &"t".parse().unwrap()).unwrap();
+    store.take(&step(1, vec![record("ada"), template("ada", 0, 1)]), wall(1)).unwrap();
+    let ballast = disk.path().join("ballast");
+    fs::write(&ballast, vec![1; 128 << 10]).unwrap();
+    let full = (0..5000).find_map(|i| store.append(&decided(i), wall(2)).err());
+    assert_eq!(full, Some(JournalFault::Full));
+    let erase = Deed::Erase("ada".parse().unwrap());
+    let next = step(2, vec![record("bob"), template("bob", 0, 2), erase]);
+    for _ in 0..3 {
+        assert!(matches!(store.take(&next, wall(3)), Err(StoreFault::Full)));
+        assert_eq!(store.followed().unwrap().map(|head| head.seq), Some(1), "the head stays");
+        assert_eq!(store.persons().unwrap().len(), 1);
+    }
+    fs::remove_file(&ballast).unwrap();
+    store.take(&next, wall(4)).unwrap();
+    assert_eq!(store.followed().unwrap().map(|head| head.seq), Some(2));
+    let names: Vec<_> = store.persons().unwrap().into_iter().map(|person| person.id.to_string()).collect();
+    assert_eq!(names, ["bob"]);
+    store.close().unwrap();
+    verify(&path, &master(), |_, _| ()).unwrap();
 }
 
 #[test]

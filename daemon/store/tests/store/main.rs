@@ -8,3 +8,4 @@ mod followed;
 mod full_disk;
 mod round_trip;
 mod support;
+mod taking;

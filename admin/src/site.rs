@@ -1,0 +1,159 @@
+//! A whole site instead of one terminal: with --roster a command changes nothing here, but signs what all terminals of a
+//! site shall do, sealed to them.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use doorward_protocol::contents::{self, Content};
+use doorward_protocol::ids::PersonId;
+use doorward_protocol::roster::{Change, NUMBER_MAX, PersonSlot, Slot};
+use doorward_protocol::sealing::SealingKey;
+use ed25519_dalek::SigningKey;
+
+use crate::answer::{Answer, Stop};
+use crate::keyfile::{self, AUTHORITY};
+use crate::keys::now_s;
+use crate::ledger::Ledger;
+
+/// Options of a command that can take or end something for a whole site.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For all terminals of a site")]
+pub struct ForSite {
+    /// Sign it into this roster, in place of changing this terminal's store.
+    #[arg(long, value_name = "FILE", requires = "by")]
+    roster: Option<PathBuf>,
+    /// The private key that signs.
+    #[arg(long, value_name = "FILE", requires = "roster")]
+    by: Option<PathBuf>,
+    /// Check and show what would be signed, and write nothing.
+    #[arg(long, requires = "roster")]
+    dry_run: bool,
+}
+
+/// Options of a command that can put something for a whole site.
+#[derive(Debug, Args)]
+pub struct SealedForSite {
+    #[command(flatten)]
+    site: ForSite,
+    /// The sealing key of the site's terminals: its file, or the 64 digits.
+    #[arg(long, value_name = "KEY", requires = "roster", help_heading = "For all terminals of a site")]
+    seal_to: Option<String>,
+}
+
+/// A site's roster, about to be signed into.
+pub struct Site {
+    ledger: Ledger,
+    key: SigningKey,
+    dry: bool,
+}
+
+/// The same, with what its terminals open.
+pub struct SealedSite {
+    site: Site,
+    sealing: SealingKey,
+}
+
+impl ForSite {
+    /// The site; none where this terminal is meant.
+    ///
+    /// # Errors
+    /// When key or roster cannot be read or trusted.
+    pub fn open(&self) -> Answer<Option<Site>> {
+        let Some((roster, by)) = self.roster.as_ref().zip(self.by.as_ref()) else { return Ok(None) };
+        let key = keyfile::private(by, &AUTHORITY)?;
+        Ok(Some(Site { ledger: Ledger::open(roster, None)?, key, dry: self.dry_run }))
+    }
+}
+
+impl SealedForSite {
+    /// As [`ForSite::open`].
+    ///
+    /// # Errors
+    /// As [`ForSite::open`], and without a sealing key.
+    pub fn open(&self) -> Answer<Option<SealedSite>> {
+        let Some(site) = self.site.open()? else { return Ok(None) };
+        let sealing = self.seal_to.as_deref().context(
+            "--roster needs --seal-to, the sealing key of the site's terminals: `doorctl keys sealing` draws it",
+        )?;
+        Ok(Some(SealedSite { site, sealing: keyfile::sealing(sealing)? }))
+    }
+}
+
+impl Site {
+    /// Signs changes as one entry and says, line by line, what it says.
+    ///
+    /// # Errors
+    /// [`Stop::Refused`] where the key may not, or a change cannot be.
+    pub fn sign(mut self, changes: Vec<Change>, said: &[String], out: &mut dyn Write) -> Answer {
+        let seq = self.ledger.append(changes, &self.key, now_s(), self.dry)?;
+        match self.dry {
+            true => writeln!(out, "entry {seq} would say, and nothing was written:")?,
+            false => writeln!(out, "entry {seq}:")?,
+        }
+        for line in said {
+            writeln!(out, "  {line}")?;
+        }
+        Ok(())
+    }
+
+    /// Whether anything stands in a person's place.
+    pub fn has(&mut self, person: &PersonId, slot: Slot, number: u32) -> bool {
+        self.ledger.follower().has(&PersonSlot { person: person.clone(), slot, number })
+    }
+}
+
+impl SealedSite {
+    /// Seals a content for a person's place.
+    ///
+    /// # Errors
+    /// [`Stop::Refused`] for one that is too long.
+    pub fn seal<T: Content>(&mut self, person: &PersonId, number: u32, content: &T) -> Answer<Change> {
+        let at = PersonSlot { person: person.clone(), slot: T::SLOT, number };
+        let site = self.site.ledger.follower().trust().site().clone();
+        let bytes = contents::write(content);
+        let sealed = self.sealing.seal(&site, at, T::FORM, &bytes, &mut keyfile::generator());
+        Ok(Change::PersonPut(sealed.map_err(Stop::refused)?))
+    }
+
+    /// The first `count` numbers of a person that nothing stands under.
+    ///
+    /// # Errors
+    /// [`Stop::Refused`] where there are no more.
+    pub fn free(&mut self, person: &PersonId, slot: Slot, count: usize) -> Answer<Vec<u32>> {
+        let free: Vec<u32> =
+            (0..=NUMBER_MAX).filter(|number| !self.site.has(person, slot, *number)).take(count).collect();
+        match free.len() == count {
+            true => Ok(free),
+            false => Err(Stop::refused(format!("all numbers of {person} are in use; take some away first"))),
+        }
+    }
+
+    /// Refuses a person whom no entry gives a record: terminals would leave out what is put for them.
+    ///
+    /// # Errors
+    /// [`Stop::Refused`].
+    pub fn known(&mut self, person: &PersonId) -> Answer {
+        match self.site.has(person, Slot::Record, 0) {
+            true => Ok(()),
+            false => Err(Stop::refused(format!(
+                "the roster has no record of {person}; `doorctl person put` or `enroll` with --roster puts it"
+            ))),
+        }
+    }
+
+    /// As [`Site::sign`].
+    ///
+    /// # Errors
+    /// As [`Site::sign`].
+    pub fn sign(self, changes: Vec<Change>, said: &[String], out: &mut dyn Write) -> Answer {
+        self.site.sign(changes, said, out)
+    }
+
+    /// Whether nothing will be written.
+    #[must_use]
+    pub fn is_dry(&self) -> bool {
+        self.site.dry
+    }
+}
