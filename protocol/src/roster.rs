@@ -11,8 +11,8 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
 pub use self::change::{
-    BODY_LEN_MAX, Change, NAME_LEN_MAX, NUMBER_MAX, PersonErase, PersonPut, PersonSlot, Revoke, Setting, SettingName,
-    SettingPut, Slot, Succeed, person_subject,
+    BODY_LEN_MAX, Change, NAME_LEN_MAX, NUMBER_MAX, PersonErase, PersonPut, PersonSlot, Revoke, Setting,
+    SettingName, SettingPut, Slot, Succeed, person_subject,
 };
 use self::change::{key_place, person_place, root_place, setting_place};
 use crate::audit::Hash;
@@ -353,7 +353,8 @@ mod tests {
         follow(&mut author, &bytes).unwrap();
         let bytes = entry(&mut author, 2, vec![erase("ada")]);
         follow(&mut author, &bytes).unwrap();
-        let place = |person: &str| PersonSlot { person: person.parse().unwrap(), slot: Slot::Template, number: 0 };
+        let place =
+            |person: &str| PersonSlot { person: person.parse().unwrap(), slot: Slot::Template, number: 0 };
         assert!(author.has(&place("bob")) && !author.has(&place("ada")));
         let root = author.tree().root();
         assert_eq!(author.tree().prove(&ada).shows(&ada, &root), Some(Vec::new()));
@@ -482,7 +483,9 @@ mod tests {
         let record = PersonSlot { person: "ada".parse().unwrap(), slot: Slot::Record, number: 0 };
         let bytes = entry(&mut author, 2, vec![Change::PersonTake(record)]);
         let stopped = follow(&mut author, &bytes);
-        assert!(matches!(&stopped, Err(Stop::Fault(RosterFault::Change { why, .. })) if why.contains("erase")));
+        assert!(
+            matches!(&stopped, Err(Stop::Fault(RosterFault::Change { why, .. })) if why.contains("erase"))
+        );
     }
 
     proptest! {

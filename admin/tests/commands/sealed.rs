@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use doorward_core::template::TemplateVersion;
 use doorward_core::intake::{Deed, Intake, Step, Thing};
+use doorward_core::template::TemplateVersion;
 use doorward_protocol::keys::PublicKey;
 use doorward_protocol::roster::{Entry, Follower};
 use doorward_protocol::trust::{Reader, Trust};
@@ -134,7 +134,8 @@ fn m14_nothing_is_signed_unsealed_or_sealed_to_the_wrong_half() {
 #[test]
 fn a_face_is_enrolled_for_a_whole_site_as_at_one_terminal() {
     let site = Site::new();
-    let portrait = |letter: char| checkout().join(format!("models/people/nobody-{letter}.jpg")).display().to_string();
+    let portrait =
+        |letter: char| checkout().join(format!("models/people/nobody-{letter}.jpg")).display().to_string();
     let (a, b) = (portrait('a'), portrait('b'));
     let enroll = ["enroll", "--person", "E-1", "--name", "Nobody", "--supervised", "--photo"];
     let said = site.seal(&[&enroll[..], &[&a]].concat()).with(0);
@@ -142,8 +143,8 @@ fn a_face_is_enrolled_for_a_whole_site_as_at_one_terminal() {
     let said = site.seal(&[&enroll[..], &[&a]].concat()).with(0);
     assert!(said.out.contains("template 1 of E-1"), "{}", said.out);
     site.seal(&[&enroll[..], &[&a, &b]].concat()).refused(&["do not look like the same person"]);
-    let templates = site.steps().into_iter().flat_map(|step| step.deeds).filter(|deed| {
-        matches!(deed, Deed::Put(_, Thing::Template { source, .. }) if source == "photo_supervised")
-    });
+    let templates = site.steps().into_iter().flat_map(|step| step.deeds).filter(
+        |deed| matches!(deed, Deed::Put(_, Thing::Template { source, .. }) if source == "photo_supervised"),
+    );
     assert_eq!(templates.count(), 2);
 }

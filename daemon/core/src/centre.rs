@@ -426,7 +426,10 @@ impl Centre {
     /// Asks for the roster's next entries where there is word of some: once, then again when they do not come.
     fn ask_for_more(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let head = self.roster.head();
-        if self.rumoured <= head.seq || self.taking.is_some() || self.other_history {
+        if self.taking.is_some() || self.other_history {
+            return;
+        }
+        if self.rumoured <= head.seq {
             self.asked = None;
             return;
         }

@@ -240,7 +240,9 @@ fn credential(content: &contents::Credential) -> Result<Thing, Reason> {
             number: *number,
         })),
         Shown::Pin(digits) => Pin::from_digits(digits).map(Credential::Pin),
-        Shown::Qr(token) => token.as_slice().try_into().ok().map(Zeroizing::new).map(Token::new).map(Credential::Qr),
+        Shown::Qr(token) => {
+            token.as_slice().try_into().ok().map(Zeroizing::new).map(Token::new).map(Credential::Qr)
+        }
     };
     Ok(Thing::Credential {
         shown: shown.ok_or(Reason::Unreadable)?,

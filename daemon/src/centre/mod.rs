@@ -195,7 +195,11 @@ impl Talk {
                 let (entry, skipped) = (head.seq, taken.skipped);
                 match skipped {
                     0 => tracing::info!(entry, "followed the roster"),
-                    _ => tracing::warn!(entry, skipped, "followed the roster, and left changes out: see the trail"),
+                    _ => tracing::warn!(
+                        entry,
+                        skipped,
+                        "followed the roster, and left changes out: see the trail"
+                    ),
                 }
                 Input::Taken(*head)
             }

@@ -160,8 +160,7 @@ fn a_cut_at_any_step_of_a_roster_entry_leaves_all_of_it_with_its_number_or_nothi
     let record =
         Record { name: Text::cut("carol"), valid_from_ms: None, valid_until_ms: None, suspended: false };
     let vector = Protected::restore(UnitVector::normalise(vec![2.0, 1.0]).unwrap());
-    let template =
-        Thing::Template { version: VERSION, vector, source: "photo".to_owned(), created_ms: 1 };
+    let template = Thing::Template { version: VERSION, vector, source: "photo".to_owned(), created_ms: 1 };
     let deeds = vec![
         Deed::Put(place("carol", Slot::Record, 0), Thing::Record(record)),
         Deed::Put(place("carol", Slot::Template, 0), template.clone()),

@@ -110,7 +110,11 @@ impl Batch<'_> {
                     without_face: *without_face,
                     once: *once,
                     created_ms: at.ms,
-                    valid_until_ms: if *once { Some(end_of_once(*valid_until_ms, at)) } else { *valid_until_ms },
+                    valid_until_ms: if *once {
+                        Some(end_of_once(*valid_until_ms, at))
+                    } else {
+                        *valid_until_ms
+                    },
                 };
                 self.write_credential(shown, terms).map(|(_, replaced)| replaced)
             }

@@ -201,7 +201,9 @@ fn r1_whoever_is_signed_at_the_centre_is_let_in_and_whoever_is_erased_there_is_n
     let root = hex(&author.tree().root());
     wait_for("the hub sees that the terminal holds what was signed", || {
         let said = hub.terminal();
-        said.contains(&root) && said.contains("\"roster\":3") && said.contains("\"holds_what_was_signed\":true")
+        said.contains(&root)
+            && said.contains("\"roster\":3")
+            && said.contains("\"holds_what_was_signed\":true")
     });
     // Whoever tells that she is gone does not let her in any more.
     assert_eq!(door.lets_in(&ada), None);

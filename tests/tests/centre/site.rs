@@ -132,8 +132,7 @@ pub(crate) fn person(id: &str, face: &[f32]) -> Vec<Change> {
         let at = PersonSlot { person: id.parse().unwrap(), slot, number: 0 };
         Change::PersonPut(opening().sealing_key().seal(&site(), at, 1, content, &mut rng).unwrap())
     };
-    let record =
-        Record { name: Text::cut(id), valid_from_ms: None, valid_until_ms: None, suspended: false };
+    let record = Record { name: Text::cut(id), valid_from_ms: None, valid_until_ms: None, suspended: false };
     let (TemplateVersion { model, preprocessing }, _) = REFERENCES;
     let template = Template::new(model, preprocessing, face, Text::cut("photo"), 0);
     vec![seal(Slot::Record, &contents::write(&record)), seal(Slot::Template, &contents::write(&template))]

@@ -126,7 +126,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..164) {
+        match rng.random_range(0..160) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -163,13 +163,7 @@ impl Event {
             118..125 => Event::Pin(rng.random_bool(0.8).then_some(person % 4)),
             125..130 => Event::Code(person % 4),
             130..138 => Event::Order(*pick(rng, &WISHES), *pick(rng, &BLEMISHES)),
-            138..150 => Event::Roster(match rng.random_range(0..8) {
-                0..3 => Edit::Put(person, false),
-                3 => Edit::Put(person, true),
-                4..6 => Edit::Erase(person),
-                6 => Edit::Broken(person),
-                _ => Edit::Rules,
-            }),
+            138..146 => Event::Roster(edit(rng, person)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
                 let kind = *pick(rng, &[Card, Pin, Qr, Qr]);
@@ -179,6 +173,18 @@ impl Event {
                 Event::Approach { who, owner, kind }
             }
         }
+    }
+}
+
+/// Rarely of those whose codes for one time are to be shown twice: a code that is put again is a new one.
+fn edit(rng: &mut ChaCha8Rng, person: u8) -> Edit {
+    let person = if person < 2 && rng.random() { person + 2 } else { person };
+    match rng.random_range(0..8) {
+        0..3 => Edit::Put(person, false),
+        3 => Edit::Put(person, true),
+        4..6 => Edit::Erase(person),
+        6 => Edit::Broken(person),
+        _ => Edit::Rules,
     }
 }
 

@@ -37,7 +37,7 @@ use world::World;
 /// Seeds of a usual run.
 const RUNS: u64 = 200;
 /// Events of the safety phase of one run.
-const EVENTS: usize = 60;
+const EVENTS: usize = 70;
 
 #[test]
 fn nothing_forbidden_happens_and_everything_heals() {

@@ -263,7 +263,11 @@ impl World {
     }
 }
 
-fn template(TemplateVersion { model, preprocessing }: TemplateVersion, values: &[f32], at_ms: i64) -> Template {
+fn template(
+    TemplateVersion { model, preprocessing }: TemplateVersion,
+    values: &[f32],
+    at_ms: i64,
+) -> Template {
     Template::new(model, preprocessing, values, Text::cut("photo"), at_ms)
 }
 

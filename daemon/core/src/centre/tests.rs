@@ -475,7 +475,7 @@ fn an_entry_that_the_store_does_not_take_is_told_offered_again_and_never_passed_
     assert!(halted.unwrap().as_str().contains("full"), "and the centre is told");
     centre.handle(Input::Tick, s(260), trail());
     let head = centre.roster().head();
-    let effects = centre.handle(Input::Taken(head), s(260), trail());
+    let effects = centre.handle(Input::Taken(head), s(262), trail());
     assert_eq!(wanted(&effects, &author), Some(2), "it goes on behind it");
     assert!(state(&effects, &author).unwrap().1.halted.is_none());
 }
@@ -486,8 +486,7 @@ fn m13_a_denial_stays_in_force_until_the_store_has_the_entry_that_says_the_same(
     let mut centre = connected(&author);
     author.write(vec![delegate(ENROLLER, Role::Enroller)]);
     play(&mut centre, arrived(Matter::RosterFeed, &author.entries[1]), s(2));
-    let denial =
-        Denial { until: 3, persons: List::first(["ada".parse().unwrap()]), keys: List::default() };
+    let denial = Denial { until: 3, persons: List::first(["ada".parse().unwrap()]), keys: List::default() };
     let bytes = signed_as(ENROLLER, 1, None, None, &denial);
     centre.handle(at_site(Channel::Denial, &bytes), s(3), trail());
     author.write(vec![delegate(31, Role::Auditor)]);

@@ -48,7 +48,9 @@ fn holder(store: &mut Store, shown: &Credential) -> Option<(String, u32)> {
 
 fn skipped(store: &Store) -> Vec<Skipped> {
     let entries = store.audit(1, 1000).unwrap().into_iter();
-    entries.filter_map(|(_, entry)| if let What::Skipped(skipped) = entry.what { Some(skipped) } else { None }).collect()
+    entries
+        .filter_map(|(_, entry)| if let What::Skipped(skipped) = entry.what { Some(skipped) } else { None })
+        .collect()
 }
 
 fn whole(terminal: &Terminal, store: Store) {
@@ -128,7 +130,9 @@ fn m8_what_cannot_be_kept_is_on_record_by_its_place_and_everything_beside_it_is_
         template("ada", 0, 2),
     ];
     let pin = |n: u64| Credential::Pin(Pin::from_digits(format!("77{n:02}").as_bytes()).unwrap());
-    deeds.extend((1..=CREDENTIALS_OF_PERSON_MAX).map(|n| credential("ada", u32::try_from(n).unwrap(), pin(n), false)));
+    deeds.extend(
+        (1..=CREDENTIALS_OF_PERSON_MAX).map(|n| credential("ada", u32::try_from(n).unwrap(), pin(n), false)),
+    );
     deeds.push(credential("bob", 2, card(9), false));
     let taken = store.take(&step(1, deeds), wall(1000)).unwrap();
     assert_eq!(taken, Taken { lessened: false, skipped: 5 });

@@ -1,0 +1,249 @@
+//! A site's roster onto an empty terminal while it decides: how long it takes, and what it costs the decisions.
+//!
+//! `cargo bench -p doorward-tests --bench roster [-- PERSONS]`. Everything from a signed entry to its rows is real: the
+//! signature, the state tree, the opening of what is sealed, the transaction, the store's own thread. Only the network is
+//! not here. A decision is a search among whom the terminal knows by then, and its record.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::time::{Duration, Instant};
+
+use doorward_core::audit::Journal as _;
+use doorward_core::centre::{Centre, Effect, Input as CentreInput, Own};
+use doorward_core::intake::Intake;
+use doorward_core::template::{TemplateVersion, UnitVector};
+use doorward_core::time::Now;
+use doorward_daemon::journal::{self, JournalLink, Listeners, load_people};
+use doorward_daemon::people::People;
+use doorward_daemon::supervise::Supervisor;
+use doorward_daemon::terminal::Input;
+use doorward_hal::clock::{Clock, SystemClock};
+use doorward_protocol::audit::{DoorReport, Head, What};
+use doorward_protocol::contents::{self, Content, Record, Template};
+use doorward_protocol::envelope::{Heading, Kind};
+use doorward_protocol::ids::SiteId;
+use doorward_protocol::keys::{PublicKey, Role, SigningKey};
+use doorward_protocol::message::{self, Text};
+use doorward_protocol::roster::{CHANGES_MAX, Change, Entry, Follower, PersonSlot};
+use doorward_protocol::sealing::OpeningKey;
+use doorward_protocol::trust::{Delegation, Reader, Trust};
+use doorward_store::{MasterKey, Store};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha20Rng;
+
+const PERSONS: usize = 50_000;
+const DIMENSION: usize = 128;
+const VERSION: TemplateVersion = TemplateVersion { model: [3; 32], preprocessing: 1 };
+/// Decisions measured on the empty terminal.
+const IDLE: usize = 200;
+/// Time between two decisions: more than any door has.
+const APART: Duration = Duration::from_millis(25);
+
+fn main() {
+    // Cargo adds an option of its own.
+    let told = std::env::args().skip(1).find(|word| !word.starts_with("--"));
+    let persons = told.map_or(PERSONS, |word| word.parse().expect("a number"));
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let opening = OpeningKey::draw(&mut rng);
+    let entries = signed(persons, &opening, &mut rng);
+    println!("{persons} persons, one template of {DIMENSION} values each, in {} entries", entries.len());
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut terminal = Terminal::start(folder.path());
+    let intake = Intake::new(site(), opening, terminal.transform_key.clone(), (VERSION, DIMENSION));
+    let idle = terminal.decide(&AtomicBool::new(false), IDLE);
+    let (link, done) = (terminal.journal.clone(), Arc::new(AtomicBool::new(false)));
+    let told = Arc::clone(&done);
+    let follower = std::thread::spawn(move || {
+        let began = now();
+        follow(&entries, intake, &link);
+        told.store(true, Ordering::Relaxed);
+        now() - began
+    });
+    let busy = terminal.decide(&done, usize::MAX);
+    let took = follower.join().expect("the roster is followed");
+    let began = now();
+    while terminal.people.gallery.len() < persons {
+        terminal.hear();
+        terminal.clock.sleep(Duration::from_millis(5));
+    }
+    println!(
+        "in the store after {:.1} s, in memory {:.1} s later",
+        took.as_secs_f64(),
+        (now() - began).as_secs_f64()
+    );
+    for (word, took) in [("idle", &idle), ("meanwhile", &busy)] {
+        println!(
+            "{word:>9}: {} decisions, p50 {:.1} ms, p95 {:.1} ms",
+            took.len(),
+            at(took, 50),
+            at(took, 95)
+        );
+    }
+    println!("p95 meanwhile / idle: {:.2}", at(&busy, 95) / at(&idle, 95));
+}
+
+/// The terminal's memory and the way to its store.
+struct Terminal {
+    clock: Arc<dyn Clock>,
+    journal: JournalLink,
+    people: People,
+    news: Receiver<Input>,
+    transform_key: zeroize::Zeroizing<[u8; 32]>,
+    _threads: Supervisor,
+}
+
+impl Terminal {
+    fn start(folder: &Path) -> Self {
+        let key = MasterKey::create(&folder.join("key")).expect("a key");
+        let path = folder.join("door.db");
+        let terminal = "front".parse().expect("an identifier");
+        let mut store = Store::create(&path, &key, &site(), &terminal).expect("a store");
+        let people = load_people(&mut store, VERSION, DIMENSION).expect("nobody");
+        let transform_key = store.transform_key();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let mut threads = Supervisor::new(Arc::clone(&clock));
+        let (journal, requests) = journal::link();
+        let (to_terminal, news) = sync_channel(16);
+        let listeners = Listeners { terminal: to_terminal, uplink: channel().0 };
+        let time = Arc::clone(&clock);
+        threads.spawn("store", false, move |beat| {
+            journal::serve(&beat, time.as_ref(), store, (VERSION, DIMENSION), &requests, &listeners)
+        });
+        Self { clock, journal, people, news, transform_key, _threads: threads }
+    }
+
+    /// Takes over whom the store thread read.
+    fn hear(&mut self) {
+        while let Ok(input) = self.news.try_recv() {
+            if let Input::People(people) = input {
+                self.people = *people;
+            }
+        }
+    }
+
+    /// Decides until `done`, at most so many times; how long each took.
+    fn decide(&mut self, done: &AtomicBool, most: usize) -> Vec<Duration> {
+        let mut rng = ChaCha20Rng::seed_from_u64(9);
+        let mut all = Vec::new();
+        while !done.load(Ordering::Relaxed) && all.len() < most {
+            self.clock.sleep(APART);
+            self.hear();
+            let probe = UnitVector::normalise(face(&mut rng)).expect("a direction");
+            let began = now();
+            let probe = self.people.transform.protect(&probe).expect("of this length");
+            let best = self.people.gallery.identify(&probe).map_or(-1.0, |best| best.score);
+            let event = format!("decided at {best:.2}");
+            let what = What::Door(DoorReport { door: "front".parse().expect("an identifier"), event });
+            self.journal.append(&what, self.clock.now().wall).expect("recorded");
+            all.push(now() - began);
+        }
+        all.sort_unstable();
+        all
+    }
+}
+
+/// Follows the entries as the centre's thread does.
+fn follow(entries: &[Vec<u8>], mut intake: Intake, journal: &JournalLink) {
+    let own = Own {
+        site: site(),
+        terminal: "front".parse().expect("an identifier"),
+        session: [1; 16],
+        start: 1,
+        genesis: [0; 32],
+        version: String::new(),
+    };
+    let mut centre = Centre::new(own, key(4), Follower::new([0; 32], trust()), None);
+    let (clock, trail) = (SystemClock::default(), Head::genesis([0; 32]));
+    for bytes in entries {
+        let topic = "doorward/site/front/roster/feed".to_owned();
+        let input = CentreInput::Arrived { topic, bytes: bytes.clone(), retained: false };
+        for effect in centre.handle(input, clock.now(), trail) {
+            let Effect::Take(taking) = effect else { continue };
+            let Now { wall, .. } = clock.now();
+            let taken = journal.take(intake.take(taking.head, &taking.changes), wall).expect("taken");
+            assert_eq!(taken.skipped, 0, "nothing is left out");
+            centre.handle(CentreInput::Taken(taking.head), clock.now(), trail);
+        }
+    }
+    assert_eq!(centre.roster().head().seq, entries.len() as u64);
+}
+
+fn signed(persons: usize, opening: &OpeningKey, rng: &mut ChaCha20Rng) -> Vec<Vec<u8>> {
+    let mut author = Follower::new([0; 32], trust());
+    let numbers: Vec<usize> = (0..persons).collect();
+    let entry = |part: &[usize]| {
+        let changes: Vec<Change> = part.iter().flat_map(|number| person(*number, opening, rng)).collect();
+        let state = author.foresee(&changes).expect("changes that can be");
+        let head = author.head();
+        let entry = Entry { before: head.hash.into(), state: state.into(), changes };
+        let heading = Heading {
+            kind: Kind::Roster,
+            site: site(),
+            terminal: None,
+            seq: head.seq + 1,
+            issued_s: 0,
+            expires_s: None,
+        };
+        let bytes = message::sign(&heading, &entry, &key(2)).expect("an entry fits a message");
+        let entry =
+            author.trust().authorise(&bytes, &Reader { terminal: None, now_s: None }).expect("an enroller");
+        author.follow(&entry, &bytes).expect("the next entry");
+        bytes
+    };
+    numbers.chunks(CHANGES_MAX / 2).map(entry).collect()
+}
+
+fn person(number: usize, opening: &OpeningKey, rng: &mut ChaCha20Rng) -> [Change; 2] {
+    let record =
+        Record { name: Text::cut("A Person"), valid_from_ms: None, valid_until_ms: None, suspended: false };
+    let vector = UnitVector::normalise(face(rng)).expect("a direction");
+    let template =
+        Template::new(VERSION.model, VERSION.preprocessing, vector.values(), Text::cut("photo"), 0);
+    [put(number, &record, opening, rng), put(number, &template, opening, rng)]
+}
+
+fn put<T: Content>(number: usize, content: &T, opening: &OpeningKey, rng: &mut ChaCha20Rng) -> Change {
+    let at =
+        PersonSlot { person: format!("p{number}").parse().expect("an identifier"), slot: T::SLOT, number: 0 };
+    let sealed = opening.sealing_key().seal(&site(), at, T::FORM, &contents::write(content), rng);
+    Change::PersonPut(sealed.expect("contents are short"))
+}
+
+fn face(rng: &mut ChaCha20Rng) -> Vec<f32> {
+    (0..DIMENSION).map(|_| rng.random_range(-1.0..1.0)).collect()
+}
+
+fn trust() -> Trust {
+    let mut trust = Trust::pinned(site(), PublicKey::of(&key(1)));
+    let delegation = Delegation {
+        key: PublicKey::of(&key(2)),
+        holder: "enroller".to_owned(),
+        roles: vec![Role::Enroller],
+        terminal: None,
+        from_s: i64::MIN,
+        until_s: i64::MAX,
+    };
+    trust.delegate(&delegation).expect("a role can be given");
+    trust
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn site() -> SiteId {
+    "site".parse().expect("an identifier")
+}
+
+fn at(sorted: &[Duration], percent: usize) -> f64 {
+    let place = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(place).map_or(0.0, |took| took.as_secs_f64() * 1000.0)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+fn now() -> Instant {
+    Instant::now()
+}
