@@ -36,13 +36,7 @@ nap() {
 # Line numbers of the rig's chip, as `devices` names them.
 RELAY=0 CONTACT=1 EXIT=2
 
-level() {
-  local level
-  read -r level <"$GPIO/sim_gpio$1/value"
-  echo "$level"
-}
-
-# is LINE LEVEL: the same without starting a program, for loops.
+# is LINE LEVEL: what the product drives.
 is() {
   local level
   read -r level <"$GPIO/sim_gpio$1/value"
@@ -138,15 +132,20 @@ grant() {
   return $code
 }
 
-# refuse SCENE SECONDS
+# refusals: how many decisions of this boot were refusals.
+refusals() {
+  journalctl --boot --unit=doord --output=cat DOORWARD_GRANTED=false | wc -l
+}
+
+# refuse SCENE SECONDS: it is decided, refused, and the line never moves.
 refuse() {
-  local before
-  before=$(releases)
+  local released refused
+  released=$(releases) refused=$(refusals)
   show "$1"
   nap "$2"
   show nobody
   nap 2
-  [[ $(releases) == "$before" ]] && is $RELAY 0
+  [[ $(releases) == "$released" ]] && (($(refusals) > refused)) && is $RELAY 0
 }
 
 # on_record FILE STATE...: whether the door reported all of them.
