@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_chann
 use std::time::Duration;
 
 use anyhow::Context as _;
-use doorward_core::audit::{Journal, JournalFault};
+use doorward_core::audit::{Disk, Journal, JournalFault};
 use doorward_core::gallery::{Gallery, InsertError};
 use doorward_core::intake::Step;
 use doorward_core::policy::Permit;
@@ -48,6 +48,13 @@ pub enum Request {
         given_up: Arc<AtomicBool>,
         /// Where the answer goes.
         reply: SyncSender<Result<u64, JournalFault>>,
+    },
+    /// Erase everybody.
+    EraseEverybody {
+        /// When that is.
+        at: Wall,
+        /// Where the answer goes.
+        reply: SyncSender<Result<(), JournalFault>>,
     },
     /// Entries after a number, for the centre.
     Outbox {
@@ -133,7 +140,6 @@ impl JournalLink {
 
 impl Journal for JournalLink {
     fn append(&mut self, what: &What, at: Wall) -> Result<u64, JournalFault> {
-        let timed_out = || JournalFault::TimedOut(u64::try_from(APPEND_WAIT.as_millis()).unwrap_or(u64::MAX));
         let (reply, answer) = sync_channel(1);
         let given_up = Arc::new(AtomicBool::new(false));
         let request = Request::Append { what: what.clone(), at, given_up: Arc::clone(&given_up), reply };
@@ -143,6 +149,18 @@ impl Journal for JournalLink {
             Err(timed_out())
         })
     }
+}
+
+impl Disk for JournalLink {
+    fn erase_everybody(&mut self, at: Wall) -> Result<(), JournalFault> {
+        // One that comes too late is no harm: told again, the store has nobody left to erase.
+        let answer = self.ask(|reply| Request::EraseEverybody { at, reply });
+        answer.unwrap_or_else(|| Err(timed_out()))
+    }
+}
+
+fn timed_out() -> JournalFault {
+    JournalFault::TimedOut(u64::try_from(APPEND_WAIT.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Who is told what the store thread notices.
@@ -279,6 +297,7 @@ fn answer(store: &mut Store, request: Request) -> Option<TakenFor> {
                 let _ = reply.send(store.append(&what, at));
             }
         }
+        Request::EraseEverybody { at, reply } => drop(reply.send(store.erase_everybody(at))),
         Request::Outbox { after, limit, reply } => match store.outbox(after, limit) {
             Ok(stretch) => drop(reply.send(stretch)),
             Err(fault) => {

@@ -20,7 +20,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use doorward_core::attempt::{Attempts, Case, Evidence, State, Verdict};
-use doorward_core::audit::{Journal, JournalFault, Recorded, record};
+use doorward_core::audit::{Disk, JournalFault, Recorded, record};
 use doorward_core::calibration::Calibration;
 use doorward_core::claim::{self, Admission, Claim, Claims, Spent};
 use doorward_core::credential::Credential;
@@ -215,10 +215,12 @@ pub struct Terminal {
     relay_obeys: bool,
     /// The relay did not lock when told: when it is told again.
     relock_at: Option<Mono>,
+    /// Everybody was to be erased and the disk did not do it: when it is told again.
+    erase_at: Option<Mono>,
     shown: Option<Cue>,
     stood: Option<Standing>,
     devices: Devices,
-    journal: Box<dyn Journal + Send>,
+    disk: Box<dyn Disk + Send>,
     observer: Box<dyn FnMut(Observation) + Send>,
 }
 
@@ -242,7 +244,7 @@ impl Terminal {
         (rules, calibration, door): (Rules, Calibration, door::Settings),
         beginning: Beginning,
         devices: Devices,
-        journal: Box<dyn Journal + Send>,
+        disk: Box<dyn Disk + Send>,
         observer: Box<dyn FnMut(Observation) + Send>,
     ) -> Self {
         Self {
@@ -263,10 +265,11 @@ impl Terminal {
             blind: false,
             relay_obeys: true,
             relock_at: None,
+            erase_at: None,
             shown: None,
             stood: None,
             devices,
-            journal,
+            disk,
             observer,
         }
     }
@@ -282,6 +285,9 @@ impl Terminal {
             Input::People(people) => {
                 self.people = *people;
                 self.suspend_denied();
+                if self.erase_at.is_some() {
+                    self.people.permits.clear();
+                }
             }
             Input::Lockdown(on) => self.lockdown = on,
             Input::Order(order, reply) => {
@@ -309,6 +315,9 @@ impl Terminal {
         if self.relock_at.is_some_and(|at| now.mono >= at) {
             self.lock(now);
         }
+        if self.erase_at.is_some_and(|at| now.mono >= at) {
+            self.erase_everybody(now);
+        }
         self.show(now);
         let stands = self.standing(now);
         if self.stood.replace(stands) != Some(stands) {
@@ -325,6 +334,7 @@ impl Terminal {
             self.points.deadline(),
             self.claims.deadline(),
             self.relock_at,
+            self.erase_at,
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -435,7 +445,7 @@ impl Terminal {
 
     /// Puts a decision on record and, only then, lets it take effect.
     fn settle(&mut self, decision: Decision, frame_at: Mono, now: Now) -> bool {
-        match record(self.journal.as_mut(), decision.clone(), now.wall) {
+        match record(self.disk.as_mut(), decision.clone(), now.wall) {
             Ok(recorded) => {
                 let what = decision.what();
                 let entry = Entry { at_ms: now.wall.ms, clock: now.wall.trust, what };
@@ -515,7 +525,7 @@ impl Terminal {
 
     /// Records what has happened anyway. A full store must not keep the door from working; it is said and logged.
     fn note(&mut self, what: &What, now: Now) {
-        match self.journal.append(what, now.wall) {
+        match self.disk.append(what, now.wall) {
             Ok(_) => (self.observer)(Observation::Recorded),
             Err(fault) => tracing::error!(?what, "an event could not be recorded: {}", chain(&fault)),
         }

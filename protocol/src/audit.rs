@@ -86,6 +86,9 @@ pub enum What {
     /// A change of the site's roster was left out: it could not be read, or not be kept.
     #[n(10)]
     Skipped(#[n(0)] Skipped),
+    /// Everybody was erased, because the case was opened.
+    #[n(11)]
+    ErasedEverybody(#[n(0)] ErasedEverybody),
 }
 
 /// See [`What::Started`].
@@ -238,6 +241,14 @@ pub struct Erased {
     /// The person.
     #[n(0)]
     pub person: PersonId,
+}
+
+/// See [`What::ErasedEverybody`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Encode, Decode)]
+pub struct ErasedEverybody {
+    /// How many persons there were.
+    #[n(0)]
+    pub persons: u64,
 }
 
 /// See [`What::Fault`].

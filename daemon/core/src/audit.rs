@@ -30,6 +30,16 @@ pub trait Journal {
     fn append(&mut self, what: &What, at: Wall) -> Result<u64, JournalFault>;
 }
 
+/// The disk under a terminal: the record, and who is enrolled.
+pub trait Disk: Journal {
+    /// Erases everybody who is enrolled, with the keys that anything of them was sealed by; durable when it returns.
+    /// The record stays.
+    ///
+    /// # Errors
+    /// [`JournalFault`]; it has to be tried again.
+    fn erase_everybody(&mut self, at: Wall) -> Result<(), JournalFault>;
+}
+
 /// A subject whose audit entry is durable.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded<T> {

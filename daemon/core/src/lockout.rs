@@ -70,6 +70,7 @@ impl Lockout {
             | What::Door(_)
             | What::Enrolled(_)
             | What::Erased(_)
+            | What::ErasedEverybody(_)
             | What::Fault(_)
             | What::ClockJumped(_)
             | What::Credential(_)

@@ -59,6 +59,7 @@ pub(super) enum OnTamper {
     #[default]
     Report,
     Lockdown,
+    Erase,
 }
 
 fn five() -> f64 {

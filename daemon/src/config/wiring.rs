@@ -49,6 +49,7 @@ impl Check<'_> {
             on_tamper: match raw.on_tamper {
                 raw::OnTamper::Report => OnTamper::Report,
                 raw::OnTamper::Lockdown => OnTamper::Lockdown,
+                raw::OnTamper::Erase => OnTamper::Erase,
             },
             ..door::Settings::default()
         })
@@ -140,6 +141,7 @@ fn input_in_words(point: Point, input: &InputLine, config: &Config) -> String {
     };
     let then = match (point, config.door.on_tamper) {
         (Point::Tamper, OnTamper::Lockdown) => "; then nobody is let in",
+        (Point::Tamper, OnTamper::Erase) => "; then nobody is let in, and everybody is erased",
         (Point::Tamper, OnTamper::Report) => "; then it is reported",
         (Point::Contact | Point::Egress | Point::Fire | Point::Power, _) => "",
     };

@@ -115,6 +115,7 @@ pub fn entry(entry: &Entry) -> (&'static str, String) {
             ),
         ),
         What::Erased(e) => ("erased", format!("{} erased", e.person)),
+        What::ErasedEverybody(e) => ("erased", format!("all {} persons erased", e.persons)),
         What::Fault(f) => (
             "fault",
             format!("{} {}: {}", f.part, if f.set { "fault" } else { "recovered" }, f.code.replace('_', " ")),

@@ -75,7 +75,7 @@ impl Terminal {
 
     fn unlock_as_ordered(&mut self, order: &Admitted, now: Now) -> Obeyed {
         let Some(grant) = Grant::ordered(order) else { return refused("it releases nothing") };
-        match record(self.journal.as_mut(), grant, now.wall) {
+        match record(self.disk.as_mut(), grant, now.wall) {
             Ok(recorded) => {
                 let seq = recorded.seq();
                 (self.observer)(Observation::Recorded);
@@ -99,7 +99,7 @@ impl Terminal {
     /// Puts on record that something was ordered.
     fn noted(&mut self, event: &str, now: Now) -> Option<u64> {
         let report = DoorReport { door: self.rules.door.clone(), event: event.to_owned() };
-        match self.journal.append(&What::Door(report), now.wall) {
+        match self.disk.append(&What::Door(report), now.wall) {
             Ok(seq) => {
                 (self.observer)(Observation::Recorded);
                 Some(seq)

@@ -1,6 +1,8 @@
 //! From what the door's wiring reports to the door, the relay and the record. Nothing here lets anybody in: a press or
 //! a fire releases what its own wiring has released already, and a fault of the wiring is put on record and no more.
 
+use std::time::Duration;
+
 use doorward_core::audit::{Recorded, record};
 use doorward_core::decision::Grant;
 use doorward_core::door::points::Finding;
@@ -9,6 +11,9 @@ use doorward_core::time::Now;
 use doorward_protocol::audit::{FaultReport, What};
 
 use super::{Observation, Terminal, chain};
+
+/// How soon a disk that did not erase is told again.
+const ERASE_EVERY: Duration = Duration::from_secs(1);
 
 impl Terminal {
     pub(super) fn sense(&mut self, signal: Signal, now: Now) {
@@ -43,6 +48,9 @@ impl Terminal {
             Finding::Fire(false) => self.move_door(door::Input::FireOver, now),
             Finding::Tamper(set) => {
                 self.report(if set { Event::Tampered } else { Event::TamperCleared }, now);
+                if set && self.on_tamper == OnTamper::Erase {
+                    self.erase_everybody(now);
+                }
             }
             Finding::PowerFail(set) => {
                 self.report(if set { Event::PowerFailed } else { Event::PowerRestored }, now);
@@ -57,13 +65,26 @@ impl Terminal {
 
     /// Whether nobody is let in, on an operator's word or because the case is open.
     pub(super) fn locked_down(&self) -> bool {
-        let tampered = self.on_tamper == OnTamper::Lockdown && self.points.is_active(Point::Tamper);
-        self.lockdown || tampered
+        let locks = matches!(self.on_tamper, OnTamper::Lockdown | OnTamper::Erase);
+        self.lockdown || locks && self.points.is_active(Point::Tamper)
+    }
+
+    /// Nobody passes any more, and the disk is told so until it is done.
+    pub(super) fn erase_everybody(&mut self, now: Now) {
+        self.people.permits.clear();
+        let erased = self.disk.erase_everybody(now.wall);
+        self.erase_at = erased.is_err().then(|| now.mono + ERASE_EVERY);
+        match erased {
+            Ok(()) => (self.observer)(Observation::Recorded),
+            Err(fault) => {
+                tracing::error!("nobody was erased yet, though the case is open: {}", chain(&fault))
+            }
+        }
     }
 
     /// Puts a release for somebody who leaves on record, so that the relay may follow the egress hardware.
     fn release(&mut self, grant: Grant, now: Now) -> Option<Recorded<Grant>> {
-        match record(self.journal.as_mut(), grant, now.wall) {
+        match record(self.disk.as_mut(), grant, now.wall) {
             Ok(recorded) => {
                 (self.observer)(Observation::Recorded);
                 Some(recorded)

@@ -7,7 +7,7 @@ use doorward_core::claim::Holder;
 use doorward_core::credential::Credential;
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Wall;
-use doorward_protocol::audit::{CredentialChanged, Enrolled, Erased, Presented, What};
+use doorward_protocol::audit::{CredentialChanged, Enrolled, Erased, ErasedEverybody, Presented, What};
 use doorward_protocol::ids::PersonId;
 use doorward_protocol::roster::Head;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -273,6 +273,26 @@ impl<'a> Batch<'a> {
         self.bereaved.insert(group_of(person.as_str()));
         self.changed = true;
         self.append(&What::Erased(Erased { person: person.clone() }), at)
+    }
+
+    /// Erases everybody, also where rows were damaged. Returns the number of the one audit entry, none where there was
+    /// nobody.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; the whole batch is then given up.
+    pub fn erase_everybody(&mut self, at: Wall) -> Result<Option<u64>, StoreFault> {
+        let persons = self.state.persons;
+        if persons == 0 {
+            return Ok(None);
+        }
+        let delete = "DELETE FROM templates; DELETE FROM credentials; DELETE FROM persons";
+        self.conn.execute_batch(delete).doing("erase everybody")?;
+        self.ring.remove_everybody()?;
+        self.state.recount(self.conn, self.keys)?;
+        self.codes = None;
+        self.bereaved.extend(0..=Group::MAX);
+        self.changed = true;
+        self.append(&What::ErasedEverybody(ErasedEverybody { persons }), at).map(Some)
     }
 
     /// Replaces the rules.

@@ -32,6 +32,7 @@ pub mod verify;
 
 mod anchor;
 mod chain;
+mod disk;
 mod durable;
 mod epoch;
 mod followed;

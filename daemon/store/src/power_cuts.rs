@@ -198,6 +198,37 @@ fn a_cut_at_any_step_of_a_roster_entry_leaves_all_of_it_with_its_number_or_nothi
 }
 
 #[test]
+fn d9_a_cut_at_any_step_of_erasing_everybody_leaves_all_or_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = create(folder.path());
+    ["ada", "bob", "carol"].iter().for_each(|id| enrol(&mut store, id));
+    let before = cut(folder.path());
+    let mut cuts: Vec<(Step, TempDir)> = Vec::new();
+    let seq = store
+        .together_watched(|batch| batch.erase_everybody(AT), &mut |step| {
+            cuts.push((step, cut(folder.path())))
+        })
+        .unwrap();
+    assert_eq!(seq, Some(store.head().unwrap().seq));
+    assert_eq!(store.together(|batch| batch.erase_everybody(AT)).unwrap(), None, "nobody is left");
+    assert_eq!(cuts.len(), 5);
+    for (step, copy) in &cuts {
+        let mut again = reopen(copy);
+        let left = if *step == Step::BothEpochsKept { 3 } else { 0 };
+        assert_eq!(again.persons().unwrap().len(), left, "{step:?}");
+        assert_eq!(again.templates(&VERSION, |_, _| ()).unwrap(), left as u64, "{step:?}");
+        enrol(&mut again, "dave");
+        again.close().unwrap();
+        assert_eq!(reopen(copy).persons().unwrap().len(), left + 1, "{step:?}");
+    }
+    // An older copy of the database, beside the keys that are left, opens for nobody.
+    store.close().unwrap();
+    fs::copy(folder.path().join("db.epoch"), before.path().join("db.epoch")).unwrap();
+    let opened = Store::open(&before.path().join("db"), &master()).and_then(|mut store| store.persons());
+    assert!(matches!(opened, Err(StoreFault::Refused(_))), "{opened:?}");
+}
+
+#[test]
 fn r1_an_erasure_cut_off_after_its_commit_is_completed_by_opening() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = create(folder.path());

@@ -79,6 +79,16 @@ impl<'a> Ring<'a> {
         Ok(())
     }
 
+    /// Removes everybody's keys.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub(crate) fn remove_everybody(&mut self) -> Result<(), StoreFault> {
+        self.opened.clear();
+        let delete = "DELETE FROM person_keys; DELETE FROM key_groups";
+        self.conn.execute_batch(delete).doing("remove everybody's keys")
+    }
+
     /// Moves every key below `next`, and gives the groups that lost somebody new keys.
     ///
     /// # Errors

@@ -67,6 +67,15 @@ impl State {
         self.digest.iter_mut().zip(code).for_each(|(digest, code)| *digest ^= code);
     }
 
+    /// Takes the rows as they are now for those that were last written.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub(crate) fn recount(&mut self, conn: &Connection, keys: &StoreKeys) -> Result<(), StoreFault> {
+        *self = Self { generation: self.generation, ..Self::found(conn, keys)? };
+        Ok(())
+    }
+
     /// Reads the state and compares it with all rows.
     ///
     /// # Errors

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use doorward_core::audit::{Journal, JournalFault};
 use doorward_core::claim::Holder;
 use doorward_core::credential::Credential;
 use doorward_core::template::{TemplateVersion, UnitVector};
@@ -434,7 +433,7 @@ impl Store {
         Ok(result)
     }
 
-    fn append_entry(&mut self, what: &What, at: Wall) -> Result<u64, StoreFault> {
+    pub(crate) fn append_entry(&mut self, what: &What, at: Wall) -> Result<u64, StoreFault> {
         self.require_anchor()?;
         let tx = self.anchor.begin(&mut self.conn)?;
         let head = chain::append(&tx, &self.keys, self.audit_rows_max, what, at)?;
@@ -485,12 +484,6 @@ impl Store {
         let synced =
             fs::File::open(to).and_then(|file| file.sync_all()).and_then(|()| durable::sync_folder(to));
         synced.map_err(StoreFault::file("write the backup", to))
-    }
-}
-
-impl Journal for Store {
-    fn append(&mut self, what: &What, at: Wall) -> Result<u64, JournalFault> {
-        Ok(self.append_entry(what, at)?)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use doorward_core::door::{Point, Signal, Trouble};
+use doorward_core::door::{OnTamper, Point, Signal, Trouble};
 use doorward_core::time::Mono;
 use doorward_hal::clock::Clock as _;
 
@@ -102,7 +102,7 @@ impl World {
                 "d2: a {trouble:?} of {point:?} released the lock"
             );
             self.hardware.case_cut_off |= point == Point::Tamper;
-            self.model.tampered = self.hardware.tampering_is_known();
+            self.know_of_tampering(|_| ());
         }
     }
 
@@ -144,7 +144,18 @@ impl World {
             }
         };
         self.model.fire = self.hardware.told(Point::Fire) == Some(true);
+        self.know_of_tampering(|world| world.signal(signal));
+    }
+
+    /// What the terminal knows of its case after `told`; once it knows that it is open, nobody may be left to steal.
+    fn know_of_tampering(&mut self, told: impl FnOnce(&mut Self)) {
+        let (lives, before) = (self.lives, self.model.tampered);
         self.model.tampered = self.hardware.tampering_is_known();
-        self.signal(signal);
+        told(self);
+        let opened = self.model.tampered && !before && self.lives == lives;
+        if opened && self.model.on_tamper == OnTamper::Erase {
+            let gone = self.model.enrolled.is_empty() && self.persons_kept() == 0;
+            assert!(gone || self.model.disarmed, "d9: the case is open and somebody is still enrolled");
+        }
     }
 }

@@ -18,6 +18,7 @@ mod event;
 mod eyes;
 mod hands;
 mod hardware;
+mod healing;
 mod model;
 mod office;
 mod pairs;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use doorward_core::claim::Mode;
+use doorward_core::door::OnTamper;
 use doorward_core::time::Mono;
 use doorward_protocol::audit::CredentialKind;
 
@@ -49,8 +50,10 @@ pub(crate) struct Model {
     pub(crate) shown: Option<Shown>,
     /// Whether it knows that its case is open.
     pub(crate) tampered: bool,
-    /// Whether nobody is let in then.
-    pub(crate) tamper_locks: bool,
+    /// What follows then.
+    pub(crate) on_tamper: OnTamper,
+    /// Everybody was to be erased because of it, and the disk has not done it.
+    pub(crate) disarmed: bool,
     failed_at_ms: Vec<i64>,
     locked_until_ms: i64,
     wrong_pins_ms: Vec<i64>,
@@ -59,8 +62,8 @@ pub(crate) struct Model {
 
 impl Model {
     /// Nobody is enrolled.
-    pub(crate) fn new(workdays_only: bool, mode: Mode, without_face: bool, tamper_locks: bool) -> Self {
-        Self { workdays_only, mode, without_face, tamper_locks, ..Self::default() }
+    pub(crate) fn new(workdays_only: bool, mode: Mode, without_face: bool, on_tamper: OnTamper) -> Self {
+        Self { workdays_only, mode, without_face, on_tamper, ..Self::default() }
     }
 
     /// The roster puts a person with everything that belongs to it: the one-time code is a new one.
@@ -128,8 +131,20 @@ impl Model {
     /// The same, where failed liveness checks do not count because no face is asked for.
     pub(crate) fn may_pass_by_card(&self, who: u8, at_ms: i64) -> bool {
         let known = self.enrolled.get(&who).is_some_and(|rights| !rights.suspended);
-        let locked_down = self.lockdown || self.tamper_locks && self.tampered;
-        known && !locked_down && self.open_at(at_ms)
+        known && !self.disarmed && !self.locked_down() && self.open_at(at_ms)
+    }
+
+    /// Whether nobody is let in.
+    pub(crate) fn locked_down(&self) -> bool {
+        self.lockdown || self.tampered && self.on_tamper != OnTamper::Report
+    }
+
+    /// The terminal wanted everybody erased, and the disk did it or not.
+    pub(crate) fn erased_everybody(&mut self, done: bool) {
+        self.disarmed = !done;
+        if done {
+            self.enrolled.clear();
+        }
     }
 
     /// Whether the schedule allows it.

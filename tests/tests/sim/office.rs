@@ -145,7 +145,7 @@ impl World {
 
     fn obey(&mut self, wish: Wish, order: Admitted) {
         let (reply, answer) = sync_channel(1);
-        let locked_down = self.model.lockdown || self.model.tamper_locks && self.model.tampered;
+        let locked_down = self.model.locked_down();
         // A lockdown counts from the moment it is ordered, also where power fails in the middle of it.
         self.model.lockdown |= wish == Wish::Lockdown;
         let full = self.wires().disk_full;

@@ -45,6 +45,7 @@ impl Pairs {
             | What::Released(_)
             | What::Enrolled(_)
             | What::Erased(_)
+            | What::ErasedEverybody(_)
             | What::ClockJumped(_)
             | What::Stopped(_)
             | What::Credential(_)

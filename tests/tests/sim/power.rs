@@ -3,7 +3,7 @@
 use std::panic::panic_any;
 use std::sync::{Arc, Mutex};
 
-use doorward_core::audit::{Journal, JournalFault, Recorded};
+use doorward_core::audit::{self, Journal, JournalFault, Recorded};
 use doorward_core::decision::{Cause, Cue, Grant};
 use doorward_core::intake::Step;
 use doorward_core::time::{Mono, Wall};
@@ -50,6 +50,8 @@ pub(crate) struct Wires {
     pub(crate) released: Option<Release>,
     /// Every release so far.
     pub(crate) releases: Vec<Release>,
+    /// Whether everybody was erased, where that was asked for since the last look.
+    pub(crate) erased: Option<bool>,
     /// What was to be recorded since the last look, whether the disk took it or not.
     pub(crate) entries: Vec<What>,
 }
@@ -102,6 +104,20 @@ impl Disk {
         let taken = taken.unwrap_or_else(|fault| panic!("an entry of the roster: {fault}"));
         effect(&self.wires);
         Ok(taken)
+    }
+}
+
+impl audit::Disk for Disk {
+    fn erase_everybody(&mut self, at: Wall) -> Result<(), JournalFault> {
+        self.wires.lock().expect("one thread").erased = Some(false);
+        effect(&self.wires);
+        if self.wires.lock().expect("one thread").disk_full {
+            return Err(JournalFault::Full);
+        }
+        audit::Disk::erase_everybody(&mut *self.store.lock().expect("one thread"), at)?;
+        self.wires.lock().expect("one thread").erased = Some(true);
+        effect(&self.wires);
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use doorward_core::claim::Mode;
-use doorward_core::door::Point;
+use doorward_core::door::{OnTamper, Point};
 use doorward_protocol::audit::{Entry, What};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -13,11 +13,11 @@ use crate::eyes::Figure;
 use crate::office::{Blemish, Wish};
 use crate::world::World;
 
-/// A world where a face is all a door asks for, and whose case, once open, locks the door or does not.
-fn world(tamper_locks: bool) -> World {
+/// A world where a face is all a door asks for, and what follows when its case is opened.
+fn world(on_tamper: OnTamper) -> World {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut world = World::new(1, &mut rng);
-    world.model.tamper_locks = tamper_locks;
+    world.model.on_tamper = on_tamper;
     world.model.workdays_only = false;
     world.model.mode = Mode::Face;
     world.happen(&Event::Restart);
@@ -42,6 +42,7 @@ fn play(world: &mut World, events: &[Event]) -> Vec<String> {
         What::Started(_)
         | What::Enrolled(_)
         | What::Erased(_)
+        | What::ErasedEverybody(_)
         | What::ClockJumped(_)
         | What::Stopped(_)
         | What::Credential(_)
@@ -52,8 +53,8 @@ fn play(world: &mut World, events: &[Event]) -> Vec<String> {
 
 #[test]
 fn d9_an_opened_case_is_on_record_and_locks_where_it_should() {
-    for locks in [false, true] {
-        let mut world = world(locks);
+    for on_tamper in [OnTamper::Report, OnTamper::Lockdown] {
+        let (mut world, locks) = (world(on_tamper), on_tamper == OnTamper::Lockdown);
         let told = play(&mut world, &[Event::Tamper(true), Event::Appear(Figure::Live(0)), Event::Look(8)]);
         let expected: &[&str] =
             if locks { &["tampered", "lockdown", "lockdown"] } else { &["tampered", "granted"] };
@@ -69,10 +70,33 @@ fn d9_an_opened_case_is_on_record_and_locks_where_it_should() {
 }
 
 #[test]
+fn d9_an_opened_case_erases_everybody_as_soon_as_the_disk_lets_it() {
+    let mut world = world(OnTamper::Erase);
+    let ada = [Event::Appear(Figure::Live(0)), Event::Look(8)];
+    assert_eq!(play(&mut world, &[Event::Tamper(true)]), ["tampered", "other", "lockdown"]);
+    assert_eq!(world.persons_kept(), 0);
+    assert_eq!(play(&mut world, &[Event::Tamper(false)]), ["tamper_cleared", "lockdown_over"]);
+    assert_eq!(play(&mut world, &ada), ["unknown"]);
+    assert_eq!(world.head().seq, world.entries(0).len() as u64, "the trail is kept");
+
+    // A full disk keeps the rows; nobody passes by them, and they go as soon as there is room.
+    world.happen(&Event::Appear(Figure::Nobody));
+    world.happen(&Event::Wait(30_000));
+    world.happen(&Event::Enrol(0));
+    world.happen(&Event::DiskFull(true));
+    assert_eq!(play(&mut world, &[Event::Tamper(true), Event::Tamper(false)]), [""; 0]);
+    assert_eq!(world.persons_kept(), 1);
+    let told = play(&mut world, &[Event::Enrol(1), Event::DiskFull(false), ada[0].clone(), ada[1].clone()]);
+    assert!(!told.contains(&"granted".to_owned()), "{told:?}");
+    world.happen(&Event::Wait(1_000));
+    assert_eq!(world.persons_kept(), 0);
+}
+
+#[test]
 fn d2_no_cut_and_no_short_of_any_loop_releases_the_lock() {
     for (at, point) in Point::ALL.into_iter().enumerate() {
         for (reads, code) in [(1, "cut"), (2, "short")] {
-            let mut world = world(false);
+            let mut world = world(OnTamper::Report);
             let mut told =
                 play(&mut world, &[Event::Loop(at, reads), Event::Wait(40_000), Event::Loop(at, 0)]);
             // Whoever cuts the wire of the tamper switch tampers; that is told too, and releases no more than the rest.
@@ -85,7 +109,7 @@ fn d2_no_cut_and_no_short_of_any_loop_releases_the_lock() {
 
 #[test]
 fn d2_a_bridged_exit_button_is_told_and_nobody_is_kept_in() {
-    let mut world = world(false);
+    let mut world = world(OnTamper::Report);
     let told = play(
         &mut world,
         &[
@@ -103,7 +127,7 @@ fn d2_a_bridged_exit_button_is_told_and_nobody_is_kept_in() {
 
 #[test]
 fn m3_an_ordered_release_opens_once_and_never_a_door_that_is_locked_down() {
-    let mut world = world(false);
+    let mut world = world(OnTamper::Report);
     let unlock = Event::Order(Wish::Unlock, Blemish::None);
     assert_eq!(play(&mut world, std::slice::from_ref(&unlock)), ["released for operator"]);
     assert!(world.wires().released.is_some());
@@ -121,7 +145,7 @@ fn m3_an_ordered_release_opens_once_and_never_a_door_that_is_locked_down() {
 
 #[test]
 fn d6_fire_during_lockdown_and_over_a_restart_ends_where_it_began() {
-    let mut world = world(false);
+    let mut world = world(OnTamper::Report);
     let told = play(&mut world, &[Event::Lockdown(true), Event::Fire(true)]);
     assert_eq!(told, ["lockdown", "released for fire", "lockdown_over", "fire"]);
     assert!(world.wires().released.is_some());
@@ -135,7 +159,7 @@ fn d6_fire_during_lockdown_and_over_a_restart_ends_where_it_began() {
 
 #[test]
 fn d5_mains_that_fails_is_told_and_nothing_else_changes() {
-    let mut world = world(false);
+    let mut world = world(OnTamper::Report);
     let told = play(&mut world, &[Event::PowerFail(true), Event::Wait(500), Event::PowerFail(false)]);
     assert_eq!(told, ["power_failed", "power_restored"]);
     world.pass(Duration::from_secs(1));

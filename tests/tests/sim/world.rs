@@ -86,7 +86,8 @@ pub(crate) struct World {
     outbox: Outbox,
     /// Whether there is a way to the centre.
     pub(crate) link: bool,
-    lose_acknowledgement: bool,
+    /// Whether the next acknowledgement gets lost.
+    pub(crate) lose_acknowledgement: bool,
     /// The camera that repeats its last picture, if one does.
     pub(crate) frozen: Option<Sensor>,
     last_look: Option<Frameset>,
@@ -127,12 +128,14 @@ impl World {
         };
         let modes = [Mode::Face, Mode::CardAndFace, Mode::PinAndFace, Mode::FaceOrCardAndFace];
         let mode = modes[rng.random_range(0..modes.len())];
+        let consequences = [OnTamper::Report, OnTamper::Lockdown, OnTamper::Erase];
+        let on_tamper = consequences[rng.random_range(0..consequences.len())];
         let mut world = Self {
             clock,
             wires: Arc::new(Mutex::new(Wires::default())),
             view,
             store: Arc::new(Mutex::new(store)),
-            model: Model::new(rng.random(), mode, rng.random(), rng.random()),
+            model: Model::new(rng.random(), mode, rng.random(), on_tamper),
             hardware: Hardware::default(),
             pairs: Pairs::default(),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
@@ -212,50 +215,6 @@ impl World {
         self.talk_to_centre();
     }
 
-    /// Mends everything, waits out every lockout, and brings a permitted person.
-    pub(crate) fn heal(&mut self) {
-        self.follow_pairs();
-        let releases = std::mem::take(&mut self.wires().releases);
-        *self.wires() = Wires { releases, ..Wires::default() };
-        *self.view() =
-            View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
-        (self.frozen, self.link, self.lose_acknowledgement) = (None, true, false);
-        (0..door::Point::ALL.len()).for_each(|point| self.happen(&Event::Loop(point, 0)));
-        self.happen(&Event::Fire(false));
-        self.happen(&Event::Button(false));
-        self.happen(&Event::Tamper(false));
-        self.happen(&Event::PowerFail(false));
-        self.happen(&Event::Lockdown(false));
-        self.happen(&Event::Leaf(false));
-        self.settle_roster();
-        self.happen(&Event::Enrol(0));
-        self.happen(&Event::Suspend(0, false));
-        self.happen(&Event::Look(10));
-        // Past every lockout there can be, to a Monday at 10, on a clock a time server vouches for.
-        let week = 7 * 24 * 3_600_000;
-        let now = self.clock.now().wall.ms.max(self.newest_entry_ms());
-        let monday = MONDAY_MS + (now - MONDAY_MS).div_euclid(week) * week + 2 * week;
-        self.jump(monday - self.clock.now().wall.ms, true);
-        self.pass(Duration::from_secs(120));
-        match self.model.mode {
-            Mode::CardAndFace => self.happen(&Event::Card(Purse::Own(0))),
-            Mode::PinAndFace => self.happen(&Event::Pin(Some(0))),
-            Mode::Face | Mode::FaceOrCardAndFace => {}
-        }
-        self.happen(&Event::Appear(Figure::Live(0)));
-        let grants = self.totals.grants;
-        for _ in 0..40 {
-            self.look();
-            crate::checks::after_each_event(self);
-            if self.totals.grants > grants {
-                break;
-            }
-        }
-        assert!(self.totals.grants > grants, "a permitted person was not let in within four seconds");
-        self.pass(Duration::from_secs(180));
-        (0..200).for_each(|_| self.talk_to_centre());
-    }
-
     /// The store's entries after a number.
     pub(crate) fn entries(&self, after: u64) -> Vec<Record> {
         let store = self.store.lock().expect("one thread");
@@ -279,6 +238,11 @@ impl World {
     /// What the store held when the centre began.
     pub(crate) fn head(&self) -> Head {
         self.store.lock().expect("one thread").head().expect("a head")
+    }
+
+    /// How many persons the store has.
+    pub(crate) fn persons_kept(&self) -> u64 {
+        self.store.lock().expect("one thread").counts().expect("readable").persons
     }
 
     /// The view, to be changed.
@@ -344,7 +308,7 @@ impl World {
         self.true_wall_ms += i64::try_from(by.as_millis()).expect("a short time");
     }
 
-    fn jump(&mut self, ms: i64, set: bool) {
+    pub(crate) fn jump(&mut self, ms: i64, set: bool) {
         let trust = if set { ClockTrust::Synchronised } else { ClockTrust::HeldOver };
         let ms = self.clock.now().wall.ms.saturating_add(ms).max(0);
         self.clock.set_wall(Wall { ms, trust });
@@ -360,6 +324,8 @@ impl World {
             terminal
         }));
         self.follow_pairs();
+        let erased = self.wires().erased.take();
+        erased.into_iter().for_each(|done| self.model.erased_everybody(done));
         match outcome {
             Ok(terminal) => self.terminal = Some(terminal),
             Err(panic) if panic.is::<Cut>() => self.lose_power(),
@@ -404,7 +370,8 @@ impl World {
         self.tell_model();
         self.follow_pairs();
         self.pairs.start();
-        let on_tamper = if self.model.tamper_locks { OnTamper::Lockdown } else { OnTamper::Report };
+        let on_tamper = self.model.on_tamper;
+        self.model.disarmed = false;
         let periods = if self.model.workdays_only { "Mon-Fri 07:00-19:00" } else { "always" };
         let rules = Rules {
             door: "front".parse().expect("an identifier"),
@@ -510,7 +477,7 @@ impl World {
     }
 
     /// Runs the real outbox against the centre until it rests.
-    fn talk_to_centre(&mut self) {
+    pub(crate) fn talk_to_centre(&mut self) {
         let mut input = OutboxInput::Appended(self.head().seq);
         loop {
             let (outbox, effects) = self.outbox.clone().handle(input, self.clock.now().mono);
@@ -554,7 +521,7 @@ impl World {
         (!lost).then(|| OutboxInput::Acknowledged(self.centre.chain.head().seq))
     }
 
-    fn newest_entry_ms(&self) -> i64 {
+    pub(crate) fn newest_entry_ms(&self) -> i64 {
         self.store.lock().expect("one thread").newest_ms().expect("readable").unwrap_or(MONDAY_MS)
     }
 }

@@ -113,6 +113,7 @@ pub(super) fn told(entry: &Entry) -> (&'static str, &'static str, String) {
             ("note", "enrolled", format!("{}, {} templates", enrolled.person, enrolled.templates))
         }
         What::Erased(erased) => ("note", "erased", erased.person.to_string()),
+        What::ErasedEverybody(erased) => ("warn", "erased", format!("all {} persons", erased.persons)),
         What::Credential(changed) => {
             let word = if changed.given { "given" } else { "taken away" };
             ("note", "credential", format!("{} {} {word}", changed.person, changed.presented.kind.code()))

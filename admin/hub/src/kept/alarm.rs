@@ -118,6 +118,7 @@ pub(super) fn follow(
         | What::Released(_)
         | What::Enrolled(_)
         | What::Erased(_)
+        | What::ErasedEverybody(_)
         | What::ClockJumped(_)
         | What::Stopped(_)
         | What::Credential(_)

@@ -178,6 +178,7 @@ fn person(what: &What) -> Option<&PersonId> {
         What::Credential(changed) => Some(&changed.person),
         What::Skipped(skipped) => skipped.person.as_ref(),
         What::Started(_)
+        | What::ErasedEverybody(_)
         | What::Released(_)
         | What::Door(_)
         | What::Fault(_)

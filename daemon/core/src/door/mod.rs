@@ -44,12 +44,15 @@ pub struct Settings {
 }
 
 /// What follows when the terminal's case is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnTamper {
     /// The report alone.
+    #[default]
     Report,
     /// Nobody is let in until it is closed.
     Lockdown,
+    /// The same, and everybody who is enrolled is erased: whoever opens the case may want what is in it.
+    Erase,
 }
 
 impl Default for Settings {
