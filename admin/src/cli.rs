@@ -8,8 +8,8 @@ use crate::answer::Answer;
 use crate::mind::Minding;
 use crate::place::Place;
 use crate::{
-    audit, bench, broker, camera, compare, credential, detect, enrol, evaluate, identify, init, keys, pack,
-    person, roster,
+    audit, bench, broker, camera, compare, credential, detect, enrol, erasure, evaluate, identify, init,
+    keys, order, pack, person, roster, terminal,
 };
 
 /// The administrator's tool of a door terminal.
@@ -69,6 +69,15 @@ pub enum Command {
     /// Sign changes for a site's terminals at the centre.
     #[command(subcommand)]
     Roster(roster::Roster),
+    /// Bring terminals into a site, look at them, take them out.
+    #[command(subcommand)]
+    Terminal(terminal::Terminal),
+    /// Tell terminals what to do now, through the hub.
+    #[command(subcommand)]
+    Order(order::Order),
+    /// Prove that a person was erased everywhere.
+    #[command(subcommand)]
+    Erasure(erasure::Erasure),
     /// Set up the broker between terminals and hub, and look whether it is.
     #[command(subcommand)]
     Broker(broker::Broker),
@@ -105,6 +114,9 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Answer {
         Command::Identify(options) => identify::run(options, place, minding, out),
         Command::Keys(command) => keys::run(command, out),
         Command::Roster(command) => roster::run(command, out),
+        Command::Terminal(command) => terminal::run(command, place, out),
+        Command::Order(command) => order::run(command, out),
+        Command::Erasure(command) => erasure::run(command, out),
         Command::Broker(command) => broker::run(command, out),
         Command::Audit(command) => audit::run(command, place, out),
         Command::Evaluate(command) => evaluate::run(command, minding, out),
@@ -143,7 +155,7 @@ mod tests {
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "doorctl", &mut found);
-        assert_eq!(found.len(), 46, "{found:?}");
+        assert_eq!(found.len(), 58, "{found:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
 use doorward_protocol::envelope::MESSAGE_LEN_MAX;
 use doorward_protocol::hex::unhex_all;
-use doorward_protocol::ids::SiteId;
+use doorward_protocol::ids::{SiteId, TerminalId};
 use serde::Deserialize;
 use ureq::Agent;
 use zeroize::Zeroizing;
@@ -124,4 +124,39 @@ pub fn entries(line: &Line, site: &SiteId, after: u64) -> Answer<Vec<Vec<u8>>> {
 /// [`Stop::Refused`] in the hub's own words.
 pub fn hand_in(line: &Line, site: &SiteId, entry: &[u8]) -> Answer {
     line.post::<serde_json::Value>(&format!("/api/v1/sites/{site}/roster"), entry).map(drop)
+}
+
+/// A terminal as a hub knows it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Known {
+    /// Its name.
+    pub terminal: TerminalId,
+    /// Its present life, which an order must name.
+    pub session: String,
+    /// `online`, `silent` or `away`.
+    pub presence: String,
+    /// What it said that it holds, as it signed it; none where an older hub kept it.
+    pub signed: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Terminals {
+    terminals: Vec<Known>,
+    next: Option<TerminalId>,
+}
+
+/// Every terminal of a site that ever said how it is.
+///
+/// # Errors
+/// [`Stop::Refused`] in the hub's own words.
+pub fn terminals(line: &Line, site: &SiteId) -> Answer<Vec<Known>> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let page: Terminals = line.get(&format!("/api/v1/sites/{site}/terminals?count=500&after={after}"))?;
+        all.extend(page.terminals);
+        match page.next {
+            Some(next) => after = next.to_string(),
+            None => return Ok(all),
+        }
+    }
 }

@@ -46,6 +46,22 @@ pub const AUTHORITY: Purpose = Purpose {
 /// Longest key file: a word, 64 digits, and what an editor may add.
 const FILE_LEN_MAX: usize = 200;
 
+/// What a private key's file holds.
+#[must_use]
+pub fn private_line(word: &str, secret: &[u8; 32]) -> Zeroizing<String> {
+    // Reserved to its full length at once: a string that grows leaves copies behind.
+    let mut line = Zeroizing::new(String::with_capacity(128));
+    line.push_str(word);
+    line.push(' ');
+    for byte in secret {
+        for nibble in [byte >> 4, byte & 15] {
+            line.push(char::from_digit(u32::from(nibble), 16).expect("a nibble is a hexadecimal digit"));
+        }
+    }
+    line.push('\n');
+    line
+}
+
 /// Draws a key, writes both halves and says where.
 ///
 /// # Errors
@@ -85,16 +101,7 @@ impl Halves {
                 return Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())));
             }
         }
-        // Reserved to its full length at once: a string that grows leaves copies behind.
-        let mut line = Zeroizing::new(String::with_capacity(128));
-        line.push_str(private);
-        line.push(' ');
-        for byte in self.secret.iter() {
-            for nibble in [byte >> 4, byte & 15] {
-                line.push(char::from_digit(u32::from(nibble), 16).expect("a nibble is a hexadecimal digit"));
-            }
-        }
-        line.push('\n');
+        let line = private_line(private, &self.secret);
         let create = |path: &Path, mode, bytes: &[u8]| {
             folder::create(path, mode, bytes).with_context(|| format!("create {}", path.display()))
         };

@@ -71,6 +71,18 @@ impl Ledger {
     /// # Errors
     /// [`Stop::Refused`] for a roster that is not what its signatures say, naming the first bad entry.
     pub fn open(path: &Path, root: Option<PublicKey>) -> Answer<Self> {
+        Self::open_telling(path, root, &mut |_, _| ())
+    }
+
+    /// The same, and every entry is told with its number.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_telling(
+        path: &Path,
+        root: Option<PublicKey>,
+        told: &mut dyn FnMut(u64, &Entry),
+    ) -> Answer<Self> {
         let doing = || format!("read the roster {}", path.display());
         let file = OpenOptions::new().read(true).write(true).open(path).with_context(doing)?;
         file.lock().with_context(|| format!("lock the roster {}", path.display()))?;
@@ -95,8 +107,9 @@ impl Ledger {
         let mut places = Vec::new();
         while let Some(bytes) = frame(&mut reader).with_context(doing)? {
             let seq = follower.head().seq + 1;
-            followed(&mut follower, &bytes)
+            let entry = followed(&mut follower, &bytes)
                 .map_err(|why| Stop::refused(format!("{}: entry {seq}: {why:#}", path.display())))?;
+            told(seq, &entry);
             places.push(end);
             end += framed(&bytes).len() as u64;
         }
@@ -173,10 +186,11 @@ impl Ledger {
     }
 }
 
-fn followed(follower: &mut Follower, bytes: &[u8]) -> anyhow::Result<()> {
+fn followed(follower: &mut Follower, bytes: &[u8]) -> anyhow::Result<Entry> {
     let reader = Reader { terminal: None, now_s: None };
     let entry = follower.trust().authorise::<Entry>(bytes, &reader)?;
-    Ok(follower.follow(&entry, bytes)?)
+    follower.follow(&entry, bytes)?;
+    Ok(entry.message().clone())
 }
 
 /// Bytes with their length before them.

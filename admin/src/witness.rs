@@ -13,7 +13,7 @@ use doorward_protocol::envelope::Envelope;
 use doorward_protocol::hex::{unhex, unhex_all};
 use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::keys::{KeyId, Role};
-use doorward_protocol::message;
+use doorward_protocol::message::{self, Payload};
 use doorward_protocol::trust::Trust;
 use serde::Deserialize;
 
@@ -154,15 +154,32 @@ fn proven(
     }
 }
 
-/// Where a batch ends that a terminal signed, and by which key. A key that was revoked since did sign it.
+/// Where a batch ends that a terminal signed, and by which key.
 fn signed_end(
     bytes: &[u8],
     terminal: &TerminalId,
     genesis: &Hash,
     trust: &Trust,
 ) -> Result<(Head, KeyId), String> {
+    let (batch, key): (Batch, KeyId) = said(bytes, terminal, trust)?;
+    if *batch.genesis != *genesis {
+        return Err("the signature is over another trail".to_owned());
+    }
+    let before = batch.first.checked_sub(1).ok_or_else(|| "the batch begins before the trail".to_owned())?;
+    let begin = Head { seq: before, hash: *batch.before };
+    Ok((batch.records.iter().fold(begin, |head, record| head.next(&record.0)), key))
+}
+
+/// What a terminal said, and by which key. A key that was revoked since did sign it.
+///
+/// # Errors
+/// Why it was not this terminal.
+pub fn said<T: Payload>(bytes: &[u8], terminal: &TerminalId, trust: &Trust) -> Result<(T, KeyId), String> {
     let envelope = Envelope::parse(bytes).map_err(|e| e.to_string())?;
     let (heading, key) = envelope.claimed();
+    if heading.kind != T::KIND {
+        return Err(format!("it is a {}, not a {}", heading.kind.name(), T::KIND.name()));
+    }
     if heading.site != *trust.site() || heading.terminal.as_ref() != Some(terminal) {
         return Err("the signature is another terminal's".to_owned());
     }
@@ -173,13 +190,7 @@ fn signed_end(
     });
     let (delegation, _) = held.ok_or_else(|| format!("key {key} was never this terminal's"))?;
     let authentic = envelope.verify(&delegation.key).map_err(|e| e.to_string())?;
-    let batch: Batch = message::read(authentic.payload()).map_err(|e| e.to_string())?;
-    if *batch.genesis != *genesis {
-        return Err("the signature is over another trail".to_owned());
-    }
-    let before = batch.first.checked_sub(1).ok_or_else(|| "the batch begins before the trail".to_owned())?;
-    let begin = Head { seq: before, hash: *batch.before };
-    Ok((batch.records.iter().fold(begin, |head, record| head.next(&record.0)), key))
+    Ok((message::read(authentic.payload()).map_err(|e| e.to_string())?, key))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub mod denial;
 pub mod envelope;
 pub mod hex;
 pub mod ids;
+pub mod joining;
 pub mod keys;
 pub mod message;
 pub mod presence;

@@ -82,15 +82,21 @@ impl OpeningKey {
     /// # Errors
     /// [`SealFault::Closed`].
     pub fn open(&self, site: &SiteId, put: &PersonPut) -> Result<Zeroizing<Vec<u8>>, SealFault> {
-        let (key, sealed) = put.sealed.0.split_at_checked(32).ok_or(SealFault::Closed)?;
+        self.open_bytes(&info(site), &place(&put.at, put.form), &put.sealed.0)
+    }
+
+    /// Opens what was sealed in this context and bound to this.
+    pub(crate) fn open_bytes(
+        &self,
+        context: &[u8],
+        bound: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealFault> {
+        let (key, sealed) = sealed.split_at_checked(32).ok_or(SealFault::Closed)?;
         let key = <Kem as hpke::Kem>::EncappedKey::from_bytes(key).map_err(|_| SealFault::Closed)?;
+        let mode = OpModeR::Base;
         hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, Kem>(
-            &OpModeR::Base,
-            &self.0,
-            &key,
-            &info(site),
-            sealed,
-            &place(&put.at, put.form),
+            &mode, &self.0, &key, context, sealed, bound,
         )
         .map(Zeroizing::new)
         .map_err(|_| SealFault::Closed)
@@ -127,18 +133,24 @@ impl SealingKey {
         if content.len() > CONTENT_LEN_MAX {
             return Err(SealFault::TooLong(content.len()));
         }
-        let (key, sealed) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, Kem>(
-            &OpModeS::Base,
-            &self.0,
-            &info(site),
-            content,
-            &place(&at, form),
-            rng,
-        )
-        .expect("a key that could be made seals a content of this length");
-        let mut bytes = key.to_bytes().to_vec();
-        bytes.extend_from_slice(&sealed);
-        Ok(PersonPut { at, form, sealed: Opaque(bytes) })
+        let sealed = self.seal_bytes(&info(site), &place(&at, form), content, rng);
+        Ok(PersonPut { at, form, sealed: Opaque(sealed) })
+    }
+
+    /// Seals in a context, bound to something that whoever opens it has to know.
+    pub(crate) fn seal_bytes(
+        &self,
+        context: &[u8],
+        bound: &[u8],
+        content: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Vec<u8> {
+        let mode = OpModeS::Base;
+        let sealed = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, Kem>(
+            &mode, &self.0, context, content, bound, rng,
+        );
+        let (key, sealed) = sealed.expect("a key that could be made seals a content of this length");
+        [key.to_bytes().as_slice(), &sealed].concat()
     }
 }
 

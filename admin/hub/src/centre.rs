@@ -349,8 +349,15 @@ impl Said<'_> {
                 Untaken::Refused(Why::Broken, fault.to_string())
             }
         })?;
-        let newer =
-            kept::say_state(transaction, self.site.name(), self.terminal, (trail, seq), state, self.now_ms)?;
+        let newer = kept::say_state(
+            transaction,
+            self.site.name(),
+            self.terminal,
+            (trail, seq),
+            state,
+            self.bytes,
+            self.now_ms,
+        )?;
         // Whoever followed to the head holds what was signed there, or something was changed on it.
         let (held, head) = (&state.roster, self.site.head());
         if newer && held.seq == head.seq {

@@ -13,6 +13,7 @@ mod evaluation;
 mod fetching;
 mod help;
 mod installing;
+mod joining;
 mod looking;
 mod nobody;
 mod packs;

@@ -2,6 +2,7 @@
 
 use doorward_protocol::audit::{Broken, Entry, Hash, Record};
 use doorward_protocol::roster;
+use doorward_protocol::sealing::OpeningKey;
 
 use crate::RECORDS_MAX;
 use crate::chain;
@@ -35,6 +36,12 @@ impl Store {
     pub fn hash_at(&self, seq: u64) -> Result<Option<Hash>, StoreFault> {
         let base = settings::base(&self.conn, &self.keys)?;
         if seq == base.seq { Ok(Some(base.hash)) } else { chain::hash_of(&self.conn, seq) }
+    }
+
+    /// The key that opens what this terminal is given when it joins a site.
+    #[must_use]
+    pub fn joining_key(&self) -> OpeningKey {
+        OpeningKey::from_bytes(self.keys.joining.bytes()).expect("any 32 bytes are a key of X25519")
     }
 
     /// How far the site's roster was followed; `None` before its first entry.

@@ -228,6 +228,7 @@ impl MasterKey {
             state: derive("doorward/store/state-seal/v1"),
             anchor: derive("doorward/store/anchor-mac/v1"),
             credential: derive("doorward/store/credential-mac/v1"),
+            joining: derive("doorward/store/joining/v1"),
             signing: SigningKey::from_bytes(derive("doorward/store/audit-signing/v1").bytes()),
         }
     }
@@ -261,6 +262,8 @@ pub(crate) struct StoreKeys {
     pub(crate) anchor: Key,
     /// Turns credentials into the codes they are looked up by.
     pub(crate) credential: Key,
+    /// Opens what a terminal is given when it joins a site.
+    pub(crate) joining: Key,
     /// Signs audit checkpoints.
     pub(crate) signing: SigningKey,
 }

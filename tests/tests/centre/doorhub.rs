@@ -14,7 +14,8 @@ use crate::broker::Broker;
 use crate::site::{GENESIS, HUB, HUB_KEY, ROOT_KEY, TERMINAL, key};
 use crate::wait_for;
 
-const TOKEN: &str = "a-token-that-is-long-enough-for-anybody";
+/// What it takes for a proof that somebody may ask.
+pub(crate) const TOKEN: &str = "a-token-that-is-long-enough-for-anybody";
 
 /// A hub; killed when dropped.
 pub(crate) struct Doorhub {
@@ -75,6 +76,11 @@ impl Doorhub {
         let asked = socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(body));
         let _ = asked.and_then(|()| socket.read_to_string(&mut answer));
         answer
+    }
+
+    /// Where it is asked.
+    pub(crate) fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// How it sees the terminal.

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod broker;
+mod desk;
 mod doorhub;
 mod hub;
 mod site;
@@ -13,14 +14,16 @@ mod site;
 use std::time::Duration;
 
 use broker::{Broker, Flaw};
+use desk::Desk;
 use doorhub::Doorhub;
 use doorward_daemon::centre::line::{Heard, Line, Message};
 use doorward_hal::clock::{Clock as _, SystemClock};
 use doorward_protocol::command::{Command, Outcome};
 use doorward_protocol::hex::hex;
+use doorward_protocol::keys::PublicKey;
 use doorward_protocol::roster::{Change, PersonErase};
 use hub::{Honesty, Hub};
-use site::{Door, ENROLLER_KEY, TERMINAL};
+use site::{Door, ENROLLER_KEY, OPERATOR_KEY, ROOT_KEY, TERMINAL};
 
 /// How long anything may take before the test says that it did not come.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -187,7 +190,8 @@ fn r1_whoever_is_signed_at_the_centre_is_let_in_and_whoever_is_erased_there_is_n
     let (ada, bob) = ([0.5, 0.5, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5]);
     assert_eq!(door.lets_in(&ada), None);
     let changes = [site::person("ada", &ada), site::person("bob", &bob)].concat();
-    hand_in(&site::sign(&mut author, changes, ENROLLER_KEY));
+    let second = site::sign(&mut author, changes, ENROLLER_KEY);
+    hand_in(&second);
     wait_for("both are let in", || {
         door.lets_in(&ada).as_deref() == Some("ada") && door.lets_in(&bob).as_deref() == Some("bob")
     });
@@ -197,7 +201,9 @@ fn r1_whoever_is_signed_at_the_centre_is_let_in_and_whoever_is_erased_there_is_n
     assert_eq!(door.lets_in(&ada).as_deref(), Some("ada"));
     broker.start_again();
     let erase = Change::PersonErase(PersonErase { person: "ada".parse().unwrap() });
-    hand_in(&site::sign(&mut author, vec![erase], ENROLLER_KEY));
+    let third = site::sign(&mut author, vec![erase], ENROLLER_KEY);
+    hand_in(&third);
+    let entries = [first, second, third];
     let root = hex(&author.tree().root());
     wait_for("the hub sees that the terminal holds what was signed", || {
         let said = hub.terminal();
@@ -205,8 +211,43 @@ fn r1_whoever_is_signed_at_the_centre_is_let_in_and_whoever_is_erased_there_is_n
             && said.contains("\"roster\":3")
             && said.contains("\"holds_what_was_signed\":true")
     });
+    // That is worth a certificate, which needs nobody's word later.
+    if let Some(desk) = Desk::new(&entries, OPERATOR_KEY) {
+        let (code, said) = desk.doorctl(&hub, &["erasure", "certify", "ada", &desk.file("ada.erasure")]);
+        assert_eq!(code, Some(0), "{said}");
+        let root = PublicKey::of(&site::key(ROOT_KEY)).hex();
+        let verify = ["erasure", "verify", "--roster", &desk.file("roster"), "--root", &root];
+        let (code, said) = desk.run(&[&verify[..], &[&desk.file("ada.erasure")]].concat());
+        assert_eq!(code, Some(0), "{said}");
+        let (code, said) = desk.doorctl(&hub, &["erasure", "certify", "bob", &desk.file("bob.erasure")]);
+        assert_eq!(code, Some(2), "{said}");
+    }
     // Whoever tells that she is gone does not let her in any more.
     assert_eq!(door.lets_in(&ada), None);
     assert_eq!(door.lets_in(&bob).as_deref(), Some("bob"));
+    door.stop();
+}
+
+#[test]
+fn m6_an_operator_orders_through_the_hub_and_hears_what_each_terminal_signed() {
+    let Some(broker) = Broker::shipped() else { return };
+    let mut door = Door::start(&broker);
+    let (_, entry) = site::roster(site::told(&broker.terminal_key()));
+    let Some(hub) = Doorhub::start(&broker) else { return };
+    assert!(hub.ask("POST", "/api/v1/sites/hq/roster", &entry).contains("200 OK"));
+    wait_for("the terminal trusts the operator", || hub.terminal().contains("\"roster\":1"));
+    let Some(operator) = Desk::new(std::slice::from_ref(&entry), OPERATOR_KEY) else { return };
+    let (code, said) = operator.doorctl(&hub, &["order", "lockdown", "--by", &operator.file("key")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&format!("{TERMINAL}  done")), "{said}");
+    let unlock = ["order", "unlock", "--terminal", TERMINAL, "--door", "front", "--for-s", "2"];
+    let (code, said) = operator.doorctl(&hub, &[&unlock[..], &["--by", &operator.file("key")]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    let door_id = "front".parse().unwrap();
+    assert_eq!(door.obeyed(), [Command::Lockdown, Command::Unlock(door_id, 2000)]);
+    let enroller = Desk::new(&[entry], ENROLLER_KEY).unwrap();
+    let (code, said) = enroller.doorctl(&hub, &["order", "release", "--by", &enroller.file("key")]);
+    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(door.obeyed().len(), 2, "nothing was given");
     door.stop();
 }

@@ -32,7 +32,7 @@ use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 use crate::checks::Totals;
-use crate::event::{Event, Purse};
+use crate::event::Event;
 use crate::eyes::{self, DIMENSION, Figure, Script, Sensor, VERSION, View};
 use crate::hands;
 use crate::hardware::Hardware;
@@ -282,7 +282,7 @@ impl World {
         self.step(Input::Signal(signal));
     }
 
-    fn follow_pairs(&mut self) {
+    pub(crate) fn follow_pairs(&mut self) {
         let entries = std::mem::take(&mut self.wires().entries);
         entries.iter().for_each(|what| self.pairs.follow(what));
     }

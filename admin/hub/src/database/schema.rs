@@ -3,7 +3,7 @@
 use super::{Columns, DatabaseFault, Kept, Transaction};
 
 /// Every version, oldest first.
-const VERSIONS: [&str; 1] = [include_str!("schema.sql")];
+const VERSIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// Brings a database to the newest version.
 pub(super) fn migrate(transaction: &mut Transaction<'_>) -> Kept {

@@ -119,6 +119,7 @@ fn shown(terminal: &Terminal, standing: &Standing) -> Value {
         "holds_what_was_signed": terminal.holds(standing), "halted": terminal.halted,
         "waiting": terminal.waiting, "memory_kib": terminal.memory_kib, "room_kib": terminal.room_kib,
         "temperature_mc": terminal.temperature_mc, "faults": terminal.faults,
+        "signed": terminal.signed.as_ref().map(|signed| hex(signed)),
     })
 }
 

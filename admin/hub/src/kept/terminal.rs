@@ -73,6 +73,8 @@ pub struct Terminal {
     pub temperature_mc: Option<i64>,
     /// Parts at fault, as it names them.
     pub faults: Option<String>,
+    /// The message in which it said what it holds.
+    pub signed: Option<Vec<u8>>,
 }
 
 impl Terminal {
@@ -93,7 +95,8 @@ impl Terminal {
     }
 }
 
-/// Takes a state; whether it was newer than the one before. `trail` is the number of its trail, `seq` its message's.
+/// Takes a state; whether it was newer than the one before. `trail` is the number of its trail, `seq` its message's, and
+/// `signed` are the message's bytes. A last will ends a connection; what was said on it of trail and roster stands.
 ///
 /// # Errors
 /// The database's.
@@ -103,6 +106,7 @@ pub fn say_state(
     terminal: &TerminalId,
     (trail, seq): (i64, u64),
     state: &State,
+    signed: &[u8],
     now_ms: i64,
 ) -> Kept<bool> {
     let values = [
@@ -121,20 +125,30 @@ pub fn say_state(
         Value::count(state.roster.seq),
         Value::bytes(*state.roster.state),
         state.halted.as_ref().map(|why| why.as_str()).into(),
+        Value::bytes(signed),
     ];
+    // Signed when the connection began, so that it knows less than what was said on it.
+    let told = |column: &str| {
+        format!(
+            "{column} = CASE WHEN excluded.online = 1 OR excluded.session <> terminal.session \
+             THEN excluded.{column} ELSE terminal.{column} END"
+        )
+    };
+    let told = ["trail_seq", "roster_seq", "roster_state", "halted", "signed"].map(told).join(", ");
     // Newer is what the protocol's age says, within one trail; a trail that was begun later is newer as a whole. What
     // health said belongs to the life that said it.
-    let sql = "INSERT INTO terminal (site, terminal, heard_ms, trail, session, start, link, online, seq, version, clock, \
-        trail_seq, roster_seq, roster_state, halted, health_seq) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0) \
+    let sql = format!(
+        "INSERT INTO terminal (site, terminal, heard_ms, trail, session, start, link, online, seq, version, clock, \
+        trail_seq, roster_seq, roster_state, halted, signed, health_seq) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0) \
         ON CONFLICT (site, terminal) DO UPDATE SET heard_ms = excluded.heard_ms, trail = excluded.trail, \
         health_seq = CASE WHEN terminal.session = excluded.session THEN terminal.health_seq ELSE 0 END, \
         session = excluded.session, start = excluded.start, link = excluded.link, online = excluded.online, \
-        seq = excluded.seq, version = excluded.version, clock = excluded.clock, trail_seq = excluded.trail_seq, \
-        roster_seq = excluded.roster_seq, roster_state = excluded.roster_state, halted = excluded.halted \
+        seq = excluded.seq, version = excluded.version, clock = excluded.clock, {told} \
         WHERE (excluded.trail, excluded.start, excluded.link, 1 - excluded.online, excluded.seq) \
-        > (terminal.trail, terminal.start, terminal.link, 1 - terminal.online, terminal.seq)";
-    Ok(transaction.execute("note how a terminal is", sql, &values)? == 1)
+        > (terminal.trail, terminal.start, terminal.link, 1 - terminal.online, terminal.seq)"
+    );
+    Ok(transaction.execute("note how a terminal is", &sql, &values)? == 1)
 }
 
 /// Takes a report of health; whether it was newer than the one before.
@@ -170,7 +184,7 @@ pub fn say_health(
 }
 
 const COLUMNS: &str = "SELECT terminal.terminal, heard_ms, session, online, version, clock, trail_seq, trail.seq, \
-    roster_seq, roster_state, halted, waiting, memory_kib, room_kib, temperature_mc, faults \
+    roster_seq, roster_state, halted, waiting, memory_kib, room_kib, temperature_mc, faults, terminal.signed \
     FROM terminal JOIN trail ON trail.trail = terminal.trail";
 
 /// Terminals of a site in the order of their names, after `after`.
@@ -257,6 +271,7 @@ fn read(row: Row) -> Kept<Terminal> {
         room_kib: row.int_or_none()?,
         temperature_mc: row.int_or_none()?,
         faults: row.text_or_none()?,
+        signed: row.bytes_or_none()?,
     })
 }
 

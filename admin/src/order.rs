@@ -1,0 +1,334 @@
+//! `doorctl order`: what operators tell terminals to do now, and what each terminal answers under its own signature.
+//!
+//! An order is for one life of one terminal and counts for seconds, so it is signed here for each of them. The hub
+//! passes orders and receipts on; a receipt counts because its terminal signed it.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use doorward_hal::clock::{Clock as _, SystemClock};
+use doorward_protocol::command::{
+    Command, ORDER_LIFE_MAX_S, Order as Ordered, Outcome, Receipt, Session, order_hash,
+};
+use doorward_protocol::envelope::{Heading, Kind};
+use doorward_protocol::hex::{hex, unhex, unhex_all};
+use doorward_protocol::ids::{DoorId, TerminalId};
+use doorward_protocol::message;
+use doorward_protocol::trust::{Reader, Trust};
+use ed25519_dalek::SigningKey;
+use serde::Deserialize;
+
+use crate::answer::{Answer, Stop};
+use crate::hub::{self, Hub, Known, Line};
+use crate::keyfile::{self, AUTHORITY};
+use crate::keys::Signing;
+use crate::ledger::Ledger;
+use crate::{place, text};
+
+/// How long receipts are waited for: an order that no terminal took in that time counts no more.
+const PATIENCE: Duration = Duration::from_secs(ORDER_LIFE_MAX_S.unsigned_abs());
+/// How often the hub is asked for them.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// Orders to terminals, each answered by a signed receipt.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "A whole site is locked down by one order and one line for each terminal:\n  \
+    doorctl order lockdown --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token\n  \
+    doorctl order release --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token")]
+pub enum Order {
+    /// Release a door once.
+    #[command(
+        after_help = "Example:\n  doorctl order unlock --roster hq.roster --by op.key --hub http://127.0.0.1:8470 \
+        --token-file token --terminal lobby-1 --door front --for-s 5\n\n\
+        Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault."
+    )]
+    Unlock(Unlock),
+    /// Lock a door now, whatever released it.
+    #[command(
+        after_help = "Example:\n  doorctl order lock --roster hq.roster --by op.key --hub http://127.0.0.1:8470 \
+        --token-file token --terminal lobby-1 --door front\n\n\
+        Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault."
+    )]
+    Lock(Lock),
+    /// Let nobody in until it is released; leaving stays free.
+    #[command(after_help = "Without --terminal all terminals of the site are told.\n\n\
+        Example:\n  doorctl order lockdown --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token\n\n\
+        Exit code: 0 every terminal did it, 2 one refused or did not answer, 1 fault.")]
+    Lockdown(Several),
+    /// End a lockdown.
+    #[command(after_help = "Without --terminal all terminals of the site are told.\n\n\
+        Example:\n  doorctl order release --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token\n\n\
+        Exit code: 0 every terminal did it, 2 one refused or did not answer, 1 fault.")]
+    Release(Several),
+}
+
+/// Who orders, and through which hub.
+#[derive(Debug, Args)]
+pub struct Giving {
+    #[command(flatten)]
+    signing: Signing,
+    #[command(flatten)]
+    hub: Hub,
+}
+
+/// Options of `unlock`.
+#[derive(Debug, Args)]
+pub struct Unlock {
+    #[command(flatten)]
+    giving: Giving,
+    /// The terminal.
+    #[arg(long)]
+    terminal: TerminalId,
+    /// Its door.
+    #[arg(long)]
+    door: DoorId,
+    /// For how many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
+    for_s: u32,
+}
+
+/// Options of `lock`.
+#[derive(Debug, Args)]
+pub struct Lock {
+    #[command(flatten)]
+    giving: Giving,
+    /// The terminal.
+    #[arg(long)]
+    terminal: TerminalId,
+    /// Its door.
+    #[arg(long)]
+    door: DoorId,
+}
+
+/// Options of `lockdown` and `release`.
+#[derive(Debug, Args)]
+pub struct Several {
+    #[command(flatten)]
+    giving: Giving,
+    /// A terminal; several times for several.
+    #[arg(long)]
+    terminal: Vec<TerminalId>,
+}
+
+/// Runs one of the commands.
+///
+/// # Errors
+/// [`Stop::Refused`] where the key may not order, or a terminal did not do it.
+pub fn run(command: &Order, out: &mut dyn Write) -> Answer {
+    match command {
+        Order::Unlock(Unlock { giving, terminal, door, for_s }) => {
+            let unlock = Command::Unlock(door.clone(), for_s * 1000);
+            give(giving, std::slice::from_ref(terminal), &unlock, out)
+        }
+        Order::Lock(Lock { giving, terminal, door }) => {
+            give(giving, std::slice::from_ref(terminal), &Command::Lock(door.clone()), out)
+        }
+        Order::Lockdown(Several { giving, terminal }) => give(giving, terminal, &Command::Lockdown, out),
+        Order::Release(Several { giving, terminal }) => give(giving, terminal, &Command::Release, out),
+    }
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    signed: String,
+}
+
+/// Gives an order to these terminals, to all where none is named, and says what came of each.
+fn give(giving: &Giving, named: &[TerminalId], command: &Command, out: &mut dyn Write) -> Answer {
+    let trust = Ledger::open(&giving.signing.roster, None)?.follower().trust().clone();
+    let key = keyfile::private(&giving.signing.by, &AUTHORITY)?;
+    let line = giving.hub.open()?;
+    let chosen = choose(hub::terminals(&line, trust.site())?, named)?;
+    let width = chosen.iter().map(|known| known.terminal.as_str().len()).max().unwrap_or(0);
+    let mut waiting = Vec::new();
+    for known in &chosen {
+        let order = signed(known, command, &trust, &key)?;
+        if giving.signing.dry_run {
+            writeln!(out, "{:width$}  would be told; it is {}", known.terminal, known.presence)?;
+            continue;
+        }
+        line.post::<serde_json::Value>(&format!("/api/v1/sites/{}/orders", trust.site()), &order)?;
+        waiting.push((known, order_hash(&order)));
+    }
+    let (count, clock) = (waiting.len(), SystemClock::default());
+    let until = clock.now().mono + PATIENCE;
+    let mut done = 0;
+    while !waiting.is_empty() && clock.now().mono < until {
+        let mut left = Vec::new();
+        for (known, order) in waiting {
+            let Some(outcome) = receipt(&line, &trust, &known.terminal, &order)? else {
+                left.push((known, order));
+                continue;
+            };
+            let (did, words) = told(outcome);
+            done += usize::from(did);
+            writeln!(out, "{:width$}  {words}", known.terminal)?;
+        }
+        waiting = left;
+        clock.sleep(ASK_EVERY);
+    }
+    for (known, _) in &waiting {
+        let (terminal, presence) = (&known.terminal, &known.presence);
+        writeln!(out, "{terminal:width$}  no receipt within {} s; it was {presence}", PATIENCE.as_secs())?;
+    }
+    match done == count {
+        true => Ok(()),
+        false => Err(Stop::refused(format!("{done} of {count} terminals did it"))),
+    }
+}
+
+/// Those that are named, or all of them.
+fn choose(known: Vec<Known>, named: &[TerminalId]) -> Answer<Vec<Known>> {
+    if let Some(missing) = named.iter().find(|name| !known.iter().any(|known| known.terminal == **name)) {
+        return Err(Stop::refused(format!("terminal {missing} never said to the hub how it is")));
+    }
+    let chosen: Vec<Known> =
+        known.into_iter().filter(|known| named.is_empty() || named.contains(&known.terminal)).collect();
+    match chosen.is_empty() {
+        true => Err(Stop::refused("the hub knows no terminal of this site")),
+        false => Ok(chosen),
+    }
+}
+
+/// The order for one terminal, checked as that terminal will check it.
+fn signed(known: &Known, command: &Command, trust: &Trust, key: &SigningKey) -> Answer<Vec<u8>> {
+    let terminal = &known.terminal;
+    let session: Session = unhex(&known.session)
+        .ok_or_else(|| Stop::refused(format!("the hub's session of {terminal} is none")))?;
+    let now = place::now().ms;
+    let issued_s = now.div_euclid(1000);
+    let heading = Heading {
+        kind: Kind::Command,
+        site: trust.site().clone(),
+        terminal: Some(terminal.clone()),
+        // Only has to grow, and no count has to be kept on this machine.
+        seq: now.unsigned_abs(),
+        issued_s,
+        expires_s: Some(issued_s + ORDER_LIFE_MAX_S),
+    };
+    let order = Ordered { session: session.into(), command: command.clone() };
+    let bytes = message::sign(&heading, &order, key).map_err(Stop::refused)?;
+    let reader = Reader { terminal: Some(terminal), now_s: Some(issued_s) };
+    trust.authorise::<Ordered>(&bytes, &reader).map_err(Stop::refused)?;
+    Ok(bytes)
+}
+
+/// What a terminal answered; none yet where the hub has no receipt.
+fn receipt(line: &Line, trust: &Trust, terminal: &TerminalId, order: &[u8; 32]) -> Answer<Option<Receipt>> {
+    let path = format!("/api/v1/sites/{}/orders/{}", trust.site(), hex(order));
+    let kept: Kept = match line.get(&path) {
+        Ok(kept) => kept,
+        Err(Stop::Refused(_)) => return Ok(None),
+        Err(stop) => return Err(stop),
+    };
+    verified(&kept.signed, trust, terminal, order).map(Some)
+}
+
+/// The receipt, if its terminal signed it for this order.
+fn verified(digits: &str, trust: &Trust, terminal: &TerminalId, order: &[u8; 32]) -> Answer<Receipt> {
+    let refused = |why: String| Stop::refused(format!("the hub's receipt of {terminal}: {why}"));
+    let bytes = unhex_all(digits).ok_or_else(|| refused("it is no digits".to_owned()))?;
+    let receipt = trust.authorise::<Receipt>(&bytes, &Reader { terminal: Some(terminal), now_s: None });
+    let receipt = receipt.map_err(|why| refused(why.to_string()))?;
+    match *receipt.message().order == *order {
+        true => Ok(receipt.message().clone()),
+        false => Err(refused("it answers another order".to_owned())),
+    }
+}
+
+/// Whether it was done, and in words.
+fn told(receipt: Receipt) -> (bool, String) {
+    let on_record = receipt.audit_seq.map(|seq| format!(", on record as {seq}")).unwrap_or_default();
+    match receipt.outcome {
+        Outcome::Done => (true, format!("done{on_record}")),
+        Outcome::Refused(why) => (false, format!("refused{on_record}: {}", text::printable(&why))),
+        Outcome::Report(report) => (true, text::printable(&report)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use doorward_protocol::keys::{PublicKey, Role};
+    use doorward_protocol::trust::Delegation;
+
+    use super::*;
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    /// A site with an operator (2), an enroller (3), and the terminals `t4` and `t5`.
+    fn trust() -> Trust {
+        let mut trust = Trust::pinned("hq".parse().unwrap(), PublicKey::of(&key(1)));
+        let holders = [(2, Role::Operator, None), (3, Role::Enroller, None)]
+            .into_iter()
+            .chain([4, 5].map(|seed| (seed, Role::Terminal, Some(format!("t{seed}").parse().unwrap()))));
+        for (seed, role, terminal) in holders {
+            let delegation = Delegation {
+                key: PublicKey::of(&key(seed)),
+                holder: format!("holder {seed}"),
+                roles: vec![role],
+                terminal,
+                from_s: 0,
+                until_s: i64::MAX,
+            };
+            trust.delegate(&delegation).unwrap();
+        }
+        trust
+    }
+
+    fn known(name: &str) -> Known {
+        Known {
+            terminal: name.parse().unwrap(),
+            session: "ab".repeat(16),
+            presence: "online".into(),
+            signed: None,
+        }
+    }
+
+    /// A receipt for `order` as `seed` signs it in the name of `terminal`.
+    fn answered(seed: u8, terminal: &str, order: [u8; 32]) -> String {
+        let heading = Heading {
+            kind: Kind::Receipt,
+            site: "hq".parse().unwrap(),
+            terminal: Some(terminal.parse().unwrap()),
+            seq: 1,
+            issued_s: 10,
+            expires_s: None,
+        };
+        let receipt = Receipt { order: order.into(), outcome: Outcome::Done, audit_seq: Some(7) };
+        hex(&message::sign(&heading, &receipt, &key(seed)).unwrap())
+    }
+
+    #[test]
+    fn m6_who_may_not_order_is_told_so_before_anything_leaves() {
+        let trust = trust();
+        assert!(signed(&known("t4"), &Command::Lockdown, &trust, &key(2)).is_ok());
+        for seed in [1, 3, 4, 9] {
+            let refused = signed(&known("t4"), &Command::Lockdown, &trust, &key(seed));
+            assert!(matches!(refused, Err(Stop::Refused(_))), "key {seed}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn m4_a_receipt_counts_only_from_the_terminal_that_was_told_and_for_this_order() {
+        let (trust, told, order) = (trust(), "t4".parse().unwrap(), [8; 32]);
+        assert_eq!(verified(&answered(4, "t4", order), &trust, &told, &order).unwrap().audit_seq, Some(7));
+        let wrong = [answered(5, "t4", order), answered(5, "t5", order), answered(4, "t4", [9; 32])];
+        for digits in wrong.into_iter().chain(["".into(), "zz".into(), "00".into()]) {
+            let refused = verified(&digits, &trust, &told, &order);
+            assert!(matches!(refused, Err(Stop::Refused(_))), "{digits}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_hub_does_not_know_stops_the_order_before_it_is_given() {
+        let all = || vec![known("t4"), known("t5")];
+        assert_eq!(choose(all(), &[]).unwrap().len(), 2);
+        assert_eq!(choose(all(), &["t5".parse().unwrap()]).unwrap()[0].terminal.as_str(), "t5");
+        let named = ["t5".parse().unwrap(), "t6".parse().unwrap()];
+        assert!(matches!(choose(all(), &named), Err(Stop::Refused(why)) if why.contains("t6")));
+        assert!(matches!(choose(Vec::new(), &[]), Err(Stop::Refused(_))));
+    }
+}
