@@ -9,7 +9,7 @@ use crate::mind::Minding;
 use crate::place::Place;
 use crate::{
     audit, bench, broker, camera, compare, credential, detect, enrol, erasure, evaluate, identify, init,
-    keys, order, pack, person, roster, terminal,
+    keys, order, pack, person, roster, simulate, terminal,
 };
 
 /// The administrator's tool of a door terminal.
@@ -90,6 +90,9 @@ pub enum Command {
     /// Measure this machine.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Let terminals loose that do not exist.
+    #[command(subcommand)]
+    Simulate(simulate::Simulate),
     /// Work with model packs.
     #[command(subcommand)]
     Pack(pack::Pack),
@@ -121,6 +124,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Answer {
         Command::Audit(command) => audit::run(command, place, out),
         Command::Evaluate(command) => evaluate::run(command, minding, out),
         Command::Bench(command) => bench::run(command, minding, out),
+        Command::Simulate(command) => simulate::run(command, out),
         Command::Pack(command) => pack::run(command, minding, out),
         Command::Camera(command) => camera::run(command, out),
     }
@@ -155,7 +159,7 @@ mod tests {
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "doorctl", &mut found);
-        assert_eq!(found.len(), 58, "{found:?}");
+        assert_eq!(found.len(), 59, "{found:?}");
     }
 
     #[test]

@@ -216,7 +216,9 @@ impl Erased {
             states.push(*entry.state);
         })?;
         let entry = found.ok_or_else(|| {
-            Stop::refused(format!("{person} is not erased by this roster; `doorctl person erase --roster` does it"))
+            Stop::refused(format!(
+                "{person} is not erased by this roster; `doorctl person erase --roster` does it"
+            ))
         })?;
         let trust = ledger.follower().trust().clone();
         let counts = |(delegation, revoked): (&Delegation, bool)| {

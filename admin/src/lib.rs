@@ -15,6 +15,7 @@
 //! * [`keys`] with [`keyfile`], [`ledger`]: whose word counts at a site, and the roster that says so.
 //! * [`site`]: how `enroll`, `person` and `credential` reach all terminals of a site instead of one.
 //! * [`roster`] with [`hub`]: what is signed at the centre, and the way of it; [`broker`]: the way between hub and terminals.
+//! * [`simulate`]: terminals that do not exist, to see what a broker and a hub carry.
 //! * [`text`], [`sheet`], [`folder`]: foreign text made harmless, tables as CSV, files that are there whole or not at all.
 
 pub mod answer;
@@ -47,6 +48,7 @@ pub mod references;
 pub mod roster;
 pub mod samples;
 pub mod sheet;
+pub mod simulate;
 pub mod site;
 pub mod terminal;
 pub mod text;

@@ -27,11 +27,14 @@ const PAGE: usize = 500;
 
 /// A trail as the hub tells it.
 #[derive(Debug, Clone, Deserialize)]
-struct Trail {
+pub(crate) struct Trail {
     trail: i64,
-    terminal: TerminalId,
-    genesis: String,
-    seq: u64,
+    /// Whose it is.
+    pub(crate) terminal: TerminalId,
+    /// What it begins with, in digits.
+    pub(crate) genesis: String,
+    /// How far it is kept.
+    pub(crate) seq: u64,
     signed: Option<String>,
 }
 
@@ -54,21 +57,16 @@ pub fn run(hub: &Hub, roster: &Path, root: Option<&str>, out: &mut dyn Write) ->
     let mut ledger = Ledger::open(roster, root)?;
     let trust = ledger.follower().trust().clone();
     let line = hub.open()?;
-    let (mut after, mut count) = (0, 0);
-    loop {
-        let path = format!("/api/v1/sites/{}/trails?count={PAGE}&after={after}", trust.site());
-        let page: Trails = line.get(&path)?;
-        let Some(last) = page.trails.last() else { break };
-        after = last.trail;
-        for trail in &page.trails {
-            let key = proven(trail, &trust, |after| records(&line, trust.site(), trail.trail, after))?;
-            count += 1;
-            match key {
-                Some(key) => writeln!(out, "{}  {} records, signed by key {key}", trail.terminal, trail.seq)?,
-                None => writeln!(out, "{}  no record yet", trail.terminal)?,
-            }
+    let mut count = 0;
+    each_trail(&line, trust.site(), &mut |trail| {
+        let key = prove(&line, &trust, trail)?;
+        count += 1;
+        match key {
+            Some(key) => writeln!(out, "{}  {} records, signed by key {key}", trail.terminal, trail.seq)?,
+            None => writeln!(out, "{}  no record yet", trail.terminal)?,
         }
-    }
+        Ok(())
+    })?;
     writeln!(out, "{count} trails of site {} are what their terminals signed", trust.site())?;
     Ok(())
 }
@@ -84,28 +82,44 @@ pub fn each(
     terminal: &TerminalId,
     show: &mut dyn FnMut(u64, &Entry) -> Answer,
 ) -> Answer {
+    each_trail(line, site, &mut |trail| {
+        let mut seq = 0;
+        while trail.terminal == *terminal {
+            let page = records(line, site, trail.trail, seq)?;
+            if page.is_empty() {
+                break;
+            }
+            for bytes in page {
+                seq += 1;
+                let entry = Entry::from_bytes(&bytes);
+                let entry = entry.map_err(|e| Stop::refused(format!("record {seq} of {terminal}: {e}")))?;
+                show(seq, &entry)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Hands every trail of a site to `take`.
+///
+/// # Errors
+/// [`Stop::Refused`] in the hub's words, and whatever `take` returns.
+pub(crate) fn each_trail(line: &Line, site: &SiteId, take: &mut dyn FnMut(&Trail) -> Answer) -> Answer {
     let mut after = 0;
     loop {
         let page: Trails = line.get(&format!("/api/v1/sites/{site}/trails?count={PAGE}&after={after}"))?;
         let Some(last) = page.trails.last() else { return Ok(()) };
         after = last.trail;
-        for trail in page.trails.iter().filter(|trail| trail.terminal == *terminal) {
-            let mut seq = 0;
-            loop {
-                let page = records(line, site, trail.trail, seq)?;
-                if page.is_empty() {
-                    break;
-                }
-                for bytes in page {
-                    seq += 1;
-                    let entry = Entry::from_bytes(&bytes);
-                    let entry =
-                        entry.map_err(|e| Stop::refused(format!("record {seq} of {terminal}: {e}")))?;
-                    show(seq, &entry)?;
-                }
-            }
-        }
+        page.trails.iter().try_for_each(&mut *take)?;
     }
+}
+
+/// The key that signed the end of a trail that the hub keeps, whose records follow from its genesis; none for an empty one.
+///
+/// # Errors
+/// [`Stop::Refused`] for a trail that is not what its terminal signed.
+pub(crate) fn prove(line: &Line, trust: &Trust, trail: &Trail) -> Answer<Option<KeyId>> {
+    proven(trail, trust, |after| records(line, trust.site(), trail.trail, after))
 }
 
 fn records(line: &Line, site: &SiteId, trail: i64, after: u64) -> Answer<Vec<Vec<u8>>> {

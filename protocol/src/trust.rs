@@ -12,8 +12,8 @@ use crate::ids::{SiteId, TerminalId};
 use crate::keys::{KeyId, PublicKey, Role};
 use crate::message::{self, Payload, PayloadFault};
 
-/// Keys of one site: its terminals, some dozen people, and as many again that were revoked.
-pub const KEYS_MAX: usize = 4096;
+/// Keys of one site: ten thousand terminals, some dozen people, and half as many again that were replaced.
+pub const KEYS_MAX: usize = 16_384;
 /// Letters of a holder's name.
 pub const HOLDER_LEN_MAX: usize = 128;
 

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -13,11 +14,12 @@ use doorward_protocol::ids::{SiteId, TerminalId};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use zeroize::Zeroizing;
 
+use super::trust::{self, Told};
 use crate::answer::{Answer, Stop};
 use crate::{folder, place};
 
@@ -66,13 +68,10 @@ struct Term(Date, Date);
 /// [`Stop::Refused`] where a name cannot be, or its certificate is there already.
 pub(super) fn run(options: &Certificates, out: &mut dyn Write) -> Answer {
     names_fit(options)?;
-    let today = Timestamp::from_millisecond(place::now().ms).map_err(|e| anyhow!(e))?;
-    let today = today.to_zoned(TimeZone::UTC).date();
-    // From yesterday: a terminal's clock may be a little behind.
-    let begin = today.saturating_sub(1.day());
-    let term = Term(begin, today.saturating_add(i64::from(options.days).days()));
+    let begin = yesterday()?;
+    let term = Term(begin, begin.saturating_add((i64::from(options.days) + 1).days()));
     fs::create_dir_all(&options.folder).with_context(|| format!("make {}", options.folder.display()))?;
-    let authority = match Authority::open(options)? {
+    let authority = match Authority::open(&options.folder, &options.site)? {
         Some(authority) => authority,
         None => begin_site(options, term, out)?,
     };
@@ -151,22 +150,22 @@ impl Authority {
     }
 
     /// The one that is there; none where there is none yet.
-    fn open(options: &Certificates) -> Answer<Option<Self>> {
-        let (public, private) = files(&options.folder, "authority");
+    fn open(folder: &Path, site: &SiteId) -> Answer<Option<Self>> {
+        let (public, private) = files(folder, "authority");
         let text = match fs::read_to_string(&private) {
             Ok(text) => Zeroizing::new(text),
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(anyhow!(e).context(format!("read {}", private.display())).into()),
         };
-        let params = Self::params(&options.site);
+        let params = Self::params(site);
         let key =
             KeyPair::from_pem(&text).with_context(|| format!("{} is no private key", private.display()))?;
         let der = super::trust::certificates(&public)?;
         // The name of the issuer stands in what it signs; another site's would sign what nobody believes.
-        let name = common_name(&options.site);
+        let name = common_name(site);
         if !der.iter().any(|der| der.windows(name.len()).any(|part| part == name.as_bytes())) {
             let public = public.display();
-            return Err(Stop::refused(format!("{public} is not the authority of site {}", options.site)));
+            return Err(Stop::refused(format!("{public} is not the authority of site {site}")));
         }
         Ok(Some(Self { params, key }))
     }
@@ -186,9 +185,24 @@ impl Authority {
         name: &str,
         hosts: &[String],
         purpose: ExtendedKeyUsagePurpose,
-        Term(from, until): Term,
+        term: Term,
         out: &mut dyn Write,
     ) -> Answer {
+        let (certificate, key) = self.issue(name, hosts, purpose, term)?;
+        let (public, private) = files(folder, name);
+        create(&private, 0o600, Zeroizing::new(key.serialize_pem()).as_bytes())?;
+        create(&public, 0o644, certificate.pem().as_bytes())?;
+        writeln!(out, "certificate  {} until {}", public.display(), term.1)?;
+        Ok(())
+    }
+
+    fn issue(
+        &self,
+        name: &str,
+        hosts: &[String],
+        purpose: ExtendedKeyUsagePurpose,
+        Term(from, until): Term,
+    ) -> anyhow::Result<(Certificate, KeyPair)> {
         let mut params =
             CertificateParams::new(hosts).with_context(|| format!("a certificate for {hosts:?}"))?;
         params.distinguished_name = named(name);
@@ -199,12 +213,49 @@ impl Authority {
         let key = key()?;
         let issuer = Issuer::from_params(&self.params, &self.key);
         let certificate = params.signed_by(&key, &issuer).with_context(|| format!("sign for {name}"))?;
-        let (public, private) = files(folder, name);
-        create(&private, 0o600, Zeroizing::new(key.serialize_pem()).as_bytes())?;
-        create(&public, 0o644, certificate.pem().as_bytes())?;
-        writeln!(out, "certificate  {} until {until}", public.display())?;
-        Ok(())
+        Ok((certificate, key))
     }
+}
+
+/// Draws certificates for clients that exist in memory only, for as long as this program runs.
+pub(crate) struct Drawing {
+    authority: Authority,
+    term: Term,
+    roots: trust::Roots,
+}
+
+impl Drawing {
+    /// As the authority in a folder.
+    ///
+    /// # Errors
+    /// [`Stop::Refused`] where there is none, or another site's.
+    pub(crate) fn open(folder: &Path, site: &SiteId) -> Answer<Self> {
+        let authority = Authority::open(folder, site)?.ok_or_else(|| {
+            Stop::refused(format!(
+                "there is no authority.key in {}: certificates are drawn by it",
+                folder.display()
+            ))
+        })?;
+        let roots = Arc::new(trust::authority(&files(folder, "authority").0)?);
+        let begin = yesterday()?;
+        Ok(Self { authority, term: Term(begin, begin.saturating_add(3.days())), roots })
+    }
+
+    /// What TLS is told for a client of this name.
+    ///
+    /// # Errors
+    /// The drawing's.
+    pub(crate) fn client(&self, name: &str) -> anyhow::Result<Told> {
+        let issued = self.authority.issue(name, &[], ExtendedKeyUsagePurpose::ClientAuth, self.term);
+        let (certificate, key) = issued?;
+        trust::in_memory(&self.roots, certificate.der().to_vec(), key.serialize_der())
+    }
+}
+
+/// Yesterday's date: a terminal's clock may be a little behind.
+fn yesterday() -> anyhow::Result<Date> {
+    let today = Timestamp::from_millisecond(place::now().ms).map_err(|e| anyhow!(e))?;
+    Ok(today.to_zoned(TimeZone::UTC).date().saturating_sub(1.day()))
 }
 
 fn key() -> anyhow::Result<KeyPair> {

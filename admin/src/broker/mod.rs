@@ -9,6 +9,8 @@ use std::io::Write;
 
 use clap::Subcommand;
 
+pub(crate) use self::certificates::Drawing;
+pub(crate) use self::trust::Told;
 use crate::answer::Answer;
 
 /// The broker between terminals and hub.

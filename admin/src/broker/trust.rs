@@ -7,11 +7,18 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use rustls::SupportedProtocolVersion;
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned,
 };
+
+/// What TLS is told.
+pub(crate) type Told = Arc<ClientConfig>;
+
+/// Those whose word counts.
+pub(super) type Roots = Arc<RootCertStore>;
 
 /// A connection that is encrypted.
 pub(super) type Encrypted = StreamOwned<ClientConnection, TcpStream>;
@@ -23,6 +30,29 @@ pub(super) fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'st
         CertificateDer::pem_file_iter(path).and_then(Iterator::collect).with_context(doing)?;
     ensure!(!found.is_empty(), "there is no certificate in {}", path.display());
     Ok(found)
+}
+
+/// Those whose word counts for a broker.
+pub(super) fn authority(path: &Path) -> anyhow::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).with_context(|| format!("{} is no authority", path.display()))?;
+    }
+    Ok(roots)
+}
+
+/// What TLS is told for a client that exists in memory only. Nothing is kept for a later connection: there are too many.
+pub(super) fn in_memory(roots: &Roots, certificate: Vec<u8>, key: Vec<u8>) -> anyhow::Result<Told> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(Arc::clone(roots))
+        .with_client_auth_cert(
+            vec![CertificateDer::from(certificate)],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key)),
+        )?;
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
 }
 
 /// Versions that are spoken.
@@ -42,11 +72,8 @@ pub(super) struct Papers<'a> {
 }
 
 /// What TLS is told.
-pub(super) fn told(papers: &Papers<'_>, version: Version) -> anyhow::Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(papers.authority)? {
-        roots.add(certificate).with_context(|| format!("{} is no authority", papers.authority.display()))?;
-    }
+pub(super) fn told(papers: &Papers<'_>, version: Version) -> anyhow::Result<Told> {
+    let roots = authority(papers.authority)?;
     let versions: [&SupportedProtocolVersion; 1] = match version {
         Version::Present => [&rustls::version::TLS13],
         Version::Older => [&rustls::version::TLS12],

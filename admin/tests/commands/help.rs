@@ -42,6 +42,8 @@ const COMMANDS: [&str; 56] = [
     "audit tail",
     "audit verify",
     "audit export",
+    "simulate",
+    "simulate fleet",
     "evaluate",
     "evaluate pairs",
     "evaluate presentation",

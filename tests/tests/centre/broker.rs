@@ -99,6 +99,12 @@ impl Broker {
         child.wait().unwrap();
     }
 
+    /// Takes away what it had kept, while it does not run.
+    pub(crate) fn forget(&self) {
+        // One that was killed early may have kept nothing yet.
+        let _ = fs::remove_file(self.folder.path().join("mosquitto.db"));
+    }
+
     /// Stops it in an orderly way.
     pub(crate) fn stop(&mut self) {
         let mut child = self.child.take().unwrap();

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use doorward_protocol::hex::{hex, unhex_all};
@@ -19,7 +20,8 @@ pub(crate) const TOKEN: &str = "a-token-that-is-long-enough-for-anybody";
 
 /// A hub; killed when dropped.
 pub(crate) struct Doorhub {
-    _folder: TempDir,
+    folder: TempDir,
+    program: PathBuf,
     port: u16,
     running: Child,
 }
@@ -27,6 +29,11 @@ pub(crate) struct Doorhub {
 impl Doorhub {
     /// Starts one; `None` where it was not built.
     pub(crate) fn start(broker: &Broker) -> Option<Self> {
+        Self::start_on(broker, None)
+    }
+
+    /// Starts one whose database is this file.
+    pub(crate) fn start_on(broker: &Broker, database: Option<&Path>) -> Option<Self> {
         // Tests lie in `deps`, beside which the programs of the whole workspace are built.
         let test = std::env::current_exe().unwrap();
         let program = test.parent()?.with_file_name("doorhub");
@@ -51,17 +58,42 @@ impl Doorhub {
             .replace("/etc/doorhub/hub-1.key", &way.key.display().to_string())
             .replace("\"hub-1\"", &format!("\"{HUB}\""))
             .replace("/etc/doorhub/", &file(""))
-            .replace("/var/lib/doorhub/", &file(""))
+            .replace(
+                "/var/lib/doorhub/hub.db",
+                &database.map_or(file("hub.db"), |at| at.display().to_string()),
+            )
             .replace("broker.example.org", &way.host)
             .replace("port = 8883", &format!("port = {}", way.port))
             .replace("127.0.0.1:8470", &format!("127.0.0.1:{port}"))
             .replace("ROOT", &PublicKey::of(&key(ROOT_KEY)).hex())
             .replace("GENESIS", &hex(&GENESIS));
         fs::write(file("doorhub.toml"), configuration).unwrap();
-        let running = Command::new(program).args(["--config", &file("doorhub.toml"), "run"]).spawn().unwrap();
-        let hub = Self { _folder: folder, port, running };
-        wait_for("the hub answers", || hub.ask("GET", "/api/v1/sites", b"").contains("200 OK"));
+        let running = run(&program, folder.path());
+        let hub = Self { folder, program, port, running };
+        hub.wait_until_it_answers();
         Some(hub)
+    }
+
+    /// Kills it, as a fault would.
+    pub(crate) fn kill(&mut self) {
+        self.running.kill().unwrap();
+        self.running.wait().unwrap();
+    }
+
+    /// Starts it after it was killed.
+    pub(crate) fn start_again(&mut self) {
+        self.running = run(&self.program, self.folder.path());
+        self.wait_until_it_answers();
+    }
+
+    /// One of the figures that it tells.
+    pub(crate) fn figure(&self, name: &str) -> Option<u64> {
+        let told = self.ask("GET", "/metrics", b"");
+        told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    fn wait_until_it_answers(&self) {
+        wait_for("the hub answers", || self.ask("GET", "/api/v1/sites", b"").contains("200 OK"));
     }
 
     /// What it answers, head and all; nothing where it is not there yet.
@@ -105,6 +137,11 @@ impl Doorhub {
             records.extend(page.iter().map(|digits| unhex_all(digits).unwrap()));
         }
     }
+}
+
+fn run(program: &Path, folder: &Path) -> Child {
+    let configuration = folder.join("doorhub.toml");
+    Command::new(program).arg("--config").arg(configuration).arg("run").spawn().unwrap()
 }
 
 impl Drop for Doorhub {

@@ -9,6 +9,8 @@ mod broker;
 mod desk;
 mod doorhub;
 mod hub;
+mod outages;
+mod proxy;
 mod site;
 
 use std::time::Duration;

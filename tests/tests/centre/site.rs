@@ -12,7 +12,7 @@ use doorward_core::intake::Intake;
 use doorward_core::outbox::Outbox;
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_daemon::assembly::identify;
-use doorward_daemon::centre::{self, CentreConfig};
+use doorward_daemon::centre::{self, CentreConfig, line};
 use doorward_daemon::journal::{self, JournalLink, Listeners};
 use doorward_daemon::people::People;
 use doorward_daemon::supervise::{Beat, Supervisor};
@@ -155,31 +155,35 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn start(broker: &Broker) -> Self {
+        Self::start_by(broker, broker.way(TERMINAL), Arc::new(SystemClock::default()))
+    }
+
+    /// Starts one that goes another way to the broker, by a clock of its own.
+    pub(crate) fn start_by(broker: &Broker, way: line::Broker, clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("door.db");
         let store = Store::create(&path, &master(), &site(), &terminal()).unwrap();
         broker.tell_terminal_key(PublicKey::of(&store.device_key()));
-        Self::run(folder, store, broker)
+        Self::run(folder, store, way, clock)
     }
 
     /// Starts it again over the store that it left.
     pub(crate) fn start_again(mut self, broker: &Broker) -> Self {
         self.stop();
         let store = Store::open(&self.path, &master()).unwrap();
-        Self::run(self.folder, store, broker)
+        Self::run(self.folder, store, broker.way(TERMINAL), self.clock)
     }
 
-    fn run(folder: TempDir, mut store: Store, broker: &Broker) -> Self {
+    fn run(folder: TempDir, mut store: Store, way: line::Broker, clock: Arc<dyn Clock>) -> Self {
         let path = folder.path().join("door.db");
         let people = journal::load_people(&mut store, REFERENCES.0, REFERENCES.1).unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let mut threads = Supervisor::new(Arc::clone(&clock));
         let identity = identify(&store, 1).unwrap();
         let (journal, requests) = journal::link();
         let (to_terminal, inputs) = sync_channel(16);
         let (appended, newest) = channel();
         let config = CentreConfig {
-            broker: broker.way(TERMINAL),
+            broker: way,
             root: PublicKey::of(&key(ROOT_KEY)),
             genesis: GENESIS,
             opening_key: PathBuf::new(),

@@ -13,7 +13,7 @@ struct Vendor {
     home: &'static str,
 }
 
-static VENDORS: [Vendor; 30] = [
+static VENDORS: [Vendor; 31] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -76,6 +76,12 @@ static VENDORS: [Vendor; 30] = [
         owner: "doorward-daemon",
         word: "rumqttc",
         home: "daemon/src/centre/line.rs",
+    },
+    Vendor {
+        package: "rumqttc-v5-next",
+        owner: "doorward-admin",
+        word: "rumqttc",
+        home: "admin/src/simulate/line.rs",
     },
     Vendor { package: "axum", owner: "doorward-daemon", word: "axum", home: "daemon/src/demo/" },
     Vendor { package: "axum", owner: "doorward-hub", word: "axum", home: "admin/hub/src/http/" },
