@@ -18,8 +18,8 @@ use crate::tally::{Tally, Why};
 
 /// Messages that wait to be kept. The longest of them have 256 KiB, the usual ones 20.
 pub const QUEUE_MAX: usize = 512;
-/// Messages of one transaction: waiting for the disk once for this many.
-const GROUP_MAX: usize = 128;
+/// Messages of one transaction: whatever came while the one before waited for the disk waits for it once.
+const GROUP_MAX: usize = QUEUE_MAX;
 /// How often other hubs' entries are looked for.
 const LOOK: Duration = Duration::from_secs(1);
 /// The shortest and the longest wait for a database that is away.

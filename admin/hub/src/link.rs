@@ -12,8 +12,8 @@ use doorward_protocol::envelope::MESSAGE_LEN_MAX;
 use doorward_protocol::ids::SiteId;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::{
-    AsyncClient, Event, Incoming as Packet, IncomingPacketSizeLimit, MqttOptions, PublishOptions,
-    PublishProperties, SubscribeFilterInput, TlsConfiguration, Transport,
+    AsyncClient, Event, Incoming as Packet, IncomingPacketSizeLimit, MqttOptions, NetworkOptions,
+    PublishOptions, PublishProperties, SubscribeFilterInput, TlsConfiguration, Transport,
 };
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
@@ -36,6 +36,10 @@ const SEND_MAX: u16 = 256;
 const KEEP_ALIVE_S: u16 = 15;
 /// The shortest and the longest wait before another try.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How long the broker is kept waiting while the queue is full: bursts pass, and the broker still hears of us in time.
+const HOLD_MAX: Duration = Duration::from_secs(4);
+/// How often is looked whether there is room in it again.
+const HOLD_LOOK: Duration = Duration::from_millis(2);
 /// How long after something was not heard terminals' states are asked for again.
 const STATES_AGAIN: Duration = Duration::from_secs(30);
 /// Filters of one subscription.
@@ -74,6 +78,7 @@ pub async fn run(
         }
     });
     let mut pending = Pending::default();
+    let mut queue = Queue { work: work.clone(), patient: true };
     let mut wait = RETRY.0;
     loop {
         pending.settle(&client, &sites, &work);
@@ -90,14 +95,13 @@ pub async fn run(
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => {
                 let topic = String::from_utf8_lossy(&publish.topic).into_owned();
-                let message = Work::Message(Incoming { topic, payload: publish.payload.to_vec() });
-                match work.try_send(message) {
-                    Ok(()) => {}
-                    Err(TrySendError::Full(_)) => {
+                match queue.put(Incoming { topic, payload: publish.payload.to_vec() }).await {
+                    Put::Kept => {}
+                    Put::Left => {
                         tally.refused(Why::Queue);
                         pending.missed.get_or_insert(Instant::now() + STATES_AGAIN);
                     }
-                    Err(TrySendError::Disconnected(_)) => break,
+                    Put::Nobody => break,
                 }
             }
             Ok(Event::Incoming(_) | Event::Outgoing(_) | Event::Auth(_)) => {}
@@ -114,6 +118,42 @@ pub async fn run(
     }
     tally.set_connected(false);
     sending.abort();
+}
+
+/// The way to the keeper.
+struct Queue {
+    work: SyncSender<Work>,
+    /// A full queue is waited for, once: a keeper that does not go on (its database is away) is not waited for again
+    /// before it did, so that the broker is not kept from hearing of us.
+    patient: bool,
+}
+
+enum Put {
+    Kept,
+    Left,
+    Nobody,
+}
+
+impl Queue {
+    /// Puts a message there. Nothing else is heard while it waits: the broker holds the next ones back, where leaving this
+    /// one out would cost its terminal the ten seconds after which it asks again.
+    async fn put(&mut self, message: Incoming) -> Put {
+        let mut message = Work::Message(message);
+        let until = Instant::now() + HOLD_MAX;
+        loop {
+            match self.work.try_send(message) {
+                Ok(()) => {
+                    self.patient = true;
+                    return Put::Kept;
+                }
+                Err(TrySendError::Disconnected(_)) => return Put::Nobody,
+                Err(TrySendError::Full(_)) if !self.patient => return Put::Left,
+                Err(TrySendError::Full(held)) => message = held,
+            }
+            self.patient = Instant::now() < until;
+            tokio::time::sleep(HOLD_LOOK).await;
+        }
+    }
 }
 
 /// What is to be done as soon as there is room for it.
@@ -161,7 +201,10 @@ fn subscribe(client: &AsyncClient, filters: Vec<String>) {
 fn options(way: Way) -> MqttOptions {
     let longest = u32::try_from(MESSAGE_LEN_MAX + PACKET_ROOM).unwrap_or(u32::MAX);
     let mut options = MqttOptions::new(way.name, (way.host, way.port));
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
     options
+        .set_network_options(network)
         .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(way.tls)))
         .set_keep_alive(KEEP_ALIVE_S)
         .set_clean_start(true)

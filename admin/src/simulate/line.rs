@@ -15,8 +15,8 @@ use doorward_protocol::topic::Matter;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rumqttc::{
-    AsyncClient, Event, EventLoop, IncomingPacketSizeLimit, LastWill, MqttOptions, Packet, PublishOptions,
-    QoS, TlsConfiguration, Transport,
+    AsyncClient, Event, EventLoop, IncomingPacketSizeLimit, LastWill, MqttOptions, NetworkOptions, Packet,
+    PublishOptions, QoS, TlsConfiguration, Transport,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -292,7 +292,10 @@ pub(super) async fn publish_bare(
 fn options(common: &Common, name: String, tls: &Told, under_way: u16) -> MqttOptions {
     let longest = u32::try_from(MESSAGE_LEN_MAX + 4096).unwrap_or(u32::MAX);
     let mut options = MqttOptions::new(name, (common.host.clone(), common.port));
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
     options
+        .set_network_options(network)
         .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(tls))))
         .set_keep_alive(KEEP_ALIVE_S)
         .set_clean_start(true)

@@ -34,12 +34,14 @@ fn hub(broker: &Broker, database: Option<&Path>) -> Option<Doorhub> {
 fn nothing_lost_doubled_or_opened(door: &mut Door, hub: &Doorhub) {
     let recorded = door.record(1);
     wait_for("the terminal knows that all of it is kept", || door.acknowledged() == recorded);
-    assert_eq!(hub.trail(), door.trail(), "every record once, in order, unchanged");
+    let (there, here) = (hub.trail(), door.trail());
+    assert_eq!(there.len(), here.len(), "every record once");
+    assert_eq!((0..here.len()).find(|at| there[*at] != here[*at]), None, "in order, unchanged");
     assert_eq!(door.obeyed(), [], "nothing opened");
 }
 
-#[test]
-fn m12_a_line_that_delays_swallows_half_closes_and_cuts_loses_and_doubles_nothing() {
+/// Makes the line bad in each of these ways, one after the other.
+fn a_bad_line(moods: &[Mood]) {
     let Some(broker) = Broker::shipped() else { return };
     let way = broker.way(TERMINAL);
     let proxy = Proxy::before(way.port);
@@ -48,25 +50,33 @@ fn m12_a_line_that_delays_swallows_half_closes_and_cuts_loses_and_doubles_nothin
     let Some(hub) = hub(&broker, None) else { return };
     let first = door.record(20);
     wait_for("the line stands", || door.acknowledged() == first);
-    for mood in [
-        Mood::Delays(Duration::from_millis(30)),
-        // In the middle of a batch, and in the middle of a handshake.
-        Mood::CutsAfter(9_000),
-        Mood::CutsAfter(700),
-        Mood::HalfCloses,
-        Mood::Swallows,
-    ] {
-        proxy.set(mood);
+    for mood in moods {
+        proxy.set(*mood);
         door.record(150);
         wait_for(&format!("{mood:?} does harm"), || {
             door.record(1);
-            proxy.harmed() >= 2
+            proxy.harmed() >= 1
         });
-        proxy.set(Mood::Passes);
         door.record(30);
+        proxy.set(Mood::Passes);
         nothing_lost_doubled_or_opened(&mut door, &hub);
     }
     door.stop();
+}
+
+#[test]
+fn m12_a_line_that_delays_and_half_closes_loses_and_doubles_nothing() {
+    a_bad_line(&[Mood::Delays(Duration::from_millis(30)), Mood::HalfCloses]);
+}
+
+#[test]
+fn m12_a_line_that_swallows_loses_and_doubles_nothing() {
+    a_bad_line(&[Mood::Swallows]);
+}
+
+#[test]
+fn m12_a_line_that_is_cut_in_the_middle_of_a_batch_and_of_a_handshake_loses_and_doubles_nothing() {
+    a_bad_line(&[Mood::CutsAfter(9_000), Mood::CutsAfter(700)]);
 }
 
 #[test]

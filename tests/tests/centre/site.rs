@@ -234,7 +234,13 @@ impl Door {
     /// The bytes of every record.
     pub(crate) fn trail(&self) -> Vec<Vec<u8>> {
         let store = Store::open(&self.path, &master()).unwrap();
-        store.records(0, usize::MAX).unwrap().into_iter().map(|record| record.bytes).collect()
+        let (mut trail, mut after) = (Vec::new(), 0);
+        loop {
+            let page = store.records(after, usize::MAX).unwrap();
+            let Some(last) = page.last() else { return trail };
+            after = last.seq;
+            trail.extend(page.into_iter().map(|record| record.bytes));
+        }
     }
 
     /// What was ordered and came through.
