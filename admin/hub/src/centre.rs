@@ -1,7 +1,8 @@
 //! What the centre does with what it is told: verifies, keeps, and only then answers.
 //!
 //! The broker is believed nothing. A message counts for its signature and place; the topic it came by only says where to
-//! look. A group of messages is one transaction, and what is to be said about it leaves this module after the commit.
+//! look. A group of messages is verified abreast, then kept in one transaction, and what is to be said about it leaves this
+//! module after the commit.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use doorward_protocol::topic::{Channel, Matter, NoTopic, Topic};
 use doorward_protocol::trust::{Authorised, Instruction, Reader, Refusal};
 use ed25519_dalek::SigningKey;
 
+use crate::abreast::abreast;
 use crate::database::{Database, DatabaseFault, Kept, Transaction};
 use crate::kept::{self, Alarm, TrailFault};
 use crate::site::{AppendFault, Beginning, Site, SiteFault};
@@ -114,11 +116,16 @@ impl Centre {
     /// # Errors
     /// The database's.
     pub fn take(&mut self, database: &mut Database, group: &[Incoming], now_ms: i64) -> Kept<Vec<Outgoing>> {
+        let heard = abreast(group, |incoming| self.hear(incoming, now_ms));
         let outcome = database.transaction(|transaction| {
             kept::take_turn(transaction)?;
             let mut outcome = Outcome::default();
-            for incoming in group {
-                match self.take_one(transaction, incoming, now_ms, &mut outcome) {
+            for (incoming, heard) in group.iter().zip(&heard) {
+                let taken = match heard {
+                    Ok(said) => said.take(transaction, &mut outcome),
+                    Err((why, text)) => Err(Untaken::Refused(*why, text.clone())),
+                };
+                match taken {
                     Ok(()) => outcome.taken += 1,
                     Err(Untaken::Refused(why, text)) => {
                         outcome.refused.push((why, format!("{}: {text}", incoming.topic)));
@@ -235,30 +242,26 @@ impl Centre {
         Ok(database.transaction(|transaction| kept::settle(transaction, site.name(), alarm, now_ms))?)
     }
 
-    fn take_one(
-        &self,
-        transaction: &mut Transaction<'_>,
-        incoming: &Incoming,
-        now_ms: i64,
-        outcome: &mut Outcome,
-    ) -> Result<(), Untaken> {
-        let refused = |text: &str| Untaken::Refused(Why::Topic, text.to_owned());
+    /// Takes a message to what it may have an effect by.
+    fn hear<'a>(&'a self, incoming: &'a Incoming, now_ms: i64) -> Result<Said<'a>, (Why, String)> {
+        let refused = |text: &str| (Why::Topic, text.to_owned());
         let topic: Topic = incoming.topic.parse().map_err(|fault: NoTopic| refused(&fault.to_string()))?;
         let Channel::Terminal(terminal, matter) = topic.channel else {
             return Err(refused("nothing is taken from here"));
         };
         let site = self.sites.get(&topic.site).ok_or_else(|| refused("the site is not kept here"))?;
-        let said = Said { site, terminal: &terminal, now_ms, bytes: &incoming.payload };
-        match matter {
-            Matter::Audit => said.audit(transaction, outcome),
-            Matter::State => said.state(transaction),
-            Matter::Health => said.health(transaction),
-            Matter::Reply => said.reply(transaction),
-            Matter::RosterWanted => said.wanted(transaction, outcome),
+        let bytes = &incoming.payload;
+        let word = match matter {
+            Matter::Audit => Word::Audit(authorised(site, &terminal, bytes)?),
+            Matter::State => Word::State(authorised(site, &terminal, bytes)?),
+            Matter::Health => Word::Health(authorised(site, &terminal, bytes)?),
+            Matter::Reply => Word::Reply(authorised(site, &terminal, bytes)?),
+            Matter::RosterWanted => Word::Wanted(authorised(site, &terminal, bytes)?),
             Matter::AuditAcknowledged | Matter::Command | Matter::RosterFeed => {
-                Err(refused("only the centre says such a thing"))
+                return Err(refused("only the centre says such a thing"));
             }
-        }
+        };
+        Ok(Said { site, terminal, now_ms, bytes, word })
     }
 
     fn acknowledgements(
@@ -280,7 +283,7 @@ impl Centre {
             let topic = topic(site, terminal, Matter::AuditAcknowledged);
             Outgoing { topic, payload, retain: false, expires_s: None }
         };
-        heads.iter().map(sign).collect()
+        abreast(&heads.iter().collect::<Vec<_>>(), |head| sign(*head))
     }
 }
 
@@ -296,20 +299,43 @@ impl From<DatabaseFault> for Untaken {
     }
 }
 
-/// One message of one terminal.
+/// One message of one terminal, which may say it.
 struct Said<'a> {
     site: &'a Site,
-    terminal: &'a TerminalId,
+    terminal: TerminalId,
     now_ms: i64,
     bytes: &'a [u8],
+    word: Word,
+}
+
+/// What a terminal says.
+enum Word {
+    Audit(Authorised<Batch>),
+    State(Authorised<State>),
+    Health(Authorised<Health>),
+    Reply(Authorised<Receipt>),
+    Wanted(Authorised<RosterWanted>),
 }
 
 impl Said<'_> {
-    fn audit(&self, transaction: &mut Transaction<'_>, outcome: &mut Outcome) -> Result<(), Untaken> {
-        let batch = self.authorised::<Batch>()?;
-        let batch = batch.message();
+    fn take(&self, transaction: &mut Transaction<'_>, outcome: &mut Outcome) -> Result<(), Untaken> {
+        match &self.word {
+            Word::Audit(batch) => self.audit(batch.message(), transaction, outcome),
+            Word::State(state) => self.state(state, transaction),
+            Word::Health(health) => self.health(health, transaction),
+            Word::Reply(receipt) => self.reply(receipt.message(), transaction),
+            Word::Wanted(wanted) => self.wanted(wanted.message(), transaction, outcome),
+        }
+    }
+
+    fn audit(
+        &self,
+        batch: &Batch,
+        transaction: &mut Transaction<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Untaken> {
         let place = (self.site.name().clone(), self.terminal.clone(), *batch.genesis);
-        let fault = match kept::take(transaction, self.site.name(), self.terminal, batch, self.bytes) {
+        let fault = match kept::take(transaction, self.site.name(), &self.terminal, batch, self.bytes) {
             Ok(taken) => {
                 outcome.heads.insert(place, taken.head);
                 outcome.records += taken.new as u64;
@@ -338,11 +364,10 @@ impl Said<'_> {
         Err(Untaken::Refused(why, text))
     }
 
-    fn state(&self, transaction: &mut Transaction<'_>) -> Result<(), Untaken> {
-        let state = self.authorised::<State>()?;
+    fn state(&self, state: &Authorised<State>, transaction: &mut Transaction<'_>) -> Result<(), Untaken> {
         let seq = state.heading().seq;
         let state = state.message();
-        let trail = kept::trail_of(transaction, self.site.name(), self.terminal, &state.trail.genesis);
+        let trail = kept::trail_of(transaction, self.site.name(), &self.terminal, &state.trail.genesis);
         let (trail, _) = trail.map_err(|fault| match fault {
             TrailFault::Database(fault) => Untaken::Database(fault),
             fault @ (TrailFault::Trails | TrailFault::Batch { .. }) => {
@@ -352,7 +377,7 @@ impl Said<'_> {
         let newer = kept::say_state(
             transaction,
             self.site.name(),
-            self.terminal,
+            &self.terminal,
             (trail, seq),
             state,
             self.bytes,
@@ -362,31 +387,32 @@ impl Said<'_> {
         let (held, head) = (&state.roster, self.site.head());
         if newer && held.seq == head.seq {
             match *held.state == self.site.state() {
-                true => Alarm::State.over(transaction, self.site.name(), self.terminal, self.now_ms)?,
+                true => Alarm::State.over(transaction, self.site.name(), &self.terminal, self.now_ms)?,
                 false => self.raise(transaction, Alarm::State)?,
             }
         }
         Ok(())
     }
 
-    fn health(&self, transaction: &mut Transaction<'_>) -> Result<(), Untaken> {
-        let health = self.authorised::<Health>()?;
+    fn health(&self, health: &Authorised<Health>, transaction: &mut Transaction<'_>) -> Result<(), Untaken> {
         let seq = health.heading().seq;
-        let (site, terminal) = (self.site.name(), self.terminal);
+        let (site, terminal) = (self.site.name(), &self.terminal);
         kept::say_health(transaction, site, terminal, seq, health.message(), self.now_ms)?;
         Ok(())
     }
 
-    fn reply(&self, transaction: &mut Transaction<'_>) -> Result<(), Untaken> {
-        let receipt = self.authorised::<Receipt>()?;
-        let (site, terminal) = (self.site.name(), self.terminal);
-        kept::keep_receipt(transaction, site, terminal, receipt.message(), self.bytes, self.now_ms)?;
+    fn reply(&self, receipt: &Receipt, transaction: &mut Transaction<'_>) -> Result<(), Untaken> {
+        let (site, terminal) = (self.site.name(), &self.terminal);
+        kept::keep_receipt(transaction, site, terminal, receipt, self.bytes, self.now_ms)?;
         Ok(())
     }
 
-    fn wanted(&self, transaction: &mut Transaction<'_>, outcome: &mut Outcome) -> Result<(), Untaken> {
-        let wanted = self.authorised::<RosterWanted>()?;
-        let wanted = wanted.message();
+    fn wanted(
+        &self,
+        wanted: &RosterWanted,
+        transaction: &mut Transaction<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Untaken> {
         let (after, hash) = (wanted.after, &*wanted.hash);
         let found = kept::entries_after(transaction, self.site.name(), after, Some(hash), wanted.count())?;
         let Some(entries) = found else {
@@ -395,23 +421,26 @@ impl Said<'_> {
             }
             return Err(Untaken::Refused(Why::Roster, format!("it follows another roster at entry {after}")));
         };
-        let topic = topic(self.site.name(), self.terminal, Matter::RosterFeed);
+        let topic = topic(self.site.name(), &self.terminal, Matter::RosterFeed);
         let feed = |payload| Outgoing { topic: topic.clone(), payload, retain: false, expires_s: None };
         outcome.feeds.extend(entries.into_iter().map(feed));
         Ok(())
     }
 
-    /// The message, if its sender may give it. Time decides nothing here: a terminal's clock may be wrong by years, and
-    /// what it recorded counts all the same.
-    fn authorised<T: Instruction>(&self) -> Result<Authorised<T>, Untaken> {
-        let reader = Reader { terminal: Some(self.terminal), now_s: None };
-        let authorised = self.site.trust().authorise(self.bytes, &reader);
-        authorised.map_err(|refusal| Untaken::Refused(Why::Signature, refusal.to_string()))
-    }
-
     fn raise(&self, transaction: &mut Transaction<'_>, alarm: Alarm) -> Kept {
-        alarm.raise(transaction, self.site.name(), self.terminal, self.now_ms)
+        alarm.raise(transaction, self.site.name(), &self.terminal, self.now_ms)
     }
+}
+
+/// The message, if its sender may give it. Time decides nothing here: a terminal's clock may be wrong by years, and what it
+/// recorded counts all the same.
+fn authorised<T: Instruction>(
+    site: &Site,
+    terminal: &TerminalId,
+    bytes: &[u8],
+) -> Result<Authorised<T>, (Why, String)> {
+    let reader = Reader { terminal: Some(terminal), now_s: None };
+    site.trust().authorise(bytes, &reader).map_err(|refusal| (Why::Signature, refusal.to_string()))
 }
 
 fn topic(site: &SiteId, terminal: &TerminalId, matter: Matter) -> Topic {

@@ -7,10 +7,11 @@
 //! * [`site`]: whose word counts at a site, and where its roster has come to.
 //! * [`kept`]: the rules by which trails, rosters, terminals, alarms and receipts are kept, and the pages they are read in.
 //! * [`database`]: SQLite or PostgreSQL, with one schema.
-//! * [`keeper`]: the thread that writes; [`link`] with [`tls`]: the broker; [`http`]: the API, the console, the figures.
+//! * [`keeper`]: the thread that writes; [`abreast`]: those that verify for it; [`link`] with [`tls`]: the broker; [`http`]: the API, the console, the figures.
 //! * [`config`], [`secret`], [`run`](mod@run): from a file to a running hub.
 //! * [`tally`], [`clock`]: counts, and the time.
 
+pub mod abreast;
 pub mod centre;
 pub mod clock;
 pub mod config;

@@ -210,9 +210,9 @@ impl Course<'_> {
         if self.options.backlog > 0 {
             self.drain_backlog().await?;
         }
-        self.steps().await?;
-        self.order(|orders| orders.rate = 0.0);
-        self.drained().await?;
+        if self.options.rate > 0.0 {
+            self.steps().await?;
+        }
         self.order(|orders| orders.ending = true);
         let mut standing = Vec::new();
         while let Some(one) = fleet.join_next().await {
@@ -277,11 +277,8 @@ impl Course<'_> {
         self.wire(&since)
     }
 
-    /// Holds the rate, or climbs.
+    /// Holds the rate, or climbs; then waits for what is left.
     async fn steps(&mut self) -> Answer {
-        if self.options.rate <= 0.0 {
-            return Ok(());
-        }
         let before = self.moment();
         let mut rate = self.options.rate;
         let mut carried = None;
@@ -301,6 +298,8 @@ impl Course<'_> {
             carried = Some(rate);
             rate *= CLIMB;
         }
+        self.order(|orders| orders.rate = 0.0);
+        self.drained().await?;
         let since = self.moment().reading.since(&before.reading);
         self.wire(&since)
     }

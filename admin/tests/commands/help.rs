@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 56] = [
+const COMMANDS: [&str; 73] = [
     "",
     "init",
     "enroll",
@@ -35,6 +35,21 @@ const COMMANDS: [&str; 56] = [
     "roster set",
     "roster unset",
     "roster sync",
+    "terminal",
+    "terminal request",
+    "terminal provision",
+    "terminal accept",
+    "terminal list",
+    "terminal status",
+    "terminal retire",
+    "order",
+    "order unlock",
+    "order lock",
+    "order lockdown",
+    "order release",
+    "erasure",
+    "erasure certify",
+    "erasure verify",
     "broker",
     "broker certificates",
     "broker check",

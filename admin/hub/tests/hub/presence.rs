@@ -70,6 +70,26 @@ fn m15_the_newest_state_stands_in_whatever_order_they_arrive() {
 }
 
 #[test]
+fn m15_a_last_will_ends_a_connection_and_takes_back_nothing_that_was_said_on_it() {
+    on_each(|address| {
+        let mut author = Author::new(1);
+        let mut hub = Hub::following(address, &author);
+        let mut terminal = Terminal::new(0);
+        let will = terminal.says_state(1, &terminal.state(1, 1, false));
+        terminal.decide(7);
+        let said = terminal.says_state(2, &terminal.state(1, 1, true));
+        hub.take(&mut author, std::slice::from_ref(&said));
+        let before = seen(&mut hub);
+        hub.take(&mut author, &[will]);
+        let after = seen(&mut hub);
+        assert_eq!(after.presence(NOW_MS), Presence::Away);
+        assert_eq!(after.signed, Some(said.payload), "what it signed last, as it signed it");
+        let told = |seen: &kept::Terminal| (seen.trail_seq, seen.roster_seq, seen.roster_state);
+        assert_eq!(told(&after), told(&before));
+    });
+}
+
+#[test]
 fn m15_a_state_that_somebody_else_signed_is_refused() {
     on_each(|address| {
         let mut author = Author::new(2);
