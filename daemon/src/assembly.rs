@@ -213,6 +213,7 @@ pub fn begin(store: &Store, limits: attempt::Limits, window_min: f32) -> anyhow:
         lockout,
         spent,
         timekeeper: Timekeeper::new(newest_ms.unwrap_or(i64::MIN)),
+        lockdown: store.locked_down().context("read whether a lockdown holds")?,
     })
 }
 

@@ -227,7 +227,6 @@ mod tests {
             Input::Evidence(_)
             | Input::Signal(_)
             | Input::People(_)
-            | Input::Lockdown(_)
             | Input::Order(..)
             | Input::Deny(_)
             | Input::Tick => "something else".to_owned(),

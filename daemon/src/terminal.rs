@@ -141,8 +141,6 @@ pub enum Input {
     Fault(FaultReport),
     /// The store's persons changed.
     People(Box<People>),
-    /// Lockdown on or off.
-    Lockdown(bool),
     /// An operator's order; what comes of it is answered.
     Order(Admitted, SyncSender<Obeyed>),
     /// Who does not pass, whatever the store says.
@@ -234,6 +232,8 @@ pub struct Beginning {
     pub spent: Spent,
     /// Time of the newest audit entry.
     pub timekeeper: Timekeeper,
+    /// Whether a lockdown was ordered that nobody has ended.
+    pub lockdown: bool,
 }
 
 impl Terminal {
@@ -260,7 +260,7 @@ impl Terminal {
             lockout: beginning.lockout,
             spent: beginning.spent,
             timekeeper: beginning.timekeeper,
-            lockdown: false,
+            lockdown: beginning.lockdown,
             denied: BTreeSet::new(),
             blind: false,
             relay_obeys: true,
@@ -289,7 +289,6 @@ impl Terminal {
                     self.people.permits.clear();
                 }
             }
-            Input::Lockdown(on) => self.lockdown = on,
             Input::Order(order, reply) => {
                 let obeyed = self.obey(&order, now);
                 // Whoever asked may have given up; the record says what came of it.

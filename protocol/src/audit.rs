@@ -221,6 +221,23 @@ pub struct DoorReport {
     pub event: String,
 }
 
+impl DoorReport {
+    /// The event of an order that nobody is let in.
+    pub const LOCKDOWN_ORDERED: &str = "lockdown_ordered";
+    /// The event of an order that ends it.
+    pub const RELEASE_ORDERED: &str = "release_ordered";
+
+    /// Whether nobody is to be let in from here on; none where it says nothing of that.
+    #[must_use]
+    pub fn locks_down(&self) -> Option<bool> {
+        match self.event.as_str() {
+            Self::LOCKDOWN_ORDERED => Some(true),
+            Self::RELEASE_ORDERED => Some(false),
+            _ => None,
+        }
+    }
+}
+
 /// See [`What::Enrolled`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode)]
 pub struct Enrolled {

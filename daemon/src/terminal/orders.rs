@@ -33,12 +33,12 @@ impl Terminal {
                 (self.locked(), seq)
             }
             Command::Lockdown => {
-                let seq = self.noted("lockdown_ordered", now);
+                let seq = self.noted(DoorReport::LOCKDOWN_ORDERED, now);
                 self.lockdown = true;
                 self.move_door(door::Input::Lockdown(true), now);
                 (self.locked(), seq)
             }
-            Command::Release => match self.noted("release_ordered", now) {
+            Command::Release => match self.noted(DoorReport::RELEASE_ORDERED, now) {
                 None => refused("it could not be recorded"),
                 Some(seq) => {
                     self.lockdown = false;

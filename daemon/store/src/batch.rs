@@ -329,14 +329,29 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// [`StoreFault`]; the whole batch is then given up.
     pub fn follow(&mut self, head: &Head) -> Result<(), StoreFault> {
-        if followed::read(self.conn, self.keys)?.is_some_and(|before| before.seq >= head.seq) {
+        if self.followed()?.is_some_and(|before| before.seq >= head.seq) {
             return Ok(());
         }
-        let (old, new) = followed::write(self.conn, self.keys, head)?;
-        if let Some(old) = old {
-            self.state.toggle(&old);
+        self.note(Setting::Roster, &[&head.seq.to_le_bytes()[..], &head.hash].concat())
+    }
+
+    /// Notes that a lockdown was ordered, or ended.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; the whole batch is then given up.
+    pub(crate) fn lock_down(&mut self, on: bool) -> Result<(), StoreFault> {
+        self.note(Setting::Lockdown, &[u8::from(on)])
+    }
+
+    fn note(&mut self, setting: Setting, value: &[u8]) -> Result<(), StoreFault> {
+        for then in [false, true] {
+            if then {
+                setting.put(self.conn, self.keys, value)?;
+            }
+            if let Some(code) = setting.code(self.conn, self.keys)? {
+                self.state.toggle(&code);
+            }
         }
-        self.state.toggle(&new);
         self.changed = true;
         Ok(())
     }

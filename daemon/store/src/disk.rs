@@ -8,7 +8,13 @@ use crate::store::Store;
 
 impl Journal for Store {
     fn append(&mut self, what: &What, at: Wall) -> Result<u64, JournalFault> {
-        Ok(self.append_entry(what, at)?)
+        let ordered = if let What::Door(report) = what { report.locks_down() } else { None };
+        let Some(on) = ordered else { return Ok(self.append_entry(what, at)?) };
+        // What holds over a start is noted together with the record of it.
+        Ok(self.together(|batch| {
+            batch.lock_down(on)?;
+            batch.append(what, at)
+        })?)
     }
 }
 

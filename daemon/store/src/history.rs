@@ -52,6 +52,14 @@ impl Store {
         followed::read(&self.conn, &self.keys)
     }
 
+    /// Whether a lockdown was ordered that nobody has ended.
+    ///
+    /// # Errors
+    /// [`Finding::Setting`] where it was edited.
+    pub fn locked_down(&self) -> Result<bool, StoreFault> {
+        followed::locked_down(&self.conn, &self.keys)
+    }
+
     /// The number through which the hub holds every record.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ pub(crate) enum Setting {
     Attempts,
     /// How far the site's roster was followed: number and hash of its newest entry. Only where there is a centre.
     Roster,
+    /// Whether an operator ordered a lockdown that nobody has ended. Only where one was ever ordered.
+    Lockdown,
 }
 
 impl Setting {
@@ -70,8 +72,13 @@ impl Setting {
             Setting::Acknowledged => "acknowledged",
             Setting::Attempts => "attempts",
             Setting::Roster => "roster",
+            Setting::Lockdown => "lockdown",
         }
     }
+
+    /// Settings that only some stores have. Their codes are part of the state's digest, so that taking one away or putting
+    /// an earlier one back shows like a row that was taken away or put back.
+    pub(crate) const NOTED: [Setting; 2] = [Setting::Roster, Setting::Lockdown];
 
     /// Writes it.
     ///
@@ -117,12 +124,20 @@ impl Setting {
         Ok(u64::from_le_bytes(value.as_slice().try_into().map_err(|_| self.edited())?))
     }
 
-    /// Whether there is one.
+    /// Reads one of [`Setting::NOTED`]; `None` where the store has none.
     ///
     /// # Errors
-    /// [`StoreFault`].
-    pub(crate) fn is_there(self, conn: &Connection) -> Result<bool, StoreFault> {
-        Ok(self.raw(conn)?.is_some())
+    /// [`Finding::Setting`] where it was edited.
+    pub(crate) fn noted(self, conn: &Connection, keys: &StoreKeys) -> Result<Option<Vec<u8>>, StoreFault> {
+        self.raw(conn)?.map(|_| self.get(conn, keys)).transpose()
+    }
+
+    /// The code of one of [`Setting::NOTED`]; `None` where the store has none.
+    ///
+    /// # Errors
+    /// As [`Setting::noted`].
+    pub(crate) fn code(self, conn: &Connection, keys: &StoreKeys) -> Result<Option<[u8; 32]>, StoreFault> {
+        Ok(self.noted(conn, keys)?.map(|value| code(keys, "meta", self.name(), &value)))
     }
 
     /// What is reported when it was edited.

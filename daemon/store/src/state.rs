@@ -11,7 +11,6 @@ use rusqlite::Connection;
 use crate::chain::unsigned;
 use crate::credentials::CredentialRow;
 use crate::fault::{Doing, Finding, StoreFault};
-use crate::followed;
 use crate::keys::StoreKeys;
 use crate::ring::Ring;
 use crate::rows::{PersonRow, TemplateRow};
@@ -119,8 +118,10 @@ impl State {
             Ok(())
         })?;
         rules::each(conn, keys, |code| state.toggle(code))?;
-        if let Some(code) = followed::code(conn, keys)? {
-            state.toggle(&code);
+        for setting in Setting::NOTED {
+            if let Some(code) = setting.code(conn, keys)? {
+                state.toggle(&code);
+            }
         }
         Ok(state)
     }

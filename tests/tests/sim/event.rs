@@ -17,7 +17,8 @@ const FREEZES: [Option<Sensor>; 6] =
     [None, None, None, Some(Sensor::Colour), Some(Sensor::Infrared), Some(Sensor::Depth)];
 
 /// What is ordered; a lockdown that lasts for the rest of a run would leave little to see.
-const WISHES: [Wish; 5] = [Wish::Unlock, Wish::Unlock, Wish::Lock, Wish::Lockdown, Wish::Release];
+const WISHES: [Wish; 6] =
+    [Wish::Unlock, Wish::Unlock, Wish::Lock, Wish::Lockdown, Wish::Release, Wish::Release];
 /// What is wrong with an order; more often nothing.
 const BLEMISHES: [Blemish; 10] = [
     Blemish::None,
@@ -66,8 +67,6 @@ pub(crate) enum Event {
     Loop(usize, u8),
     /// Fire alarm on or off.
     Fire(bool),
-    /// Lockdown on or off.
-    Lockdown(bool),
     /// The infrared camera is lost or back.
     InfraredLost(bool),
     /// The depth camera is lost or back.
@@ -133,8 +132,7 @@ impl Event {
             60..66 => Event::Leaf(rng.random()),
             66..68 => Event::Egress,
             68..70 => Event::Fire(rng.random_bool(0.4)),
-            70..72 => Event::Lockdown(rng.random_bool(0.4)),
-            72..74 => Event::InfraredLost(rng.random_bool(0.4)),
+            70..74 => Event::InfraredLost(rng.random_bool(0.4)),
             74..76 => Event::DepthLost(rng.random_bool(0.4)),
             76..77 => Event::Frozen(*pick(rng, &FREEZES)),
             77..78 => Event::ModelsBroken(rng.random_bool(0.4)),

@@ -8,6 +8,7 @@ use doorward_hal::clock::Clock as _;
 
 use crate::event::{Event, Purse};
 use crate::eyes::{Figure, View};
+use crate::office::{Blemish, Wish};
 use crate::power::Wires;
 use crate::world::{MONDAY_MS, World};
 
@@ -25,9 +26,9 @@ impl World {
         self.happen(&Event::Button(false));
         self.happen(&Event::Tamper(false));
         self.happen(&Event::PowerFail(false));
-        self.happen(&Event::Lockdown(false));
         self.happen(&Event::Leaf(false));
         self.settle_roster();
+        self.happen(&Event::Order(Wish::Release, Blemish::None));
         self.happen(&Event::Enrol(0));
         self.happen(&Event::Suspend(0, false));
         self.happen(&Event::Look(10));

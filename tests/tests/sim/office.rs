@@ -7,7 +7,7 @@ use doorward_core::centre::{Centre, Effect, Input as CentreInput, Own};
 use doorward_core::time::Now;
 use doorward_daemon::terminal::Input;
 use doorward_hal::clock::Clock as _;
-use doorward_protocol::audit::Head;
+use doorward_protocol::audit::{Entry, Head, Record, What};
 use doorward_protocol::command::{Admitted, Command, Order, Outcome, Session};
 use doorward_protocol::envelope::{Heading, Kind};
 use doorward_protocol::ids::{SiteId, TerminalId};
@@ -143,10 +143,20 @@ impl World {
         }
     }
 
+    /// What was ordered last, as the trail has it: that holds over a start.
+    pub(crate) fn lockdown_on_record(&self) -> bool {
+        let ordered = |record: &Record| match Entry::from_bytes(&record.bytes).expect("an entry").what {
+            What::Door(report) if report.event == "lockdown_ordered" => Some(true),
+            What::Door(report) if report.event == "release_ordered" => Some(false),
+            _ => None,
+        };
+        self.entries(0).iter().rev().find_map(ordered).unwrap_or(false)
+    }
+
     fn obey(&mut self, wish: Wish, order: Admitted) {
         let (reply, answer) = sync_channel(1);
         let locked_down = self.model.locked_down();
-        // A lockdown counts from the moment it is ordered, also where power fails in the middle of it.
+        // A lockdown counts from the moment it is ordered; over a start, from its record.
         self.model.lockdown |= wish == Wish::Lockdown;
         let full = self.wires().disk_full;
         self.office.unlocks += usize::from(wish == Wish::Unlock);

@@ -144,13 +144,29 @@ fn m3_an_ordered_release_opens_once_and_never_a_door_that_is_locked_down() {
 }
 
 #[test]
+fn d4_a_lockdown_holds_over_a_start_and_a_power_cut_until_somebody_ends_it() {
+    let mut world = world(OnTamper::Report);
+    let ada =
+        [Event::Appear(Figure::Live(0)), Event::Look(8), Event::Appear(Figure::Nobody), Event::Wait(30_000)];
+    play(&mut world, &[Event::Order(Wish::Lockdown, Blemish::None)]);
+    for end in [Event::Restart, Event::PowerCut(0)] {
+        play(&mut world, &[end, Event::Egress]);
+        let told = play(&mut world, &ada);
+        assert!(told.contains(&"lockdown".to_owned()) && !told.contains(&"granted".to_owned()), "{told:?}");
+    }
+    play(&mut world, &[Event::Order(Wish::Release, Blemish::None), Event::Restart]);
+    assert!(play(&mut world, &ada).contains(&"granted".to_owned()));
+}
+
+#[test]
 fn d6_fire_during_lockdown_and_over_a_restart_ends_where_it_began() {
     let mut world = world(OnTamper::Report);
-    let told = play(&mut world, &[Event::Lockdown(true), Event::Fire(true)]);
-    assert_eq!(told, ["lockdown", "released for fire", "lockdown_over", "fire"]);
+    let told = play(&mut world, &[Event::Order(Wish::Lockdown, Blemish::None), Event::Fire(true)]);
+    assert_eq!(told, ["lockdown_ordered", "lockdown", "released for fire", "lockdown_over", "fire"]);
     assert!(world.wires().released.is_some());
     let told = play(&mut world, &[Event::Restart]);
-    assert_eq!(told, ["other", "released for fire", "fire"], "fire at the start");
+    let expected = ["other", "lockdown", "released for fire", "lockdown_over", "fire"];
+    assert_eq!(told, expected, "fire at the start");
     assert!(world.wires().released.is_some());
     let told = play(&mut world, &[Event::Fire(false), Event::Appear(Figure::Live(0)), Event::Look(8)]);
     assert_eq!(told, ["fire_over", "lockdown", "lockdown"], "the lockdown is back and refuses");

@@ -182,10 +182,6 @@ impl World {
                 let trouble = [None, Some(Trouble::Cut), Some(Trouble::Short)][usize::from(reads)];
                 self.set_loop(door::Point::ALL[point], trouble);
             }
-            Event::Lockdown(on) => {
-                self.model.lockdown = on;
-                self.step(Input::Lockdown(on));
-            }
             Event::InfraredLost(lost) => self.view().infrared_lost = lost,
             Event::DepthLost(lost) => self.view().depth_lost = lost,
             Event::Frozen(frozen) => self.frozen = frozen,
@@ -318,7 +314,7 @@ impl World {
     /// One step of the real terminal; a power cut ends it and begins the next life.
     pub(crate) fn step(&mut self, input: Input) {
         let Some(mut terminal) = self.terminal.take() else { return };
-        let now = self.clock.now();
+        let (now, tampered) = (self.clock.now(), self.pairs.count("tampered"));
         let outcome = catch_unwind(AssertUnwindSafe(move || {
             terminal.step(input, now);
             terminal
@@ -327,7 +323,10 @@ impl World {
         let erased = self.wires().erased.take();
         erased.into_iter().for_each(|done| self.model.erased_everybody(done));
         match outcome {
-            Ok(terminal) => self.terminal = Some(terminal),
+            Ok(terminal) => {
+                self.terminal = Some(terminal);
+                self.check_erased(tampered);
+            }
             Err(panic) if panic.is::<Cut>() => self.lose_power(),
             Err(panic) => resume_unwind(panic),
         }
@@ -408,10 +407,8 @@ impl World {
             Box::new(journal),
             Box::new(move |observation| observed.lock().expect("one thread").push(observation)),
         ));
+        self.model.lockdown = self.lockdown_on_record();
         self.tell_levels();
-        if self.model.lockdown {
-            self.step(Input::Lockdown(true));
-        }
     }
 
     /// The disk that the store lies on.
