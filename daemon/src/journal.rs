@@ -32,8 +32,8 @@ const APPEND_WAIT: Duration = Duration::from_millis(2000);
 const TAKE_WAIT: Duration = Duration::from_secs(4);
 /// How often the store is asked whether another process changed it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// While persons only join, reading them all again takes at most one part in so many of the store thread's time, which
-/// decisions need.
+/// While the roster only adds persons, reading them all again takes at most one part in so many of the store thread's
+/// time, which decisions need.
 const RELOAD_SHARE: u32 = 20;
 
 /// What the store thread is asked.
@@ -192,7 +192,7 @@ pub fn serve(
             // The terminal has ended, and with it everybody who asks.
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        watch.lessened |= taken.as_ref().is_some_and(TakenFor::lessened);
+        watch.urgent |= taken.as_ref().is_some_and(TakenFor::lessened);
         if watch.due(&store, clock.now().mono)? {
             let began = clock.now().mono;
             reload(&mut store, references, listeners)?;
@@ -219,31 +219,41 @@ struct Watch {
     seen: u64,
     /// The newest change.
     now: u64,
+    /// What tells that another process has written.
+    others: i64,
     looked: Mono,
-    /// Not before, where persons only join.
+    /// Not before, where the roster only adds to them.
     not_before: Mono,
-    /// Somebody may be able to do less: nobody waits for that.
-    lessened: bool,
+    /// Somebody may be able to do less, or waits at the door for what an admin just did: nobody waits for that.
+    urgent: bool,
 }
 
 impl Watch {
     fn begin(store: &Store, now: Mono) -> anyhow::Result<Self> {
-        let seen = store.people_version().context("ask the store for changes")?;
-        Ok(Self { seen, now: seen, looked: now, not_before: now, lessened: false })
+        let (seen, others) = Self::versions(store)?;
+        Ok(Self { seen, now: seen, others, looked: now, not_before: now, urgent: false })
     }
 
     /// Whether it is time. The store is asked for other processes' changes once in a while, however busy it is.
     fn due(&mut self, store: &Store, now: Mono) -> anyhow::Result<bool> {
-        if self.lessened || now.since(self.looked) >= LOOK_EVERY {
-            self.now = store.people_version().context("ask the store for changes")?;
-            self.looked = now;
+        if self.urgent || now.since(self.looked) >= LOOK_EVERY {
+            let (newest, others) = Self::versions(store)?;
+            self.urgent |= others != self.others;
+            (self.now, self.others, self.looked) = (newest, others, now);
         }
-        Ok(self.now != self.seen && (self.lessened || now >= self.not_before))
+        // What was urgent changed nothing: a door's record, a repeated entry.
+        self.urgent &= self.now != self.seen;
+        Ok(self.now != self.seen && (self.urgent || now >= self.not_before))
     }
 
     fn reloaded(&mut self, began: Mono, now: Mono) {
-        (self.seen, self.lessened) = (self.now, false);
+        (self.seen, self.urgent) = (self.now, false);
         self.not_before = now + now.since(began) * RELOAD_SHARE;
+    }
+
+    fn versions(store: &Store) -> anyhow::Result<(u64, i64)> {
+        let version = store.people_version().context("ask the store for changes")?;
+        Ok((version, store.data_version().context("ask the store for other processes")?))
     }
 }
 
@@ -279,8 +289,9 @@ struct TakenFor {
 }
 
 impl TakenFor {
+    /// Whether somebody may be able to do less; a fault may have come after the change was durable.
     fn lessened(&self) -> bool {
-        self.outcome.as_ref().is_ok_and(|taken| taken.lessened)
+        self.outcome.as_ref().map_or(true, |taken| taken.lessened)
     }
 
     fn tell(self) {

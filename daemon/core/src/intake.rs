@@ -311,10 +311,8 @@ mod tests {
         }
 
         fn reason(&mut self, change: Change) -> Reason {
-            match self.deed(change) {
-                Deed::Skip(_, reason) => reason,
-                other => panic!("{other:?}"),
-            }
+            let deed = self.deed(change);
+            if let Deed::Skip(_, reason) = deed { reason } else { panic!("{deed:?}") }
         }
     }
 

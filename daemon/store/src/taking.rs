@@ -46,8 +46,7 @@ impl Batch<'_> {
     pub fn take(&mut self, step: &Step, at: Wall) -> Result<Taken, StoreFault> {
         let before = self.followed()?.map_or(0, |head| head.seq);
         if step.head.seq <= before {
-            // What it did was not answered, and so is not known.
-            return Ok(Taken { lessened: true, skipped: 0 });
+            return Ok(Taken::default());
         }
         if step.head.seq != before + 1 {
             return Err(StoreFault::EntryMissing { wanted: before + 1, came: step.head.seq });
@@ -140,6 +139,15 @@ fn reason(fault: StoreFault) -> Result<Reason, StoreFault> {
         StoreFault::CredentialTaken => Ok(Reason::Taken),
         StoreFault::TooMany { .. } => Ok(Reason::Full),
         StoreFault::TooLong { .. } => Ok(Reason::Unreadable),
-        other => Err(other),
+        StoreFault::Refused(_)
+        | StoreFault::Full
+        | StoreFault::Busy
+        | StoreFault::Database { .. }
+        | StoreFault::File { .. }
+        | StoreFault::Exists(_)
+        | StoreFault::NoSuchCredential { .. }
+        | StoreFault::AcknowledgedAhead { .. }
+        | StoreFault::EntryMissing { .. }
+        | StoreFault::Entry(_) => Err(fault),
     }
 }

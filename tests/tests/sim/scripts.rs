@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::event::Event;
 use crate::eyes::Figure;
 use crate::office::{Blemish, Wish};
+use crate::roster::Edit;
 use crate::world::World;
 
 /// A world where a face is all a door asks for, and what follows when its case is opened.
@@ -45,8 +46,8 @@ fn play(world: &mut World, events: &[Event]) -> Vec<String> {
         | What::ErasedEverybody(_)
         | What::ClockJumped(_)
         | What::Stopped(_)
-        | What::Credential(_)
-        | What::Skipped(_) => "other".to_owned(),
+        | What::Credential(_) => "other".to_owned(),
+        What::Skipped(_) => "left out".to_owned(),
     };
     entries.iter().map(|record| words(Entry::from_bytes(&record.bytes).expect("an entry").what)).collect()
 }
@@ -156,6 +157,35 @@ fn d4_a_lockdown_holds_over_a_start_and_a_power_cut_until_somebody_ends_it() {
     }
     play(&mut world, &[Event::Order(Wish::Release, Blemish::None), Event::Restart]);
     assert!(play(&mut world, &ada).contains(&"granted".to_owned()));
+}
+
+#[test]
+fn r1_whoever_the_roster_erases_is_refused_also_where_power_fails_in_the_middle_of_it() {
+    let arrives = [Event::Appear(Figure::Live(5)), Event::Look(8)];
+    let leaves = [Event::Appear(Figure::Nobody), Event::Wait(40_000), Event::Look(3)];
+    for effects in 0..3 {
+        let mut world = world(OnTamper::Report);
+        assert_eq!(
+            play(&mut world, &[&[Event::Roster(Edit::Put(5, false))][..], &arrives].concat()),
+            ["granted"]
+        );
+        play(&mut world, &leaves);
+        let lives = world.lives;
+        let cut = [Event::PowerCut(effects), Event::Roster(Edit::Erase(5)), Event::Wait(50), Event::Wait(50)];
+        play(&mut world, &cut);
+        assert_eq!(world.lives, lives + u32::from(effects < 2), "{effects}");
+        assert_eq!(world.followed(), 2);
+        let told = play(&mut world, &arrives);
+        assert!(!told.contains(&"granted".to_owned()), "{told:?}");
+    }
+}
+
+#[test]
+fn m8_a_change_that_nobody_can_use_is_on_record_and_holds_nothing_up() {
+    let mut world = world(OnTamper::Report);
+    let told =
+        play(&mut world, &[Event::Roster(Edit::Broken(5)), Event::Appear(Figure::Live(5)), Event::Look(8)]);
+    assert_eq!(told, ["left out", "left out", "left out", "left out", "left out", "granted"]);
 }
 
 #[test]
