@@ -1,6 +1,6 @@
 //! A site's roster onto an empty terminal while it decides: how long it takes, and what it costs the decisions.
 //!
-//! `cargo bench -p doorward-tests --bench roster [-- PERSONS]`. Everything from a signed entry to its rows is real: the
+//! `cargo bench -p doorward-tests --bench roster [-- PERSONS AT_ONCE]`; so many persons stand in one entry. Everything from a signed entry to its rows is real: the
 //! signature, the state tree, the opening of what is sealed, the transaction, the store's own thread. Only the network is
 //! not here. A decision is a search among whom the terminal knows by then, and its record.
 
@@ -43,11 +43,12 @@ const APART: Duration = Duration::from_millis(25);
 
 fn main() {
     // Cargo adds an option of its own.
-    let told = std::env::args().skip(1).find(|word| !word.starts_with("--"));
-    let persons = told.map_or(PERSONS, |word| word.parse().expect("a number"));
+    let mut told = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
+    let mut number = |usual| told.next().map_or(usual, |word| word.parse().expect("a number"));
+    let (persons, at_once) = (number(PERSONS), number(CHANGES_MAX / 2).min(CHANGES_MAX / 2));
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let opening = OpeningKey::draw(&mut rng);
-    let entries = signed(persons, &opening, &mut rng);
+    let entries = signed((persons, at_once), &opening, &mut rng);
     println!("{persons} persons, one template of {DIMENSION} values each, in {} entries", entries.len());
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -171,7 +172,7 @@ fn follow(entries: &[Vec<u8>], mut intake: Intake, journal: &JournalLink) {
     assert_eq!(centre.roster().head().seq, entries.len() as u64);
 }
 
-fn signed(persons: usize, opening: &OpeningKey, rng: &mut ChaCha20Rng) -> Vec<Vec<u8>> {
+fn signed((persons, at_once): (usize, usize), opening: &OpeningKey, rng: &mut ChaCha20Rng) -> Vec<Vec<u8>> {
     let mut author = Follower::new([0; 32], trust());
     let numbers: Vec<usize> = (0..persons).collect();
     let entry = |part: &[usize]| {
@@ -193,7 +194,7 @@ fn signed(persons: usize, opening: &OpeningKey, rng: &mut ChaCha20Rng) -> Vec<Ve
         author.follow(&entry, &bytes).expect("the next entry");
         bytes
     };
-    numbers.chunks(CHANGES_MAX / 2).map(entry).collect()
+    numbers.chunks(at_once).map(entry).collect()
 }
 
 fn person(number: usize, opening: &OpeningKey, rng: &mut ChaCha20Rng) -> [Change; 2] {

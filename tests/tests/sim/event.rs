@@ -125,7 +125,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..160) {
+        match rng.random_range(0..164) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -176,7 +176,7 @@ impl Event {
 
 /// Rarely of those whose codes for one time are to be shown twice: a code that is put again is a new one.
 fn edit(rng: &mut ChaCha8Rng, person: u8) -> Edit {
-    let person = if person < 2 && rng.random() { person + 2 } else { person };
+    let person = if person < 2 && rng.random_bool(0.8) { person + 2 } else { person };
     match rng.random_range(0..8) {
         0..3 => Edit::Put(person, false),
         3 => Edit::Put(person, true),

@@ -38,7 +38,7 @@ use world::World;
 /// Seeds of a usual run.
 const RUNS: u64 = 200;
 /// Events of the safety phase of one run.
-const EVENTS: usize = 70;
+const EVENTS: usize = 80;
 
 #[test]
 fn nothing_forbidden_happens_and_everything_heals() {
