@@ -128,7 +128,7 @@ impl World {
         };
         let modes = [Mode::Face, Mode::CardAndFace, Mode::PinAndFace, Mode::FaceOrCardAndFace];
         let mode = modes[rng.random_range(0..modes.len())];
-        let consequences = [OnTamper::Report, OnTamper::Lockdown, OnTamper::Erase];
+        let consequences = [OnTamper::Report, OnTamper::Report, OnTamper::Lockdown, OnTamper::Erase];
         let on_tamper = consequences[rng.random_range(0..consequences.len())];
         let mut world = Self {
             clock,
