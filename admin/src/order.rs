@@ -56,6 +56,19 @@ pub enum Order {
         Example:\n  doorctl order lockdown --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token\n\n\
         Exit code: 0 every terminal did it, 2 one refused or did not answer, 1 fault.")]
     Lockdown(Several),
+    /// Start a terminal's program anew.
+    #[command(after_help = "Its door locks first, and it is away for some seconds; a lockdown holds.\n\n\
+        Example:\n  doorctl order reboot --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
+        --terminal lobby-1\n\n\
+        Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault.")]
+    Reboot(One),
+    /// Ask a terminal how it is.
+    #[command(
+        after_help = "Example:\n  doorctl order diagnose --roster hq.roster --by op.key --hub http://127.0.0.1:8470 \
+        --token-file token --terminal lobby-1\n\n\
+        Exit code: 0 answered, 2 the terminal refused or did not answer, 1 fault."
+    )]
+    Diagnose(One),
     /// End a lockdown.
     #[command(after_help = "Without --terminal all terminals of the site are told.\n\n\
         Example:\n  doorctl order release --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token\n\n\
@@ -101,6 +114,16 @@ pub struct Lock {
     door: DoorId,
 }
 
+/// Options of `reboot` and `diagnose`.
+#[derive(Debug, Args)]
+pub struct One {
+    #[command(flatten)]
+    giving: Giving,
+    /// The terminal.
+    #[arg(long)]
+    terminal: TerminalId,
+}
+
 /// Options of `lockdown` and `release`.
 #[derive(Debug, Args)]
 pub struct Several {
@@ -123,6 +146,12 @@ pub fn run(command: &Order, out: &mut dyn Write) -> Answer {
         }
         Order::Lock(Lock { giving, terminal, door }) => {
             give(giving, std::slice::from_ref(terminal), &Command::Lock(door.clone()), out)
+        }
+        Order::Reboot(One { giving, terminal }) => {
+            give(giving, std::slice::from_ref(terminal), &Command::Reboot, out)
+        }
+        Order::Diagnose(One { giving, terminal }) => {
+            give(giving, std::slice::from_ref(terminal), &Command::Diagnose, out)
         }
         Order::Lockdown(Several { giving, terminal }) => give(giving, terminal, &Command::Lockdown, out),
         Order::Release(Several { giving, terminal }) => give(giving, terminal, &Command::Release, out),

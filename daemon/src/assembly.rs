@@ -266,6 +266,11 @@ fn decide(
             Err(RecvTimeoutError::Disconnected) => break,
         };
         terminal.step(input, clock.now());
+        // The first thread that ends ends the program, and systemd starts it anew.
+        if terminal.over(clock.now()) {
+            terminal.stop("order", clock.now());
+            return Ok(());
+        }
     }
     terminal.stop("signal", clock.now());
     Ok(())

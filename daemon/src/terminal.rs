@@ -215,6 +215,8 @@ pub struct Terminal {
     relock_at: Option<Mono>,
     /// Everybody was to be erased and the disk did not do it: when it is told again.
     erase_at: Option<Mono>,
+    /// When this life ends, because somebody ordered it.
+    over_at: Option<Mono>,
     shown: Option<Cue>,
     stood: Option<Standing>,
     devices: Devices,
@@ -266,6 +268,7 @@ impl Terminal {
             relay_obeys: true,
             relock_at: None,
             erase_at: None,
+            over_at: None,
             shown: None,
             stood: None,
             devices,
@@ -334,8 +337,15 @@ impl Terminal {
             self.claims.deadline(),
             self.relock_at,
             self.erase_at,
+            self.over_at,
         ];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// Whether it is to start anew.
+    #[must_use]
+    pub fn over(&self, now: Now) -> bool {
+        self.over_at.is_some_and(|at| now.mono >= at)
     }
 
     /// Where the terminal stands.

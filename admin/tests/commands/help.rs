@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 73] = [
+const COMMANDS: [&str; 75] = [
     "",
     "init",
     "enroll",
@@ -47,6 +47,8 @@ const COMMANDS: [&str; 73] = [
     "order lock",
     "order lockdown",
     "order release",
+    "order reboot",
+    "order diagnose",
     "erasure",
     "erasure certify",
     "erasure verify",

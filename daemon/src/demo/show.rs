@@ -306,7 +306,7 @@ impl Show {
         let sensors: &[&str] = if state.camera { &["colour"] } else { &["colour", "infrared", "depth"] };
         json!({
             "attempt": standing.map_or("idle", |s| s.attempt),
-            "door": standing.map_or("unknown", |s| door_word(s.door)),
+            "door": standing.map_or("unknown", |s| s.door.name()),
             "relay_released": state.released,
             "leaf_open": standing.is_some_and(|s| s.open),
             "cue": page::cue(state.cue),
@@ -392,19 +392,5 @@ impl Show {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no thread panics while it holds the state")
-    }
-}
-
-fn door_word(state: door::State) -> &'static str {
-    match state {
-        door::State::Unknown => "unknown",
-        door::State::Secured => "secured",
-        door::State::Unlocking { .. } => "unlocking",
-        door::State::Unlocked { .. } => "unlocked",
-        door::State::Open { .. } => "open",
-        door::State::HeldOpen => "held_open",
-        door::State::Forced => "forced",
-        door::State::Lockdown { .. } => "lockdown",
-        door::State::Fire { .. } => "fire",
     }
 }

@@ -1,5 +1,7 @@
 //! What operators order from the centre: it takes the same way to the door, the relay and the record as anything else.
 
+use std::time::Duration;
+
 use doorward_core::audit::record;
 use doorward_core::decision::Grant;
 use doorward_core::door::{self, State};
@@ -9,6 +11,9 @@ use doorward_protocol::command::{Admitted, Command, Outcome};
 use doorward_protocol::ids::DoorId;
 
 use super::{Observation, Terminal, chain};
+
+/// How long a terminal that starts anew lives on: its receipt goes out first.
+const RECEIPT_FIRST: Duration = Duration::from_secs(2);
 
 /// What came of an order, and the number of the record that says so.
 pub type Obeyed = (Outcome, Option<u64>);
@@ -46,10 +51,39 @@ impl Terminal {
                     (Outcome::Done, Some(seq))
                 }
             },
-            Command::Reboot | Command::Capture | Command::Diagnose => {
-                refused("this terminal does not offer it")
-            }
+            Command::Reboot => match self.noted("reboot_ordered", now) {
+                None => refused("it could not be recorded"),
+                seq => {
+                    self.over_at = Some(now.mono + RECEIPT_FIRST);
+                    (Outcome::Done, seq)
+                }
+            },
+            Command::Diagnose => (Outcome::Report(self.diagnosis(now)), None),
+            // Pictures leave a terminal only where the person before it agreed, and it has no way to ask.
+            Command::Capture => refused("this terminal cannot ask the person before it"),
         }
+    }
+
+    /// How this terminal is, for people.
+    fn diagnosis(&self, now: Now) -> String {
+        let stands = self.standing(now);
+        let yes = |holds| if holds { "yes" } else { "no" };
+        format!(
+            "door {}, leaf {}; attempt {}; {} persons, {} templates, {} credentials, {} denied; locked down: {}; locked out: {}; \
+             sees: {}; relay obeys: {}; clock: {:?}",
+            stands.door.name(),
+            if stands.open { "open" } else { "not open" },
+            stands.attempt,
+            self.people.permits.len(),
+            self.people.gallery.len(),
+            self.people.wallet.len(),
+            self.denied.len(),
+            yes(self.locked_down()),
+            yes(stands.locked_out_until_ms.is_some()),
+            yes(!self.blind),
+            yes(self.relay_obeys),
+            now.wall.trust,
+        )
     }
 
     /// Takes the right to pass from whoever is denied. It comes back with the store's persons once nobody denies it any

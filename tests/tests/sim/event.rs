@@ -17,8 +17,16 @@ const FREEZES: [Option<Sensor>; 6] =
     [None, None, None, Some(Sensor::Colour), Some(Sensor::Infrared), Some(Sensor::Depth)];
 
 /// What is ordered; a lockdown that lasts for the rest of a run would leave little to see.
-const WISHES: [Wish; 6] =
-    [Wish::Unlock, Wish::Unlock, Wish::Lock, Wish::Lockdown, Wish::Release, Wish::Release];
+const WISHES: [Wish; 8] = [
+    Wish::Unlock,
+    Wish::Unlock,
+    Wish::Lock,
+    Wish::Lockdown,
+    Wish::Release,
+    Wish::Release,
+    Wish::Reboot,
+    Wish::Diagnose,
+];
 /// What is wrong with an order; more often nothing.
 const BLEMISHES: [Blemish; 10] = [
     Blemish::None,

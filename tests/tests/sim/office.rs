@@ -37,6 +37,10 @@ pub(crate) enum Wish {
     Lockdown,
     /// The end of that.
     Release,
+    /// Start anew.
+    Reboot,
+    /// Say how you are.
+    Diagnose,
 }
 
 /// What is wrong with an order.
@@ -98,6 +102,8 @@ impl Office {
             Wish::Lock => Command::Lock("front".parse().expect("an identifier")),
             Wish::Lockdown => Command::Lockdown,
             Wish::Release => Command::Release,
+            Wish::Reboot => Command::Reboot,
+            Wish::Diagnose => Command::Diagnose,
         };
         let session = if blemish == Blemish::OtherLife { self.before } else { self.session };
         let now_s = now.wall.ms.div_euclid(1000);
@@ -174,6 +180,10 @@ impl World {
                 assert_eq!(done, !full, "a lockdown ends with its record, and not without");
                 self.model.lockdown &= !done;
             }
+            Wish::Reboot => {
+                assert_eq!(done, !full, "a terminal starts anew with its record, and not without")
+            }
+            Wish::Diagnose => assert!(matches!(outcome, Outcome::Report(_)), "{outcome:?}"),
             Wish::Lock | Wish::Lockdown => {
                 assert!(
                     done || self.model.fire || self.wires().relay_broken,

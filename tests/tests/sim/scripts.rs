@@ -189,6 +189,17 @@ fn m8_a_change_that_nobody_can_use_is_on_record_and_holds_nothing_up() {
 }
 
 #[test]
+fn an_ordered_start_locks_first_comes_after_its_receipt_and_is_on_record() {
+    let mut world = world(OnTamper::Report);
+    play(&mut world, &[Event::Order(Wish::Unlock, Blemish::None)]);
+    let told = play(&mut world, &[Event::Order(Wish::Reboot, Blemish::None), Event::Wait(1_000)]);
+    assert_eq!(told, ["reboot_ordered"]);
+    assert!(world.wires().released.is_some(), "the pulse goes on meanwhile");
+    assert_eq!(play(&mut world, &[Event::Wait(1_100)]), ["other", "other"], "stopped and started");
+    assert!(world.wires().released.is_none());
+}
+
+#[test]
 fn d6_fire_during_lockdown_and_over_a_restart_ends_where_it_began() {
     let mut world = world(OnTamper::Report);
     let told = play(&mut world, &[Event::Order(Wish::Lockdown, Blemish::None), Event::Fire(true)]);

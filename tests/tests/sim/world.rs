@@ -324,8 +324,12 @@ impl World {
         erased.into_iter().for_each(|done| self.model.erased_everybody(done));
         match outcome {
             Ok(terminal) => {
+                let over = terminal.over(self.clock.now());
                 self.terminal = Some(terminal);
                 self.check_erased(tampered);
+                if over {
+                    self.restart();
+                }
             }
             Err(panic) if panic.is::<Cut>() => self.lose_power(),
             Err(panic) => resume_unwind(panic),

@@ -112,6 +112,24 @@ pub enum State {
     },
 }
 
+impl State {
+    /// Its name, for people and pages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Unknown => "unknown",
+            State::Secured => "secured",
+            State::Unlocking { .. } => "unlocking",
+            State::Unlocked { .. } => "unlocked",
+            State::Open { .. } => "open",
+            State::HeldOpen => "held_open",
+            State::Forced => "forced",
+            State::Lockdown { .. } => "lockdown",
+            State::Fire { .. } => "fire",
+        }
+    }
+}
+
 /// The leaf while the lock's state says nothing about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leaf {
