@@ -1,7 +1,7 @@
 //! The store thread: owns the only connection, so that a slow disk never holds up the door's timers for longer than a
 //! bounded wait. The terminal's [`JournalLink`] stands for it as a journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use doorward_core::audit::{Disk, Journal, JournalFault};
+use doorward_core::centre::Vitals;
 use doorward_core::gallery::{Gallery, InsertError};
 use doorward_core::intake::Step;
 use doorward_core::policy::Permit;
@@ -65,6 +66,8 @@ pub enum Request {
         /// Where they go.
         reply: SyncSender<Stretch>,
     },
+    /// How the store is, and what is at fault.
+    Vitals(SyncSender<Vitals>),
     /// The newest entry's number and hash.
     Head(SyncSender<Head>),
     /// The hash of the entry with this number.
@@ -100,6 +103,12 @@ impl JournalLink {
     #[must_use]
     pub fn outbox(&self, after: u64, limit: usize) -> Option<Stretch> {
         self.ask(|reply| Request::Outbox { after, limit, reply })
+    }
+
+    /// How the store is, and what is at fault; none where the store does not answer in time.
+    #[must_use]
+    pub fn vitals(&self) -> Option<Vitals> {
+        self.ask(Request::Vitals)
     }
 
     /// The newest entry; none where the store does not answer in time.
@@ -184,10 +193,10 @@ pub fn serve(
     listeners: &Listeners,
 ) -> anyhow::Result<()> {
     let mut watch = Watch::begin(&store, clock.now().mono)?;
-    let mut newest = 0;
+    let (mut newest, mut faults) = (0, BTreeSet::new());
     loop {
         let taken = match requests.recv_timeout(LOOK_EVERY) {
-            Ok(request) => answer(&mut store, request),
+            Ok(request) => answer(&mut store, &mut faults, request),
             Err(RecvTimeoutError::Timeout) => None,
             // The terminal has ended, and with it everybody who asks.
             Err(RecvTimeoutError::Disconnected) => break,
@@ -206,7 +215,7 @@ pub fn serve(
             // A terminal without a centre has nobody who listens.
             let _ = listeners.uplink.send(head);
         }
-        if beat.stopping() && requests_done(requests, &mut store) {
+        if beat.stopping() && requests_done(requests, &mut store, &mut faults) {
             break;
         }
     }
@@ -273,10 +282,10 @@ fn reload(
 }
 
 /// Serves what still waits when the program stops; `true` once nobody can ask any more.
-fn requests_done(requests: &Receiver<Request>, store: &mut Store) -> bool {
+fn requests_done(requests: &Receiver<Request>, store: &mut Store, faults: &mut Faults) -> bool {
     loop {
         match requests.recv_timeout(LOOK_EVERY) {
-            Ok(request) => answer(store, request).into_iter().for_each(TakenFor::tell),
+            Ok(request) => answer(store, faults, request).into_iter().for_each(TakenFor::tell),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return true,
         }
     }
@@ -300,13 +309,27 @@ impl TakenFor {
     }
 }
 
+/// Parts at fault, as they were put on record since the start: a start has cleared them all.
+type Faults = BTreeSet<String>;
+
 /// Serves one request; the answer to an entry of the roster is still to be given.
-fn answer(store: &mut Store, request: Request) -> Option<TakenFor> {
+fn answer(store: &mut Store, faults: &mut Faults, request: Request) -> Option<TakenFor> {
     match request {
         Request::Append { what, at, given_up, reply } => {
             if !given_up.load(Ordering::Relaxed) {
                 let _ = reply.send(store.append(&what, at));
+                if let What::Fault(report) = what {
+                    match report.set {
+                        true => faults.extend([report.part]),
+                        false => faults.retain(|part| *part != report.part),
+                    }
+                }
             }
+        }
+        Request::Vitals(reply) => {
+            let waiting = store.outbox_len().unwrap_or_default();
+            let faults = faults.iter().cloned().collect();
+            drop(reply.send(Vitals { waiting, room_kib: store.room_kib(), faults, ..Vitals::default() }));
         }
         Request::EraseEverybody { at, reply } => drop(reply.send(store.erase_everybody(at))),
         Request::Outbox { after, limit, reply } => match store.outbox(after, limit) {

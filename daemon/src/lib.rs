@@ -23,3 +23,4 @@ pub mod terminal;
 pub mod trace;
 pub mod uplink;
 pub mod vision;
+pub mod vitals;

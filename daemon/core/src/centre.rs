@@ -13,8 +13,8 @@ use doorward_protocol::denial::{Denial, Denied};
 use doorward_protocol::envelope::{Envelope, Heading, Kind};
 use doorward_protocol::ids::{PersonId, SiteId, TerminalId};
 use doorward_protocol::keys::SigningKey;
-use doorward_protocol::message::{self, Payload, Text};
-use doorward_protocol::presence::{FEED_MAX, Held, RosterWanted, State, Trail};
+use doorward_protocol::message::{self, List, Payload, Text};
+use doorward_protocol::presence::{FEED_MAX, Health, Held, RosterWanted, State, Trail};
 use doorward_protocol::roster::{self, Change, Entry, Follower, RosterFault};
 use doorward_protocol::topic::{Channel, Matter, Topic};
 use doorward_protocol::trust::{Reader, Refusal};
@@ -107,6 +107,21 @@ pub struct Saying {
     pub matter: Matter,
     /// The message.
     pub bytes: Vec<u8>,
+}
+
+/// How a terminal is, besides what it says in its state. What is not known is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Vitals {
+    /// Audit records that no hub has acknowledged.
+    pub waiting: u64,
+    /// Memory it takes, KiB.
+    pub memory_kib: Option<u64>,
+    /// Room left for its store, KiB.
+    pub room_kib: Option<u64>,
+    /// Temperature of the board, thousandths of a degree Celsius.
+    pub temperature_mc: Option<i64>,
+    /// Parts at fault now.
+    pub faults: Vec<String>,
 }
 
 /// The centre as this terminal sees it.
@@ -237,6 +252,16 @@ impl Centre {
     /// The receipt of an order.
     pub fn receipt(&mut self, order: &Admitted, outcome: Outcome, seq: Option<u64>, now: Now) -> Saying {
         self.receipt_for(order.hash(), outcome, seq, now)
+    }
+
+    /// A report of health, `up` after the start.
+    pub fn health(&mut self, vitals: Vitals, up: Duration, now: Now) -> Saying {
+        let Vitals { waiting, memory_kib, room_kib, temperature_mc, faults } = vitals;
+        let faults = List::first(faults.iter().map(|part| Text::cut(part)));
+        let session = self.own.session.into();
+        let health =
+            Health { session, up_s: up.as_secs(), waiting, memory_kib, room_kib, temperature_mc, faults };
+        self.say(Matter::Health, &health, now)
     }
 
     /// How far the roster was followed.

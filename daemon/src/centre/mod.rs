@@ -28,6 +28,7 @@ use crate::journal::JournalLink;
 use crate::supervise::{Beat, Supervisor};
 use crate::terminal::{self, chain};
 use crate::uplink::{Uplink, UplinkFault};
+use crate::vitals;
 
 /// How long one wait takes at most, so that the thread notices the end and its timers.
 const WAIT_MAX: Duration = Duration::from_millis(250);
@@ -37,6 +38,9 @@ const ACK_WAIT: Duration = Duration::from_secs(10);
 const ACKS_MAX: usize = 4;
 /// How long the terminal may take to obey: its record waits for the disk for at most two seconds.
 const OBEY_WAIT: Duration = Duration::from_secs(3);
+
+/// How often health is reported: the hub calls a terminal silent after three times this.
+const HEALTH_EVERY: Duration = Duration::from_secs(60);
 
 /// Refusals are told no closer than this.
 const WARN_APART: Duration = Duration::from_secs(1);
@@ -101,6 +105,8 @@ pub fn start(
         voice,
         trail: None,
         warned: None,
+        began: clock.now().mono,
+        reported: None,
     };
     threads.spawn("centre", false, move |beat| talk.run(&beat, Reconnect::new(seed)));
     Box::new(uplink)
@@ -121,6 +127,10 @@ struct Talk {
     trail: Option<Head>,
     /// When a refusal was last told.
     warned: Option<Mono>,
+    /// When this life began.
+    began: Mono,
+    /// When health was last reported on this line.
+    reported: Option<Mono>,
 }
 
 impl Talk {
@@ -153,6 +163,7 @@ impl Talk {
         let will = self.centre.last_will(self.clock.now(), trail);
         let will = self.message(will);
         let mut line = Line::begin(&self.broker, &self.name, Some(will))?;
+        self.reported = None;
         let voice = line.voice();
         while !beat.stopping() {
             let input = match line.hear(WAIT_MAX)? {
@@ -169,8 +180,25 @@ impl Talk {
                 Heard::Nothing => Input::Tick,
             };
             self.handle(input, &voice);
+            if *connected {
+                self.report_health(&voice);
+            }
         }
         Ok(())
+    }
+
+    fn report_health(&mut self, voice: &Voice) {
+        let now = self.clock.now();
+        if self.reported.is_some_and(|at| now.mono.since(at) < HEALTH_EVERY) {
+            return;
+        }
+        self.reported = Some(now.mono);
+        // A store too busy to say how it is says it the next time.
+        if let Some(told) = self.journal.vitals() {
+            let up = now.mono.since(self.began);
+            let saying = self.centre.health(vitals::complete(told), up, now);
+            self.say(saying, voice);
+        }
     }
 
     /// Takes one input to its end. What is taken into the store is an input again, before anything else is heard.

@@ -52,6 +52,13 @@ impl Store {
         followed::read(&self.conn, &self.keys)
     }
 
+    /// Room left for the store on its disk, KiB; none where the disk does not say.
+    #[must_use]
+    pub fn room_kib(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.path).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize) / 1024)
+    }
+
     /// Whether a lockdown was ordered that nobody has ended.
     ///
     /// # Errors

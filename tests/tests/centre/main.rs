@@ -173,6 +173,13 @@ fn m12_m15_the_real_hub_has_every_record_once_and_shows_how_the_terminal_is() {
         let said = hub.terminal();
         said.contains("\"presence\":\"online\"") && said.contains("\"roster\":1")
     });
+    let figures = ["memory_kib", "room_kib", "waiting"];
+    wait_for("the hub knows its health", || {
+        let said = hub.terminal();
+        figures
+            .iter()
+            .all(|name| said.contains(&format!("\"{name}\":")) && !said.contains(&format!("\"{name}\":null")))
+    });
     door.stop();
     wait_for("the hub sees that it left", || hub.terminal().contains("\"presence\":\"away\""));
 }
