@@ -83,8 +83,11 @@ pub fn each(
     show: &mut dyn FnMut(u64, &Entry) -> Answer,
 ) -> Answer {
     each_trail(line, site, &mut |trail| {
+        if trail.terminal != *terminal {
+            return Ok(());
+        }
         let mut seq = 0;
-        while trail.terminal == *terminal {
+        loop {
             let page = records(line, site, trail.trail, seq)?;
             if page.is_empty() {
                 break;

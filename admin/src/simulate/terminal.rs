@@ -403,9 +403,11 @@ mod tests {
         assert!(terminal.behind(1000, now(0)).say.is_empty(), "nothing is said without a connection");
         let mut step = terminal.linked(now(2000));
         assert_eq!(step.say.remove(0).matter, Matter::State);
-        step = terminal.tick(now(2000)).say.is_empty().then_some(step).unwrap();
+        assert!(terminal.tick(now(2000)).say.is_empty(), "one batch is under way");
         while terminal.outbox.backlog() > 0 {
-            terminal.record(now(2100));
+            if hub.records.len() < 500 {
+                terminal.record(now(2100));
+            }
             assert!(terminal.waiting.len() <= WAITING_MAX);
             let told = hub.take(&terminal, &step.say[0]);
             step = terminal.acknowledged(&told, now(2200)).unwrap();

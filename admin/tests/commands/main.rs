@@ -11,6 +11,7 @@ mod credentials;
 mod enrolment;
 mod evaluation;
 mod fetching;
+mod fleets;
 mod help;
 mod installing;
 mod joining;

@@ -104,6 +104,22 @@ fn m12_a_broker_that_is_killed_with_and_without_what_it_kept_loses_and_doubles_n
 }
 
 #[test]
+fn m13_a_denial_reaches_a_terminal_that_comes_after_the_broker_forgot_it() {
+    let Some(mut broker) = Broker::shipped() else { return };
+    let mut door = Door::start(&broker);
+    let Some(hub) = hub(&broker, None) else { return };
+    assert!(hub.ask("POST", "/api/v1/sites/hq/denials", &site::denial(1)).contains("200 OK"));
+    wait_for("it reaches the terminal", || door.denials() == 1);
+    door.stop();
+    broker.kill();
+    broker.forget();
+    broker.start_again();
+    let mut door = Door::start(&broker);
+    wait_for("it reaches who comes later", || door.denials() == 1);
+    door.stop();
+}
+
+#[test]
 fn m12_a_hub_that_is_killed_in_the_middle_loses_and_doubles_nothing() {
     let Some(broker) = Broker::shipped() else { return };
     let mut door = Door::start(&broker);

@@ -22,10 +22,11 @@ use doorward_hal::clock::{Clock, SystemClock};
 use doorward_protocol::audit::{DoorReport, Hash, What};
 use doorward_protocol::command::{Command, Outcome};
 use doorward_protocol::contents::{self, Record, Template};
+use doorward_protocol::denial::Denial;
 use doorward_protocol::envelope::{Heading, Kind};
 use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::keys::{PublicKey, Role, SigningKey};
-use doorward_protocol::message::{self, Text};
+use doorward_protocol::message::{self, List, Text};
 use doorward_protocol::roster::{Change, Entry, Follower, PersonSlot, Slot};
 use doorward_protocol::sealing::OpeningKey;
 use doorward_protocol::trust::{Delegation, Reader, Trust};
@@ -138,6 +139,21 @@ pub(crate) fn person(id: &str, face: &[f32]) -> Vec<Change> {
     vec![seal(Slot::Record, &contents::write(&record)), seal(Slot::Template, &contents::write(&template))]
 }
 
+/// The root's word that a key's orders are not obeyed any more, one key for each number.
+pub(crate) fn denial(number: u8) -> Vec<u8> {
+    let denied = PublicKey::of(&key(number.wrapping_add(20))).id();
+    let denial = Denial { until: 2, persons: List::default(), keys: List::first([denied]) };
+    let heading = Heading {
+        kind: Kind::Denial,
+        site: site(),
+        terminal: None,
+        seq: u64::from(number) + 1,
+        issued_s: SystemClock::default().now().wall.ms / 1000,
+        expires_s: None,
+    };
+    message::sign(&heading, &denial, &key(ROOT_KEY)).unwrap()
+}
+
 /// The key of the terminal, which is the same for every store under the same master key and identity.
 pub(crate) type TerminalKey = Arc<Mutex<Option<PublicKey>>>;
 
@@ -151,6 +167,7 @@ pub(crate) struct Door {
     appended: Arc<AtomicU64>,
     obeyed: Arc<Mutex<Vec<Command>>>,
     people: Arc<Mutex<People>>,
+    denials: Arc<AtomicU64>,
 }
 
 impl Door {
@@ -199,11 +216,11 @@ impl Door {
         threads.spawn("uplink", false, move |beat| {
             uplink::run(&beat, time.as_ref(), Outbox::new(0, 0), uplink, &link, &newest)
         });
-        let (obeyed, people) = (Arc::default(), Arc::new(Mutex::new(people)));
-        let (list, known) = (Arc::clone(&obeyed), Arc::clone(&people));
-        threads.spawn("terminal", false, move |beat| obey(&beat, &inputs, &list, &known));
+        let (obeyed, denials, people) = (Arc::default(), Arc::default(), Arc::new(Mutex::new(people)));
+        let seen = (Arc::clone(&obeyed), Arc::clone(&denials), Arc::clone(&people));
+        threads.spawn("terminal", false, move |beat| obey(&beat, &inputs, &seen.0, &seen.1, &seen.2));
         let threads = Some(threads);
-        Self { folder, path, threads, journal, clock, appended: Arc::default(), obeyed, people }
+        Self { folder, path, threads, journal, clock, appended: Arc::default(), obeyed, denials, people }
     }
 
     /// Who would be let in with this face: somebody it resembles, who has a right to pass.
@@ -248,6 +265,11 @@ impl Door {
         self.obeyed.lock().unwrap().clone()
     }
 
+    /// How often somebody was denied.
+    pub(crate) fn denials(&self) -> u64 {
+        self.denials.load(Ordering::Relaxed)
+    }
+
     /// Ends it as a stopping program does.
     pub(crate) fn stop(&mut self) {
         self.threads.take().unwrap().stop();
@@ -258,6 +280,7 @@ fn obey(
     beat: &Beat,
     inputs: &Receiver<Input>,
     obeyed: &Mutex<Vec<Command>>,
+    denials: &AtomicU64,
     known: &Mutex<People>,
 ) -> anyhow::Result<()> {
     while !beat.stopping() {
@@ -268,6 +291,7 @@ fn obey(
                 reply.send((Outcome::Done, None)).unwrap();
             }
             Ok(Input::People(people)) => *known.lock().unwrap() = *people,
+            Ok(Input::Deny(_)) => drop(denials.fetch_add(1, Ordering::Relaxed)),
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }

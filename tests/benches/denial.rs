@@ -1,0 +1,87 @@
+//! From a denial to a terminal that refuses: through the hub, which keeps it first, the broker and the line, until the
+//! terminal's thread has it.
+//!
+//! Hub, broker, line and store are the real ones; `cargo bench -p doorward-tests --bench denial`, after the whole workspace was
+//! built. The yardstick, measured in turn, is a bare write with `fdatasync` in the folder in which the hub keeps it: a denial
+//! that a power cut undoes would be none.
+
+#![expect(clippy::unwrap_used, reason = "a bench says what it expects by panicking")]
+
+#[path = "../tests/centre/broker.rs"]
+#[expect(dead_code, reason = "the tests ask more of it")]
+mod broker;
+#[path = "../tests/centre/doorhub.rs"]
+#[expect(dead_code, reason = "the tests ask more of it")]
+mod doorhub;
+#[path = "../tests/centre/site.rs"]
+#[expect(dead_code, reason = "the tests ask more of it")]
+mod site;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::time::{Duration, Instant};
+
+use broker::Broker;
+use doorhub::Doorhub;
+use doorward_hal::clock::{Clock as _, SystemClock};
+use site::Door;
+
+/// Measured denials.
+const ROUNDS: u8 = 200;
+/// How often is looked whether it is in force.
+const LOOK: Duration = Duration::from_micros(100);
+/// What the bare write writes.
+const PAGE: [u8; 4096] = [7; 4096];
+
+fn main() {
+    // Under `cargo test --benches` every step is taken, on less.
+    let rounds =
+        if cfg!(debug_assertions) && std::env::args().all(|word| word != "--bench") { 5 } else { ROUNDS };
+    let Some(broker) = Broker::shipped() else { return };
+    let mut door = Door::start(&broker);
+    let (_, entry) = site::roster(site::told(&broker.terminal_key()));
+    let Some(hub) = Doorhub::start(&broker) else { return };
+    assert!(hub.ask("POST", "/api/v1/sites/hq/roster", &entry).contains("200 OK"));
+    wait_for("the terminal follows the roster", || hub.terminal().contains("\"roster\":1"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = File::create(folder.path().join("bare")).unwrap();
+    let (mut denials, mut writes) = (Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let bytes = site::denial(round);
+        let before = door.denials();
+        denials.push(timed(|| {
+            assert!(hub.ask("POST", "/api/v1/sites/hq/denials", &bytes).contains("200 OK"));
+            while door.denials() == before {
+                SystemClock::default().sleep(LOOK);
+            }
+        }));
+        writes.push(timed(|| file.write_all_at(&PAGE, 0).and_then(|()| file.sync_data()).unwrap()));
+    }
+    door.stop();
+    denials.sort_unstable();
+    writes.sort_unstable();
+    println!("denial in force at the terminal / bare fdatasync'd write, {rounds} rounds in turn");
+    for (name, percent) in [("p50", 50), ("p95", 95), ("p99", 99)] {
+        let at = |sorted: &[Duration]| sorted[(sorted.len() - 1) * percent / 100];
+        let (denial, write) = (at(&denials), at(&writes));
+        let ratio = denial.as_secs_f64() / write.as_secs_f64();
+        println!("{name}: ratio {ratio:.1}   denial {denial:>8.1?}   bare {write:>8.1?}");
+    }
+}
+
+/// Waits until something holds.
+fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let clock = SystemClock::default();
+    let until = clock.now().mono + Duration::from_secs(60);
+    while !holds() {
+        assert!(clock.now().mono < until, "{what}: not within a minute");
+        clock.sleep(Duration::from_millis(20));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+fn timed(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
