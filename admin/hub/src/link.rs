@@ -78,7 +78,7 @@ pub async fn run(
         }
     });
     let mut pending = Pending::default();
-    let mut queue = Queue { work: work.clone(), patient: true };
+    let mut queue = Queue { work: work.clone(), hold: HOLD_MAX, patient: true };
     let mut wait = RETRY.0;
     loop {
         pending.settle(&client, &sites, &work);
@@ -123,11 +123,14 @@ pub async fn run(
 /// The way to the keeper.
 struct Queue {
     work: SyncSender<Work>,
+    /// How long it is waited for.
+    hold: Duration,
     /// A full queue is waited for, once: a keeper that does not go on (its database is away) is not waited for again
     /// before it did, so that the broker is not kept from hearing of us.
     patient: bool,
 }
 
+#[derive(Debug, PartialEq, Eq)]
 enum Put {
     Kept,
     Left,
@@ -139,7 +142,7 @@ impl Queue {
     /// one out would cost its terminal the ten seconds after which it asks again.
     async fn put(&mut self, message: Incoming) -> Put {
         let mut message = Work::Message(message);
-        let until = Instant::now() + HOLD_MAX;
+        let until = Instant::now() + self.hold;
         loop {
             match self.work.try_send(message) {
                 Ok(()) => {
@@ -221,4 +224,52 @@ async fn send(client: &AsyncClient, message: Outgoing) -> Result<(), rumqttc::Cl
         PublishProperties { message_expiry_interval: message.expires_s, ..PublishProperties::default() };
     let options = PublishOptions::at_least_once().retain(message.retain).properties(properties);
     client.publish(message.topic.to_string(), message.payload, options).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    use super::*;
+
+    /// A queue that takes one message, and what it is emptied by.
+    fn queue(hold: Duration) -> (Queue, Receiver<Work>) {
+        let (work, keeper) = sync_channel(1);
+        (Queue { work, hold, patient: true }, keeper)
+    }
+
+    fn message() -> Incoming {
+        Incoming { topic: "doorward/hq/front-1/audit".to_owned(), payload: Vec::new() }
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn m12_a_message_that_finds_the_queue_full_waits_for_the_keeper() {
+        let (mut queue, keeper) = queue(Duration::from_secs(60));
+        run(async {
+            assert_eq!(queue.put(message()).await, Put::Kept);
+            let emptying = std::thread::spawn(move || keeper.iter().take(2).count());
+            assert_eq!(queue.put(message()).await, Put::Kept);
+            assert_eq!(emptying.join().unwrap(), 2);
+            assert_eq!(queue.put(message()).await, Put::Nobody);
+        });
+    }
+
+    #[test]
+    fn m12_a_keeper_that_does_not_go_on_is_waited_for_once() {
+        let (mut queue, keeper) = queue(Duration::from_millis(20));
+        run(async {
+            assert_eq!(queue.put(message()).await, Put::Kept);
+            assert_eq!(queue.put(message()).await, Put::Left);
+            // Waiting again would be for an hour.
+            queue.hold = Duration::from_secs(3600);
+            assert_eq!(queue.put(message()).await, Put::Left);
+            keeper.recv().unwrap();
+            assert_eq!(queue.put(message()).await, Put::Kept);
+            assert!(queue.patient, "it went on");
+        });
+    }
 }
