@@ -16,7 +16,7 @@
 //! * [`site`]: how `enroll`, `person` and `credential` reach all terminals of a site instead of one.
 //! * [`roster`] with [`hub`]: what is signed at the centre, and the way of it; [`broker`]: the way between hub and terminals.
 //! * [`simulate`]: terminals that do not exist, to see what a broker and a hub carry.
-//! * [`text`], [`sheet`], [`folder`]: foreign text made harmless, tables as CSV, files that are there whole or not at all.
+//! * [`text`], [`sheet`], [`columns`], [`folder`]: foreign text made harmless, tables as CSV and as Parquet, files that are there whole or not at all.
 
 pub mod answer;
 pub mod audit;
@@ -24,6 +24,7 @@ pub mod bench;
 pub mod broker;
 pub mod camera;
 pub mod cli;
+pub mod columns;
 pub mod compare;
 pub mod credential;
 pub mod detect;

@@ -96,3 +96,13 @@ fn an_export_holds_every_entry_and_overwrites_nothing() {
     assert_eq!(kinds, ["enrolled", "enrolled", "enrolled", "enrolled", "enrolled", "erased"]);
     assert_eq!(json[5]["what"]["person"], "E-1");
 }
+
+#[test]
+fn an_export_in_columns_is_a_whole_file_and_never_text() {
+    let terminal = Terminal::new();
+    let file = terminal.path("audit.parquet").display().to_string();
+    terminal.run(&["audit", "export", "--format", "parquet", "--output", &file]).with(0);
+    let bytes = fs::read(&file).unwrap();
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "its first and last word");
+    terminal.run(&["audit", "export", "--format", "parquet"]).refused(&["--output"]);
+}

@@ -13,7 +13,7 @@ struct Vendor {
     home: &'static str,
 }
 
-static VENDORS: [Vendor; 31] = [
+static VENDORS: [Vendor; 32] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -123,6 +123,7 @@ static VENDORS: [Vendor; 31] = [
         word: "rustls::",
         home: "admin/hub/tests/hub/broker.rs",
     },
+    Vendor { package: "parquet", owner: "doorward-admin", word: "parquet::", home: "admin/src/columns.rs" },
     Vendor { package: "rcgen", owner: "doorward-tests", word: "rcgen", home: "tests/tests/centre/" },
     Vendor { package: "rcgen", owner: "doorward-hub", word: "rcgen", home: "admin/hub/tests/hub/broker.rs" },
     Vendor {

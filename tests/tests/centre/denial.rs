@@ -1,19 +1,16 @@
 //! From a denial to a terminal that refuses: through the hub, which keeps it first, the broker and the line, until the
 //! terminal's thread has it.
 //!
-//! Hub, broker, line and store are the real ones; `cargo bench -p doorward-tests --bench denial`, after the whole workspace was
-//! built. The yardstick, measured in turn, is a bare write with `fdatasync` in the folder in which the hub keeps it: a denial
-//! that a power cut undoes would be none.
+//! A bench that stands beside the tests whose site it uses: hub, broker, line and store are the real ones. After
+//! `cargo build --release`, `cargo bench -p doorward-tests --bench denial`. The yardstick, measured in turn, is a bare write with
+//! `fdatasync`: a denial that a power cut undoes would be none.
 
 #![expect(clippy::unwrap_used, reason = "a bench says what it expects by panicking")]
 
-#[path = "../tests/centre/broker.rs"]
 #[expect(dead_code, reason = "the tests ask more of it")]
 mod broker;
-#[path = "../tests/centre/doorhub.rs"]
 #[expect(dead_code, reason = "the tests ask more of it")]
 mod doorhub;
-#[path = "../tests/centre/site.rs"]
 #[expect(dead_code, reason = "the tests ask more of it")]
 mod site;
 
