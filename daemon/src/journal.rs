@@ -11,17 +11,17 @@ use anyhow::Context as _;
 use doorward_core::audit::{Disk, Journal, JournalFault};
 use doorward_core::centre::Vitals;
 use doorward_core::gallery::{Gallery, InsertError};
-use doorward_core::intake::Step;
-use doorward_core::policy::Permit;
+use doorward_core::intake::{Deed, Step};
 use doorward_core::template::TemplateVersion;
 use doorward_core::time::{Mono, Wall};
 use doorward_core::transform::{Protected, Transform};
 use doorward_hal::clock::Clock;
 use doorward_protocol::audit::{Hash, Head, What};
 use doorward_protocol::delivery::Stretch;
-use doorward_store::{Store, Taken};
+use doorward_protocol::ids::PersonId;
+use doorward_store::Store;
 
-use crate::people::People;
+use crate::people::{People, permit};
 use crate::supervise::Beat;
 use crate::terminal::Input;
 
@@ -33,9 +33,6 @@ const APPEND_WAIT: Duration = Duration::from_millis(2000);
 const TAKE_WAIT: Duration = Duration::from_secs(4);
 /// How often the store is asked whether another process changed it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// While the roster only adds persons, reading them all again takes at most one part in so many of the store thread's
-/// time, which decisions need.
-const RELOAD_SHARE: u32 = 20;
 
 /// What the store thread is asked.
 pub enum Request {
@@ -81,7 +78,7 @@ pub enum Request {
         /// Its time.
         at: Wall,
         /// Where the answer goes.
-        reply: SyncSender<Result<Taken, String>>,
+        reply: SyncSender<Result<u32, String>>,
     },
 }
 
@@ -128,12 +125,12 @@ impl JournalLink {
         let _ = self.requests.try_send(Request::Acknowledge(through));
     }
 
-    /// Does durably what an entry of the site's roster says. A store that does not answer in time may still do it; it
-    /// does nothing twice.
+    /// Does durably what an entry of the site's roster says, and lets the terminal know; how many changes were left out.
+    /// A store that does not answer in time may still do it; it does nothing twice.
     ///
     /// # Errors
     /// Why it is not done, in words.
-    pub fn take(&self, step: Step, at: Wall) -> Result<Taken, String> {
+    pub fn take(&self, step: Step, at: Wall) -> Result<u32, String> {
         let (reply, answer) = sync_channel(1);
         let busy = || "the store did not answer in time".to_owned();
         self.requests.try_send(Request::Take { step, at, reply }).map_err(|_| busy())?;
@@ -195,20 +192,22 @@ pub fn serve(
     let mut watch = Watch::begin(&store, clock.now().mono)?;
     let (mut newest, mut faults) = (0, BTreeSet::new());
     loop {
-        let taken = match requests.recv_timeout(LOOK_EVERY) {
+        match requests.recv_timeout(LOOK_EVERY) {
+            Ok(Request::Take { step, at, reply }) => {
+                let taken = take(&mut store, &step, at, references.0, listeners)?;
+                watch.told(&store, taken.is_ok())?;
+                // Only now: whoever was erased is out of the terminal's mind before anybody tells that the roster was
+                // followed. Whoever gave up asks again.
+                let _ = reply.send(taken);
+            }
             Ok(request) => answer(&mut store, &mut faults, request),
-            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Timeout) => {}
             // The terminal has ended, and with it everybody who asks.
             Err(RecvTimeoutError::Disconnected) => break,
-        };
-        watch.urgent |= taken.as_ref().is_some_and(TakenFor::lessened);
-        if watch.due(&store, clock.now().mono)? {
-            let began = clock.now().mono;
-            reload(&mut store, references, listeners)?;
-            watch.reloaded(began, clock.now().mono);
         }
-        // Whoever was erased is out of the terminal's mind before anybody tells that the roster was followed.
-        taken.into_iter().for_each(TakenFor::tell);
+        if watch.sees_news(&store, clock.now().mono)? {
+            reload(&mut store, references, listeners)?;
+        }
         let head = store.head().context("ask the store for its newest entry")?.seq;
         if head != newest {
             newest = head;
@@ -222,42 +221,67 @@ pub fn serve(
     store.close().context("close the store")
 }
 
-/// When the persons are read again.
+/// Takes an entry of the roster into the store, and lets the terminal know of whom it is about.
+fn take(
+    store: &mut Store,
+    step: &Step,
+    at: Wall,
+    version: TemplateVersion,
+    listeners: &Listeners,
+) -> anyhow::Result<Result<u32, String>> {
+    let skipped = match store.take(step, at) {
+        Ok(skipped) => skipped,
+        Err(fault) => return Ok(Err(crate::terminal::chain(&fault))),
+    };
+    let about = step.deeds.iter().filter_map(|deed| match deed {
+        Deed::Put(at, _) | Deed::Take(at) => Some(&at.person),
+        Deed::Erase(person) => Some(person),
+        Deed::Rules(_) | Deed::Skip(..) => None,
+    });
+    let about: BTreeSet<&PersonId> = about.collect();
+    let known: Result<Vec<_>, _> = about.into_iter().map(|person| store.known(person, &version)).collect();
+    let known = known.context("read the persons of an entry")?;
+    listeners.terminal.send(Input::Known(known)).context("the terminal thread is gone")?;
+    Ok(Ok(skipped))
+}
+
+/// Whether the persons have to be read again.
 struct Watch {
     /// The change up to which the terminal knows them.
     seen: u64,
-    /// The newest change.
-    now: u64,
     /// What tells that another process has written.
     others: i64,
     looked: Mono,
-    /// Not before, where the roster only adds to them.
-    not_before: Mono,
-    /// Somebody may be able to do less, or waits at the door for what an admin just did: nobody waits for that.
-    urgent: bool,
+    /// The store may have changed, and the terminal was told nothing.
+    unsure: bool,
 }
 
 impl Watch {
-    fn begin(store: &Store, now: Mono) -> anyhow::Result<Self> {
+    fn begin(store: &Store, looked: Mono) -> anyhow::Result<Self> {
         let (seen, others) = Self::versions(store)?;
-        Ok(Self { seen, now: seen, others, looked: now, not_before: now, urgent: false })
+        Ok(Self { seen, others, looked, unsure: false })
     }
 
-    /// Whether it is time. The store is asked for other processes' changes once in a while, however busy it is.
-    fn due(&mut self, store: &Store, now: Mono) -> anyhow::Result<bool> {
-        if self.urgent || now.since(self.looked) >= LOOK_EVERY {
-            let (newest, others) = Self::versions(store)?;
-            self.urgent |= others != self.others;
-            (self.now, self.others, self.looked) = (newest, others, now);
+    /// The terminal was told of a change of our own, or could not be. What another process changed in between is still
+    /// news.
+    fn told(&mut self, store: &Store, told: bool) -> anyhow::Result<()> {
+        let (version, others) = Self::versions(store)?;
+        if told && others == self.others {
+            self.seen = version;
         }
-        // What was urgent changed nothing: a door's record, a repeated entry.
-        self.urgent &= self.now != self.seen;
-        Ok(self.now != self.seen && (self.urgent || now >= self.not_before))
+        self.unsure |= !told;
+        Ok(())
     }
 
-    fn reloaded(&mut self, began: Mono, now: Mono) {
-        (self.seen, self.urgent) = (self.now, false);
-        self.not_before = now + now.since(began) * RELOAD_SHARE;
+    /// Whether anything changed that the terminal was not told. The store is asked once in a while, however busy it is.
+    fn sees_news(&mut self, store: &Store, now: Mono) -> anyhow::Result<bool> {
+        if !self.unsure && now.since(self.looked) < LOOK_EVERY {
+            return Ok(false);
+        }
+        let (version, others) = Self::versions(store)?;
+        let news = version != self.seen;
+        *self = Self { seen: version, others, looked: now, unsure: false };
+        Ok(news)
     }
 
     fn versions(store: &Store) -> anyhow::Result<(u64, i64)> {
@@ -285,35 +309,16 @@ fn reload(
 fn requests_done(requests: &Receiver<Request>, store: &mut Store, faults: &mut Faults) -> bool {
     loop {
         match requests.recv_timeout(LOOK_EVERY) {
-            Ok(request) => answer(store, faults, request).into_iter().for_each(TakenFor::tell),
+            Ok(request) => answer(store, faults, request),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return true,
         }
-    }
-}
-
-/// What came of an entry of the roster, and who waits for it.
-struct TakenFor {
-    outcome: Result<Taken, String>,
-    reply: SyncSender<Result<Taken, String>>,
-}
-
-impl TakenFor {
-    /// Whether somebody may be able to do less; a fault may have come after the change was durable.
-    fn lessened(&self) -> bool {
-        self.outcome.as_ref().map_or(true, |taken| taken.lessened)
-    }
-
-    fn tell(self) {
-        // Whoever gave up asks again.
-        let _ = self.reply.send(self.outcome);
     }
 }
 
 /// Parts at fault, as they were put on record since the start: a start has cleared them all.
 type Faults = BTreeSet<String>;
 
-/// Serves one request; the answer to an entry of the roster is still to be given.
-fn answer(store: &mut Store, faults: &mut Faults, request: Request) -> Option<TakenFor> {
+fn answer(store: &mut Store, faults: &mut Faults, request: Request) {
     match request {
         Request::Append { what, at, given_up, reply } => {
             if !given_up.load(Ordering::Relaxed) {
@@ -341,10 +346,7 @@ fn answer(store: &mut Store, faults: &mut Faults, request: Request) -> Option<Ta
         // Whoever asked goes on without an answer, and asks again.
         Request::Head(reply) => drop(store.head().map(|head| reply.send(head))),
         Request::HashAt(seq, reply) => drop(store.hash_at(seq).map(|hash| reply.send(hash))),
-        Request::Take { step, at, reply } => {
-            let outcome = store.take(&step, at).map_err(|fault| crate::terminal::chain(&fault));
-            return Some(TakenFor { outcome, reply });
-        }
+        Request::Take { reply, .. } => drop(reply.send(Err("the terminal stops".to_owned()))),
         Request::Acknowledge(through) => {
             if let Err(fault) = store.acknowledge(through) {
                 tracing::error!(
@@ -355,7 +357,6 @@ fn answer(store: &mut Store, faults: &mut Faults, request: Request) -> Option<Ta
             }
         }
     }
-    None
 }
 
 /// Reads all persons, their credentials and their references of the model in use.
@@ -382,15 +383,7 @@ pub fn load_people(store: &mut Store, version: TemplateVersion, dimension: usize
         .persons()
         .context("read the persons")?
         .into_iter()
-        .map(|person| {
-            let permit = Permit {
-                valid_from_ms: person.valid_from_ms,
-                valid_until_ms: person.valid_until_ms,
-                suspended: person.suspended,
-                open_for: None,
-            };
-            (person.id, permit)
-        })
+        .map(|record| (record.id.clone(), permit(&record)))
         .collect();
     let wallet = store.wallet().context("read the credentials")?;
     Ok(People { permits, gallery, transform, wallet })

@@ -227,6 +227,7 @@ mod tests {
             Input::Evidence(_)
             | Input::Signal(_)
             | Input::People(_)
+            | Input::Known(_)
             | Input::Order(..)
             | Input::Deny(_)
             | Input::Tick => "something else".to_owned(),

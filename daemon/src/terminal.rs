@@ -12,9 +12,10 @@
 //! one. Time and devices are arguments, so the same inputs give the same run.
 
 mod orders;
+mod showing;
 mod wiring;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -31,7 +32,7 @@ use doorward_core::frame::Frameset;
 use doorward_core::freshness::{Freshness, Frozen};
 use doorward_core::liveness;
 use doorward_core::lockout::Lockout;
-use doorward_core::policy::{self, Candidate, Circumstances, Rules};
+use doorward_core::policy::{self, Candidate, Circumstances, Permit, Rules};
 use doorward_core::quality;
 use doorward_core::stages::{EmbedFault, Embedding, Face};
 use doorward_core::time::{Mono, Now};
@@ -43,6 +44,7 @@ use doorward_hal::relay::{Relay, RelayFault};
 use doorward_protocol::audit::{DoorReport, Entry, FaultReport, What};
 use doorward_protocol::command::Admitted;
 use doorward_protocol::ids::PersonId;
+use doorward_store::Known;
 
 pub use self::orders::Obeyed;
 use crate::people::People;
@@ -141,6 +143,8 @@ pub enum Input {
     Fault(FaultReport),
     /// The store's persons changed.
     People(Box<People>),
+    /// Some of them did.
+    Known(Vec<Known>),
     /// An operator's order; what comes of it is answered.
     Order(Admitted, SyncSender<Obeyed>),
     /// Who does not pass, whatever the store says.
@@ -209,6 +213,8 @@ pub struct Terminal {
     lockdown: bool,
     /// Who does not pass, whatever the store says.
     denied: BTreeSet<PersonId>,
+    /// The rights that were taken from them meanwhile; none where they had none.
+    set_aside: BTreeMap<PersonId, Option<Permit>>,
     blind: bool,
     relay_obeys: bool,
     /// The relay did not lock when told: when it is told again.
@@ -264,6 +270,7 @@ impl Terminal {
             timekeeper: beginning.timekeeper,
             lockdown: beginning.lockdown,
             denied: BTreeSet::new(),
+            set_aside: BTreeMap::new(),
             blind: false,
             relay_obeys: true,
             relock_at: None,
@@ -287,10 +294,13 @@ impl Terminal {
             Input::Fault(report) => self.note(&What::Fault(report), now),
             Input::People(people) => {
                 self.people = *people;
+                self.set_aside.clear();
                 self.suspend_denied();
-                if self.erase_at.is_some() {
-                    self.people.permits.clear();
-                }
+            }
+            Input::Known(known) => {
+                self.give_back();
+                self.people.learn(known);
+                self.suspend_denied();
             }
             Input::Order(order, reply) => {
                 let obeyed = self.obey(&order, now);
@@ -298,10 +308,14 @@ impl Terminal {
                 let _ = reply.try_send(obeyed);
             }
             Input::Deny(denied) => {
+                self.give_back();
                 self.denied = denied;
                 self.suspend_denied();
             }
             Input::Tick => {}
+        }
+        if self.erase_at.is_some() {
+            self.forget_everybody();
         }
         let (points, findings) = self.points.tick(now.mono);
         self.points = points;
@@ -546,33 +560,6 @@ impl Terminal {
             self.note(&What::ClockJumped(jump), now);
         }
         now
-    }
-
-    /// Shows what the states say; a decision stays on the panel for as long as its state lasts.
-    fn show(&mut self, now: Now) {
-        let cue = match (self.door.state(), self.attempts.state()) {
-            (door::State::Fire { .. }, _) => Cue::Fire,
-            _ if self.door.alarm().is_some() => Cue::Alarm,
-            (_, State::Blind) => Cue::OutOfOrder,
-            (_, State::Decided { .. } | State::CoolDown { .. }) => return,
-            (_, State::Idle) if !self.claims.listen(now.mono) => return,
-            (_, State::Idle) if self.claims.held(now.mono).is_some() => Cue::Advice(Reject::NoFace),
-            (_, State::Watching(watch)) => watch.last().map_or(Cue::Watching, Cue::Advice),
-            (_, State::Idle) if self.lockout.locked(now.wall.ms) => Cue::Denied(Reject::LockedOut),
-            (_, State::Idle) => Cue::Idle,
-        };
-        self.cue(cue);
-    }
-
-    fn cue(&mut self, cue: Cue) {
-        if self.shown == Some(cue) {
-            return;
-        }
-        self.shown = Some(cue);
-        if let Err(fault) = self.devices.panel.show(cue) {
-            tracing::warn!("the panel did not show a cue: {}", chain(&fault));
-        }
-        (self.observer)(Observation::Shown(cue));
     }
 }
 

@@ -119,8 +119,8 @@ impl Terminal {
     /// Takes over whom the store thread read.
     fn hear(&mut self) {
         while let Ok(input) = self.news.try_recv() {
-            if let Input::People(people) = input {
-                self.people = *people;
+            if let Input::Known(known) = input {
+                self.people.learn(known);
             }
         }
     }
@@ -165,7 +165,7 @@ fn follow(entries: &[Vec<u8>], mut intake: Intake, journal: &JournalLink) {
             let Effect::Take(taking) = effect else { continue };
             let Now { wall, .. } = clock.now();
             let taken = journal.take(intake.take(taking.head, &taking.changes), wall).expect("taken");
-            assert_eq!(taken.skipped, 0, "nothing is left out");
+            assert_eq!(taken, 0, "nothing is left out");
             centre.handle(CentreInput::Taken(taking.head), clock.now(), trail);
         }
     }

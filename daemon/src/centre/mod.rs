@@ -219,8 +219,8 @@ impl Talk {
     fn take(&mut self, Taking { head, changes }: &Taking) -> Input {
         let step = self.intake.take(*head, changes);
         match self.journal.take(step, self.clock.now().wall) {
-            Ok(taken) => {
-                let (entry, skipped) = (head.seq, taken.skipped);
+            Ok(skipped) => {
+                let entry = head.seq;
                 match skipped {
                     0 => tracing::info!(entry, "followed the roster"),
                     _ => tracing::warn!(

@@ -86,11 +86,21 @@ impl Terminal {
         )
     }
 
-    /// Takes the right to pass from whoever is denied. It comes back with the store's persons once nobody denies it any
-    /// more, and the store's persons change with the roster that ends a denial.
+    /// Takes the right to pass from whoever is denied.
     pub(super) fn suspend_denied(&mut self) {
         for person in &self.denied {
+            self.set_aside.insert(person.clone(), self.people.permits.get(person).cloned());
             self.people.permits.entry(person.clone()).or_default().suspended = true;
+        }
+    }
+
+    /// Gives everybody back what the store says of them.
+    pub(super) fn give_back(&mut self) {
+        for (person, permit) in std::mem::take(&mut self.set_aside) {
+            match permit {
+                Some(permit) => drop(self.people.permits.insert(person, permit)),
+                None => drop(self.people.permits.remove(&person)),
+            }
         }
     }
 

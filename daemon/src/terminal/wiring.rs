@@ -69,9 +69,16 @@ impl Terminal {
         self.lockdown || locks && self.points.is_active(Point::Tamper)
     }
 
+    /// Nobody passes any more, whoever was put since.
+    pub(super) fn forget_everybody(&mut self) {
+        self.people.permits.clear();
+        self.set_aside.clear();
+        self.suspend_denied();
+    }
+
     /// Nobody passes any more, and the disk is told so until it is done.
     pub(super) fn erase_everybody(&mut self, now: Now) {
-        self.people.permits.clear();
+        self.forget_everybody();
         let erased = self.disk.erase_everybody(now.wall);
         self.erase_at = erased.is_err().then(|| now.mono + ERASE_EVERY);
         match erased {

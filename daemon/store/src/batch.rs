@@ -109,7 +109,7 @@ impl<'a> Batch<'a> {
         let present = credentials::of(self.conn, &terms.person)?;
         let slot = present.last().map_or(0, |row| row.slot + 1);
         let terms = Holder { slot, created_ms: at.ms, ..terms.clone() };
-        let (stored, _) = self.write_credential(credential, terms)?;
+        let stored = self.write_credential(credential, terms)?;
         self.credential_changed(&stored, true, at)?;
         Ok(slot)
     }
@@ -125,8 +125,8 @@ impl<'a> Batch<'a> {
         self.credential_changed(&stored, false, at)
     }
 
-    /// Writes a record, new or in place of the old one; whether there was one.
-    pub(crate) fn write_record(&mut self, record: &PersonRecord) -> Result<bool, StoreFault> {
+    /// Writes a record, new or in place of the old one.
+    pub(crate) fn write_record(&mut self, record: &PersonRecord) -> Result<(), StoreFault> {
         within("a name", NAME_LEN_MAX, record.name.len())?;
         let id = record.id.as_str();
         let old = self.person_row(id)?;
@@ -139,25 +139,25 @@ impl<'a> Batch<'a> {
         };
         let new = PersonRow::seal(self.keys, &key, record);
         self.write_person(&new)?;
-        if let Some(old) = &old {
+        if let Some(old) = old {
             self.state.toggle(&old.code(self.keys));
         }
         self.state.toggle(&new.code(self.keys));
         self.changed = true;
-        Ok(old.is_some())
+        Ok(())
     }
 
-    /// Writes a template into its slot, in place of what lies there; whether there was anything.
+    /// Writes a template into its slot, in place of what lies there.
     pub(crate) fn write_template(
         &mut self,
         person: &PersonId,
         template: &StoredTemplate,
-    ) -> Result<bool, StoreFault> {
+    ) -> Result<(), StoreFault> {
         within("a template's source", SOURCE_LEN_MAX, template.source.len())?;
         if self.person_row(person.as_str())?.is_none() {
             return Err(StoreFault::NoSuchPerson(person.clone()));
         }
-        let replaced = self.drop_template(person, template.slot)?;
+        self.drop_template(person, template.slot)?;
         bound("templates", TEMPLATES_MAX, self.state.templates)?;
         bound("templates of one person", TEMPLATES_OF_PERSON_MAX, self.slots(person)?.0)?;
         let key = self.ring.person_key(person.as_str())?;
@@ -177,13 +177,13 @@ impl<'a> Batch<'a> {
         self.state.toggle(&row.code(self.keys));
         self.state.templates += 1;
         self.changed = true;
-        Ok(replaced)
+        Ok(())
     }
 
-    /// Removes the template in a slot; whether there was one.
-    pub(crate) fn drop_template(&mut self, person: &PersonId, slot: u32) -> Result<bool, StoreFault> {
+    /// Removes the template in a slot, if there is one.
+    pub(crate) fn drop_template(&mut self, person: &PersonId, slot: u32) -> Result<(), StoreFault> {
         let present = templates_of(self.conn, person)?;
-        let Some(row) = present.iter().find(|row| row.slot == slot) else { return Ok(false) };
+        let Some(row) = present.iter().find(|row| row.slot == slot) else { return Ok(()) };
         self.conn
             .prepare_cached("DELETE FROM templates WHERE person = ?1 AND slot = ?2")
             .and_then(|mut s| s.execute(params![person.as_str(), slot]))
@@ -191,15 +191,15 @@ impl<'a> Batch<'a> {
         self.state.toggle(&row.code(self.keys));
         self.state.templates -= 1;
         self.changed = true;
-        Ok(true)
+        Ok(())
     }
 
-    /// Writes a credential into its slot, in place of what lies there; as it is stored, and whether there was anything.
+    /// Writes a credential into its slot, in place of what lies there; as it is stored.
     pub(crate) fn write_credential(
         &mut self,
         credential: &Credential,
         terms: Holder,
-    ) -> Result<(StoredCredential, bool), StoreFault> {
+    ) -> Result<StoredCredential, StoreFault> {
         let person = terms.person.clone();
         if self.person_row(person.as_str())?.is_none() {
             return Err(StoreFault::NoSuchPerson(person));
@@ -222,7 +222,7 @@ impl<'a> Batch<'a> {
         row.insert(self.conn)?;
         self.state.toggle(&row.code(self.keys));
         self.changed = true;
-        Ok((stored, old_code.is_some()))
+        Ok(stored)
     }
 
     /// Removes the credential in a slot; what it was, if there was one.

@@ -17,6 +17,7 @@ use crate::keys::StoreKeys;
 use crate::ring::Ring;
 use crate::sealed::{FIELD_VERSION, Key, Place};
 use crate::state;
+use crate::taking::Known;
 
 /// Credentials of one person: a card, its replacement, a PIN, and codes for visitors they bring.
 pub const CREDENTIALS_OF_PERSON_MAX: u64 = 16;
@@ -59,6 +60,14 @@ impl Wallet {
     #[must_use]
     pub fn holder(&self, credential: &Credential) -> Option<&Holder> {
         self.holders.get(&code(&self.key, credential))
+    }
+
+    /// Puts what these persons have in place of what they had.
+    pub fn replace(&mut self, known: &[Known]) {
+        let whose: BTreeSet<&PersonId> = known.iter().map(|known| &known.person).collect();
+        self.holders.retain(|_, holder| !whose.contains(&holder.person));
+        let new = known.iter().flat_map(|known| &known.credentials);
+        self.holders.extend(new.map(|(code, holder)| (*code, holder.clone())));
     }
 
     /// How many there are.

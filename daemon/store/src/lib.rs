@@ -58,6 +58,6 @@ pub use fault::{Finding, StoreFault};
 pub use keys::{CREDENTIAL, KeyFault, KeySource, MasterKey, new_session, new_token, opening_key};
 pub use rows::{PersonRecord, StoredTemplate};
 pub use store::{Counts, RECORDS_MAX, Store};
-pub use taking::Taken;
+pub use taking::Known;
 pub use verify::{Report, verify};
 pub use waiting::BUSY_MS_MAX;

@@ -462,7 +462,7 @@ impl Store {
         Ok(())
     }
 
-    fn reading<T>(
+    pub(crate) fn reading<T>(
         &mut self,
         mut work: impl FnMut(&Connection, &StoreKeys, &mut Ring<'_>) -> Result<T, StoreFault>,
     ) -> Result<T, StoreFault> {

@@ -6,86 +6,113 @@
 
 use doorward_core::claim::{Holder, ONCE_LIFE_MAX_MS};
 use doorward_core::intake::{Deed, Place, Reason, Step, Thing};
+use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Wall;
 use doorward_protocol::audit::What;
+use doorward_protocol::ids::PersonId;
 use doorward_protocol::roster::{PersonSlot, Slot};
 
-use crate::batch::Batch;
+use crate::batch::{self, Batch};
+use crate::credentials::{self, Code};
 use crate::fault::StoreFault;
 use crate::rows::{PersonRecord, StoredTemplate};
 use crate::store::Store;
 
-/// What came of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Taken {
-    /// Whether something was replaced or taken away: somebody may be able to do less.
-    pub lessened: bool,
-    /// Changes that were left out.
-    pub skipped: u32,
+/// A person as a terminal knows them: all of it, so that what it knew before is replaced.
+pub struct Known {
+    /// Who.
+    pub person: PersonId,
+    /// The record; none for somebody who is not there any more.
+    pub record: Option<PersonRecord>,
+    /// The protected templates of one version.
+    pub templates: Vec<UnitVector>,
+    pub(crate) credentials: Vec<(Code, Holder)>,
 }
 
-/// A deed's outcome: whether it replaced or took away anything, or why it was left out.
-type Done = Result<Result<bool, Reason>, StoreFault>;
+/// A deed's outcome: done, or why it was left out.
+type Done = Result<Result<(), Reason>, StoreFault>;
 
 impl Store {
     /// [`Batch::take`] by itself.
     ///
     /// # Errors
     /// As [`Store::together`].
-    pub fn take(&mut self, step: &Step, at: Wall) -> Result<Taken, StoreFault> {
+    pub fn take(&mut self, step: &Step, at: Wall) -> Result<u32, StoreFault> {
         self.together(|batch| batch.take(step, at))
+    }
+
+    /// One person, with the templates of a version.
+    ///
+    /// # Errors
+    /// [`Finding::Field`](crate::Finding::Field).
+    pub fn known(&mut self, person: &PersonId, version: &TemplateVersion) -> Result<Known, StoreFault> {
+        self.reading(|conn, keys, ring| {
+            let person = person.clone();
+            let Some(row) = batch::person_row(conn, person.as_str())? else {
+                return Ok(Known { person, record: None, templates: Vec::new(), credentials: Vec::new() });
+            };
+            let key = ring.person_key(&row.id)?;
+            let mut templates = Vec::new();
+            for row in batch::templates_of(conn, &person)? {
+                let template = row.open(keys, &key)?;
+                templates.extend((template.version == *version).then_some(template.vector));
+            }
+            let mut credentials = Vec::new();
+            for row in credentials::of(conn, &person)? {
+                let (stored, code) = row.open(keys, &key)?;
+                credentials.push((code, stored.holder));
+            }
+            Ok(Known { record: Some(row.open(keys, &key)?), person, templates, credentials })
+        })
     }
 }
 
 impl Batch<'_> {
     /// Does what an entry of the roster says, and notes that it was followed. One that was followed before changes
-    /// nothing.
+    /// nothing. Returns how many changes were left out.
     ///
     /// # Errors
     /// [`StoreFault::EntryMissing`] where it is not the next one; [`StoreFault`]: the whole batch is given up.
-    pub fn take(&mut self, step: &Step, at: Wall) -> Result<Taken, StoreFault> {
+    pub fn take(&mut self, step: &Step, at: Wall) -> Result<u32, StoreFault> {
         let before = self.followed()?.map_or(0, |head| head.seq);
         if step.head.seq <= before {
-            return Ok(Taken::default());
+            return Ok(0);
         }
         if step.head.seq != before + 1 {
             return Err(StoreFault::EntryMissing { wanted: before + 1, came: step.head.seq });
         }
-        let mut taken = Taken::default();
+        let mut skipped = 0;
         for deed in &step.deeds {
-            match self.carry_out(deed, at)? {
-                Ok(lessened) => taken.lessened |= lessened,
-                Err((place, reason)) => {
-                    self.append(&What::Skipped(place.skipped(step.head.seq, reason)), at)?;
-                    taken.skipped += 1;
-                }
+            if let Err((place, reason)) = self.carry_out(deed, at)? {
+                self.append(&What::Skipped(place.skipped(step.head.seq, reason)), at)?;
+                skipped += 1;
             }
         }
         self.follow(&step.head)?;
-        Ok(taken)
+        Ok(skipped)
     }
 
-    fn carry_out(&mut self, deed: &Deed, at: Wall) -> Result<Result<bool, (Place, Reason)>, StoreFault> {
+    fn carry_out(&mut self, deed: &Deed, at: Wall) -> Result<Result<(), (Place, Reason)>, StoreFault> {
         match deed {
             Deed::Put(slot, thing) => {
                 let done = self.put(slot, thing, at)?;
-                Ok(done.map_err(|reason| (Place::Person(slot.clone()), reason)))
+                return Ok(done.map_err(|reason| (Place::Person(slot.clone()), reason)));
             }
-            Deed::Take(PersonSlot { person, slot, number }) => Ok(Ok(match slot {
+            Deed::Take(PersonSlot { person, slot, number }) => match slot {
                 Slot::Template => self.drop_template(person, *number)?,
-                Slot::Credential => self.drop_credential(person, *number)?.is_some(),
+                Slot::Credential => drop(self.drop_credential(person, *number)?),
                 // A record ends with its person only, and consents are not kept here.
-                Slot::Record | Slot::Consent => false,
-            })),
-            Deed::Erase(person) => match self.erase_person(person, at) {
-                Ok(_) => Ok(Ok(true)),
-                Err(StoreFault::NoSuchPerson(_)) => Ok(Ok(false)),
-                Err(fault) => Err(fault),
+                Slot::Record | Slot::Consent => {}
             },
-            Deed::Rules(Some(text)) => self.put_rules(text).map(|()| Ok(true)),
-            Deed::Rules(None) => self.drop_rules().map(|()| Ok(true)),
-            Deed::Skip(place, reason) => Ok(Err((place.clone(), *reason))),
+            Deed::Erase(person) => match self.erase_person(person, at) {
+                Ok(_) | Err(StoreFault::NoSuchPerson(_)) => {}
+                Err(fault) => return Err(fault),
+            },
+            Deed::Rules(Some(text)) => self.put_rules(text)?,
+            Deed::Rules(None) => self.drop_rules()?,
+            Deed::Skip(place, reason) => return Ok(Err((place.clone(), *reason))),
         }
+        Ok(Ok(()))
     }
 
     fn put(&mut self, PersonSlot { person, number, .. }: &PersonSlot, thing: &Thing, at: Wall) -> Done {
@@ -115,11 +142,11 @@ impl Batch<'_> {
                         *valid_until_ms
                     },
                 };
-                self.write_credential(shown, terms).map(|(_, replaced)| replaced)
+                self.write_credential(shown, terms).map(drop)
             }
         };
         match put {
-            Ok(replaced) => Ok(Ok(replaced)),
+            Ok(()) => Ok(Ok(())),
             Err(fault) => reason(fault).map(Err),
         }
     }

@@ -292,6 +292,7 @@ fn obey(
             }
             Ok(Input::People(people)) => *known.lock().unwrap() = *people,
             Ok(Input::Deny(_)) => drop(denials.fetch_add(1, Ordering::Relaxed)),
+            Ok(Input::Known(persons)) => known.lock().unwrap().learn(persons),
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }

@@ -11,7 +11,7 @@ use doorward_hal::clock::Clock;
 use doorward_hal::panel::{Panel, PanelFault};
 use doorward_hal::relay::{Relay, RelayFault};
 use doorward_protocol::audit::What;
-use doorward_store::{Store, Taken};
+use doorward_store::Store;
 
 /// What a power cut throws; it unwinds to the world, which drops everything that lives in memory.
 pub(crate) struct Cut;
@@ -95,7 +95,7 @@ impl Journal for Disk {
 
 impl Disk {
     /// An entry of the roster on its way to the disk.
-    pub(crate) fn take(&self, step: &Step, at: Wall) -> Result<Taken, String> {
+    pub(crate) fn take(&self, step: &Step, at: Wall) -> Result<u32, String> {
         effect(&self.wires);
         if self.wires.lock().expect("one thread").disk_full {
             return Err("the disk is full".to_owned());

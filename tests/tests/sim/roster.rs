@@ -8,6 +8,7 @@ use doorward_core::centre::{Effect, Input as CentreInput, Taking};
 use doorward_core::credential::Credential;
 use doorward_core::intake::Intake;
 use doorward_core::template::{TemplateVersion, UnitVector};
+use doorward_daemon::terminal::Input;
 use doorward_hal::clock::Clock as _;
 use doorward_protocol::contents::{self, Content, Record, Shown, Template};
 use doorward_protocol::envelope::{Heading, Kind};
@@ -24,6 +25,7 @@ use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::event::PEOPLE;
 use crate::eyes::{self, DIMENSION, VERSION};
 use crate::hands;
 use crate::office::{ENROLLER, POLICY, key, site, terminal};
@@ -235,10 +237,10 @@ impl World {
         let step = intake.take(*head, changes);
         let (disk, at) = (self.disk(), self.clock.now().wall);
         match catch_unwind(AssertUnwindSafe(|| disk.take(&step, at))) {
-            Ok(Ok(taken)) => {
-                self.totals.skipped += u64::from(taken.skipped);
+            Ok(Ok(skipped)) => {
+                self.totals.skipped += u64::from(skipped);
                 self.tell_model();
-                self.reload();
+                self.tell_terminal();
                 Some(CentreInput::Taken(*head))
             }
             Ok(Err(why)) => {
@@ -251,6 +253,16 @@ impl World {
             }
             Err(panic) => resume_unwind(panic),
         }
+    }
+
+    /// The terminal learns how everybody is now, person by person, as the store thread tells it.
+    fn tell_terminal(&mut self) {
+        let known = {
+            let mut store = self.store.lock().expect("one thread");
+            let people = (0..PEOPLE).map(name);
+            people.map(|person| store.known(&person, &VERSION).expect("readable")).collect()
+        };
+        self.step(Input::Known(known));
     }
 
     /// What the terminal says of the roster is in its store.

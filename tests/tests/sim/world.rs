@@ -422,11 +422,6 @@ impl World {
 
     fn change_people(&mut self, change: impl FnOnce(&mut Self)) {
         change(self);
-        self.reload();
-    }
-
-    /// Lets the terminal know of the store's persons.
-    pub(crate) fn reload(&mut self) {
         let people = {
             let mut store = self.store.lock().expect("one thread");
             load_people(&mut store, VERSION, DIMENSION).expect("the store's persons can be read")

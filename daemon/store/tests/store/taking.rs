@@ -9,7 +9,7 @@ use doorward_protocol::audit::{Skipped, What};
 use doorward_protocol::contents::Record;
 use doorward_protocol::message::Text;
 use doorward_protocol::roster::{Head, PersonSlot, Slot};
-use doorward_store::{CREDENTIALS_OF_PERSON_MAX, Store, StoreFault, Taken};
+use doorward_store::{CREDENTIALS_OF_PERSON_MAX, Store, StoreFault};
 
 use crate::support::{Terminal, VERSION, copy_files, loaded, vector, wall};
 
@@ -70,7 +70,7 @@ fn what_is_put_again_replaces_and_what_is_taken_is_gone_by_the_rosters_own_numbe
         credential("ada", 3, card(2), false),
         Deed::Rules(Some("weekly".to_owned())),
     ];
-    assert_eq!(store.take(&step(1, put), wall(1000)).unwrap(), Taken { lessened: true, skipped: 0 });
+    assert_eq!(store.take(&step(1, put), wall(1000)).unwrap(), 0);
     let ada = "ada".parse().unwrap();
     let slots = |store: &mut Store| -> Vec<(u32, i64)> {
         store.templates_of(&ada).unwrap().into_iter().map(|t| (t.slot, t.created_ms)).collect()
@@ -87,14 +87,14 @@ fn what_is_put_again_replaces_and_what_is_taken_is_gone_by_the_rosters_own_numbe
         Deed::Take(at("eve", Slot::Template, 0)),
         Deed::Rules(None),
     ];
-    assert_eq!(store.take(&step(2, change), wall(2000)).unwrap(), Taken { lessened: true, skipped: 0 });
+    assert_eq!(store.take(&step(2, change), wall(2000)).unwrap(), 0);
     assert_eq!(slots(&mut store), [(4, 700)]);
     assert!(loaded(&mut store)[0].1.cosine(&vector(9)) > 0.999_999);
     assert_eq!(holder(&mut store, &card(1)), None, "a replaced card is nobody's");
     assert_eq!(holder(&mut store, &card(2)), None);
     assert_eq!(holder(&mut store, &card(5)), Some(("ada".to_owned(), 7)));
     assert_eq!(store.rules().unwrap(), None);
-    assert_eq!(store.take(&step(3, vec![record("bob")]), wall(3000)).unwrap(), Taken::default());
+    assert_eq!(store.take(&step(3, vec![record("bob")]), wall(3000)).unwrap(), 0);
     whole(&terminal, store);
 }
 
@@ -135,7 +135,7 @@ fn m8_what_cannot_be_kept_is_on_record_by_its_place_and_everything_beside_it_is_
     );
     deeds.push(credential("bob", 2, card(9), false));
     let taken = store.take(&step(1, deeds), wall(1000)).unwrap();
-    assert_eq!(taken, Taken { lessened: false, skipped: 5 });
+    assert_eq!(taken, 5);
     let said: Vec<_> = skipped(&store)
         .into_iter()
         .map(|s| format!("{} {} {} {}", s.entry, s.person.unwrap(), s.place, s.reason))
@@ -202,4 +202,33 @@ fn r1_whoever_the_roster_erased_is_in_no_older_copy_that_opens() {
     copy_files(now.path(), elsewhere.path().parent().unwrap(), &["door.db.epoch"]);
     assert!(elsewhere.refusal().contains("the epoch file"), "{}", elsewhere.refusal());
     terminal.verify().unwrap();
+}
+
+#[test]
+fn what_changed_of_a_person_can_be_learnt_without_reading_everybody() {
+    let terminal = Terminal::new("t1", 1);
+    let mut store = terminal.open().unwrap();
+    let put = vec![
+        record("ada"),
+        template("ada", 0, 1),
+        credential("ada", 0, card(1), false),
+        record("bob"),
+        credential("bob", 0, card(2), false),
+    ];
+    store.take(&step(1, put), wall(1000)).unwrap();
+    let mut wallet = store.wallet().unwrap();
+    let change = vec![
+        credential("ada", 0, card(3), false),
+        template("ada", 1, 2),
+        Deed::Erase("bob".parse().unwrap()),
+    ];
+    store.take(&step(2, change), wall(2000)).unwrap();
+    let known = ["ada", "bob"].map(|id| store.known(&id.parse().unwrap(), &VERSION).unwrap());
+    assert_eq!((known[0].templates.len(), known[1].templates.len()), (2, 0));
+    assert!(known[0].record.is_some() && known[1].record.is_none());
+    wallet.replace(&known);
+    let own = |shown: &Credential| wallet.holder(shown).map(|holder| holder.person.to_string());
+    assert_eq!([own(&card(1)), own(&card(2)), own(&card(3))], [None, None, Some("ada".to_owned())]);
+    let elsewhere = doorward_core::template::TemplateVersion { preprocessing: 9, ..VERSION };
+    assert!(store.known(&"ada".parse().unwrap(), &elsewhere).unwrap().templates.is_empty());
 }
