@@ -9,6 +9,7 @@ mod view;
 
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -18,12 +19,18 @@ use axum::response::{IntoResponse, Response};
 use doorward_protocol::envelope::MESSAGE_LEN_MAX;
 use doorward_protocol::ids::SiteId;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 pub use self::token::Token;
 use crate::centre::RequestFault;
 use crate::database::{Database, DatabaseFault, Kept, Transaction};
 use crate::keeper::Work;
 use crate::tally::{Standing, Tally};
+
+/// How long a request waits for room in the keeper's queue, which empties with each of its transactions.
+const ROOM_WAIT: Duration = Duration::from_secs(5);
+/// How often it looks.
+const ROOM_LOOK: Duration = Duration::from_millis(2);
 
 /// What requests share.
 #[derive(Clone)]
@@ -106,10 +113,17 @@ impl Desk {
     ) -> Result<T, Refused> {
         let (reply, answer) = oneshot::channel();
         let busy = |why: &str| Refused(StatusCode::SERVICE_UNAVAILABLE, why.to_owned());
-        self.0.work.try_send(work(reply)).map_err(|fault| match fault {
-            TrySendError::Full(_) => busy("the hub is busy keeping; try again"),
-            TrySendError::Disconnected(_) => busy("the hub is ending"),
-        })?;
+        let mut work = work(reply);
+        let until = Instant::now() + ROOM_WAIT;
+        // Terminals that come back with a backlog keep the queue full for minutes; an order must get in between.
+        while let Err(fault) = self.0.work.try_send(work) {
+            work = match fault {
+                TrySendError::Full(held) if Instant::now() < until => held,
+                TrySendError::Full(_) => return Err(busy("the hub is busy keeping; try again")),
+                TrySendError::Disconnected(_) => return Err(busy("the hub is ending")),
+            };
+            tokio::time::sleep(ROOM_LOOK).await;
+        }
         Ok(answer.await.map_err(|_| busy("the hub is ending"))??)
     }
 }
