@@ -72,6 +72,12 @@ pub struct Welcome {
     /// The key that opens what is sealed to the site.
     #[n(7)]
     pub opening: ByteArray<32>,
+    /// How far the roster has come, so that nobody shows the terminal an older one: the newest entry's number.
+    #[n(8)]
+    pub seq: u64,
+    /// That entry's hash.
+    #[n(9)]
+    pub hash: ByteArray<32>,
 }
 
 impl Drop for Welcome {
@@ -193,6 +199,8 @@ mod tests {
             certificate: Opaque(b"certificate".to_vec()),
             key: Opaque(b"key".to_vec()),
             opening: [7; 32].into(),
+            seq: 3,
+            hash: [8; 32].into(),
         }
     }
 

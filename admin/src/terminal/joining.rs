@@ -118,10 +118,7 @@ pub(super) fn provision(options: &Provision, out: &mut dyn Write) -> Answer {
             trust.site()
         )));
     }
-    let welcome = welcome(options, &request, &trust, genesis)?;
-    let sealed = welcome.seal(&request, &mut keyfile::generator());
-    let sealed =
-        sealed.ok_or_else(|| Stop::refused("a certificate is too long, or the request's key is none"))?;
+    let mut welcome = welcome(options, &request, &trust, genesis)?;
     if !admitted(&trust, &request) {
         let from_s = keys::now_s();
         let delegation = Delegation {
@@ -138,6 +135,11 @@ pub(super) fn provision(options: &Provision, out: &mut dyn Write) -> Answer {
     if options.signing.dry_run {
         return Ok(());
     }
+    let head = Ledger::open(&options.signing.roster, None)?.follower().head();
+    (welcome.seq, welcome.hash) = (head.seq, head.hash.into());
+    let sealed = welcome.seal(&request, &mut keyfile::generator());
+    let sealed =
+        sealed.ok_or_else(|| Stop::refused("a certificate is too long, or the request's key is none"))?;
     create(&options.welcome, 0o600, sealed.as_bytes())?;
     writeln!(out, "welcome {}, which opens on {} alone", options.welcome.display(), request.terminal)?;
     writeln!(out, "tell whoever stands there the root key: {}", trust.root().hex())?;
@@ -189,6 +191,7 @@ pub(super) fn accept(options: &Accept, place: &Place, out: &mut dyn Write) -> An
     }
     writeln!(out, "root = \"{}\"", welcome.root.hex())?;
     writeln!(out, "genesis = \"{}\"", hex(&welcome.genesis()))?;
+    writeln!(out, "joined = \"{}:{}\"", welcome.seq, hex(&*welcome.hash))?;
     Ok(())
 }
 
@@ -233,6 +236,9 @@ fn welcome(
         certificate: paper(format!("{}.pem", request.terminal))?,
         key: paper(format!("{}.key", request.terminal))?,
         opening: (*opening.to_bytes()).into(),
+        // Known once the terminal's own entry is signed.
+        seq: 0,
+        hash: [0; 32].into(),
     })
 }
 

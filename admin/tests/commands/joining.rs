@@ -99,7 +99,7 @@ fn a_terminal_joins_by_a_request_and_a_welcome_and_doord_reads_what_it_was_given
     assert_eq!(kept("terminal.pem"), fs::read(desk.file("broker/lobby-1.pem")).unwrap());
     let section: String =
         said.out.lines().skip_while(|line| *line != "[centre]").collect::<Vec<_>>().join("\n");
-    for setting in ["broker", "authority", "certificate", "key", "opening_key", "root", "genesis"] {
+    for setting in ["broker", "authority", "certificate", "key", "opening_key", "root", "genesis", "joined"] {
         assert!(section.contains(&format!("\n{setting} = \"")), "{setting} is not in {section}");
     }
 

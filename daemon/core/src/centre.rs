@@ -137,7 +137,9 @@ pub struct Centre {
     taking: Option<(Taking, Tries)>,
     /// How far it is followed with all that comes of it, and what the state tree says there: what may be told.
     held: Held,
-    /// The roster differs from the one that was followed in an earlier life.
+    /// How far the roster had come when this terminal joined its site: nobody shows it less.
+    joined: roster::Head,
+    /// The roster differs from the one that was followed in an earlier life, or that this terminal joined.
     other_history: bool,
     denied: Denied,
     /// The newest denial that could not be believed yet: whoever signed it may become known by the roster.
@@ -176,6 +178,7 @@ impl Centre {
             own,
             key,
             stored: stored.unwrap_or(roster.head()),
+            joined: roster.head(),
             taking: None,
             held: held(&mut roster),
             other_history: false,
@@ -191,6 +194,12 @@ impl Centre {
             asked: None,
             state_said: None,
         }
+    }
+
+    /// The same for a terminal that joined its site when the roster had come so far.
+    #[must_use]
+    pub fn joined_at(self, joined: roster::Head) -> Self {
+        Self { joined, ..self }
     }
 
     /// What the broker is to say for this terminal when the connection that now begins ends.
@@ -229,7 +238,7 @@ impl Centre {
         match input {
             Input::Connected => {
                 (self.online, self.asked, self.state_said) = (true, None, None);
-                self.rumoured = self.stored.seq;
+                self.rumoured = self.stored.seq.max(self.joined.seq);
             }
             Input::Lost => (self.online, self.asked) = (false, None),
             Input::Arrived { topic, bytes, retained } => {
@@ -318,8 +327,14 @@ impl Centre {
             Ok(()) => {
                 self.halted = None;
                 let head = self.roster.head();
-                self.other_history = head.seq == self.stored.seq && head != self.stored;
+                self.other_history =
+                    [self.stored, self.joined].iter().any(|known| head.seq == known.seq && head != *known);
                 if head.seq > self.stored.seq {
+                    if self.other_history {
+                        let why = format!("entry {} is another one than this terminal joined by", head.seq);
+                        self.halted = Some(why.clone());
+                        return Err(why);
+                    }
                     let taking = Taking { head, changes: entry.message().changes.clone() };
                     effects.push(Effect::Take(taking.clone()));
                     self.taking = Some((taking, Tries::default()));
@@ -382,13 +397,13 @@ impl Centre {
 
     /// Whether the roster is known as far as it ever was.
     fn in_the_know(&self) -> Result<(), String> {
-        let (head, before) = (self.roster.head(), self.stored);
+        let (head, before) = (self.roster.head(), self.stored.seq.max(self.joined.seq));
         match () {
             () if self.other_history => {
-                Err(format!("entry {} is another one than was followed before", before.seq))
+                Err(format!("entry {} is another one than was known before", head.seq))
             }
-            () if head.seq < before.seq => {
-                Err(format!("the roster was known to entry {} and is only to {}", before.seq, head.seq))
+            () if head.seq < before => {
+                Err(format!("the roster was known to entry {before} and is only to {}", head.seq))
             }
             () => Ok(()),
         }

@@ -15,8 +15,8 @@ use std::time::Duration;
 use doorward_protocol::envelope::MESSAGE_LEN_MAX;
 use rumqttc::tokio_rustls::rustls;
 use rumqttc::{
-    Client, Connection, Event, IncomingPacketSizeLimit, LastWill, MqttOptions, Packet, PublishOptions, QoS,
-    RecvTimeoutError, TlsConfiguration, Transport,
+    Client, Connection, Event, IncomingPacketSizeLimit, LastWill, MqttOptions, NetworkOptions, Packet,
+    PublishOptions, QoS, RecvTimeoutError, TlsConfiguration, Transport,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -128,7 +128,11 @@ impl Line {
     pub fn begin(broker: &Broker, name: &str, will: Option<Message>) -> Result<Self, LineFault> {
         let tls = TlsConfiguration::Rustls(Arc::new(tls(broker)?));
         let mut options = MqttOptions::new(name, (broker.host.as_str(), broker.port));
+        let mut network = NetworkOptions::new();
+        // A record and its acknowledgement are small, and wait for each other.
+        network.set_tcp_nodelay(true);
         options
+            .set_network_options(network)
             .set_transport(Transport::tls_with_config(tls))
             .set_connect_timeout(CONNECT_WITHIN)
             .set_keep_alive(KEEP_ALIVE_S)

@@ -54,6 +54,8 @@ pub struct CentreConfig {
     pub root: PublicKey,
     /// The genesis of the site's roster.
     pub genesis: Hash,
+    /// How far the roster had come when this terminal joined, where that is known.
+    pub joined: Option<roster::Head>,
     /// Where the key comes from that opens what is sealed to the site's terminals.
     pub opening_key: PathBuf,
 }
@@ -95,7 +97,10 @@ pub fn start(
     let seed = own.session.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     let mut talk = Talk {
         name: own.terminal.to_string(),
-        centre: Centre::new(own, key, roster, followed),
+        centre: match config.joined {
+            Some(head) => Centre::new(own, key, roster, followed).joined_at(head),
+            None => Centre::new(own, key, roster, followed),
+        },
         intake,
         broker: config.broker,
         clock: Arc::clone(clock),

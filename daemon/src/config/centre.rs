@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use doorward_protocol::hex::unhex;
 use doorward_protocol::keys::PublicKey;
+use doorward_protocol::roster;
 use serde::Deserialize;
 
 use super::{Check, ConfigError};
@@ -25,6 +26,7 @@ pub(super) struct CentreSection {
     root: String,
     genesis: String,
     opening_key: PathBuf,
+    joined: Option<String>,
 }
 
 impl Check<'_> {
@@ -51,8 +53,21 @@ impl Check<'_> {
             certificate: section.certificate.clone(),
             key: section.key.clone(),
         };
-        Ok(CentreConfig { broker, root, genesis, opening_key: section.opening_key.clone() })
+        let joined = section.joined.as_ref().map(|text| {
+            head(text).ok_or_else(|| {
+                let allowed = "a number and 64 hexadecimal digits, as `doorctl terminal accept` printed them";
+                self.refuse("centre.joined", format!("{text:?}"), allowed)
+            })
+        });
+        let (opening_key, joined) = (section.opening_key.clone(), joined.transpose()?);
+        Ok(CentreConfig { broker, root, genesis, joined, opening_key })
     }
+}
+
+/// Number and hash of a roster's entry.
+fn head(text: &str) -> Option<roster::Head> {
+    let (seq, hash) = text.split_once(':')?;
+    Some(roster::Head { seq: seq.parse().ok()?, hash: unhex(hash)? })
 }
 
 /// Host and port; an IPv6 address stands in brackets.
@@ -68,6 +83,15 @@ fn split(text: &str) -> Option<(String, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_of_the_roster_is_a_number_and_its_hash() {
+        let digits = "0a".repeat(32);
+        assert_eq!(head(&format!("12:{digits}")), Some(roster::Head { seq: 12, hash: [10; 32] }));
+        for wrong in ["", "12", "12:", "12:0a", &digits, &format!("-1:{digits}"), &format!("x:{digits}")] {
+            assert_eq!(head(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_broker_is_a_host_and_a_port() {

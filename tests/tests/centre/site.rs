@@ -203,6 +203,7 @@ impl Door {
             broker: way,
             root: PublicKey::of(&key(ROOT_KEY)),
             genesis: GENESIS,
+            joined: None,
             opening_key: PathBuf::new(),
         };
         let intake = Intake::new(site(), opening(), store.transform_key(), REFERENCES);

@@ -425,6 +425,43 @@ fn m3_m13_a_terminal_that_knew_more_neither_obeys_nor_lets_go_before_it_knows_as
 }
 
 #[test]
+fn m3_a_new_terminal_is_shown_no_older_and_no_other_roster_than_it_joined_by() {
+    let mut author = Author::new();
+    author.write(vec![Change::Revoke(roster::Revoke { key: PublicKey::of(&key(OPERATOR)).id() })]);
+    let joined = author.follower.head();
+    let begin = || {
+        let fresh = Follower::new(GENESIS, Trust::pinned(own().site, PublicKey::of(&key(ROOT))));
+        let mut centre = Centre::new(own(), key(TERMINAL), fresh, None).joined_at(joined);
+        centre.last_will(s(20), trail());
+        centre.handle(Input::Connected, s(20), trail());
+        centre
+    };
+    let take = |centre: &mut Centre, entry: &[u8]| {
+        let effects = centre.handle(arrived(Matter::RosterFeed, entry), s(21), trail());
+        let taken = effects.iter().find_map(|effect| match effect {
+            Effect::Take(taking) => Some(taking.head),
+            _ => None,
+        });
+        taken.map(|head| centre.handle(Input::Taken(head), s(21), trail())).is_some()
+    };
+    // The broker withholds the revocation.
+    let mut centre = begin();
+    assert!(take(&mut centre, &author.entries[0]));
+    let bytes = order(OPERATOR, 7, SESSION, Command::Lockdown, Some(30));
+    let effects = centre.handle(arrived(Matter::Command, &bytes), s(22), trail());
+    assert_eq!(outcome(&effects, &author), (0, Vec::new(), 1), "a stolen key orders nothing");
+    assert!(take(&mut centre, &author.entries[1]));
+    let effects = centre.handle(arrived(Matter::Command, &bytes), s(23), trail());
+    assert_eq!(outcome(&effects, &author), (0, Vec::new(), 1), "revoked");
+    // Somebody shows another history.
+    let mut other = Author::new();
+    other.write(vec![delegate(31, Role::Auditor)]);
+    let mut centre = begin();
+    assert!(take(&mut centre, &other.entries[0]));
+    assert!(!take(&mut centre, &other.entries[1]));
+}
+
+#[test]
 fn what_is_told_of_the_roster_is_in_the_store_and_what_is_there_is_not_taken_again() {
     let mut author = Author::new();
     let mut centre = connected(&author);
