@@ -210,7 +210,14 @@ impl Erased {
                         states.clear();
                     }
                     Change::PersonPut(put) if put.at.person == *person => found = None,
-                    _ => {}
+                    Change::PersonPut(_)
+                    | Change::PersonTake(_)
+                    | Change::PersonErase(_)
+                    | Change::SettingPut(_)
+                    | Change::SettingTake(_)
+                    | Change::Delegate(_)
+                    | Change::Revoke(_)
+                    | Change::Succeed(_) => {}
                 }
             }
             states.push(*entry.state);

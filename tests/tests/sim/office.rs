@@ -154,7 +154,18 @@ impl World {
         let ordered = |record: &Record| match Entry::from_bytes(&record.bytes).expect("an entry").what {
             What::Door(report) if report.event == "lockdown_ordered" => Some(true),
             What::Door(report) if report.event == "release_ordered" => Some(false),
-            _ => None,
+            What::Door(_)
+            | What::Started(_)
+            | What::Decided(_)
+            | What::Released(_)
+            | What::Enrolled(_)
+            | What::Erased(_)
+            | What::ErasedEverybody(_)
+            | What::Skipped(_)
+            | What::Fault(_)
+            | What::ClockJumped(_)
+            | What::Stopped(_)
+            | What::Credential(_) => None,
         };
         self.entries(0).iter().rev().find_map(ordered).unwrap_or(false)
     }

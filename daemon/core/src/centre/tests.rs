@@ -438,10 +438,9 @@ fn m3_a_new_terminal_is_shown_no_older_and_no_other_roster_than_it_joined_by() {
     };
     let take = |centre: &mut Centre, entry: &[u8]| {
         let effects = centre.handle(arrived(Matter::RosterFeed, entry), s(21), trail());
-        let taken = effects.iter().find_map(|effect| match effect {
-            Effect::Take(taking) => Some(taking.head),
-            _ => None,
-        });
+        let taken = effects
+            .iter()
+            .find_map(|effect| if let Effect::Take(taking) = effect { Some(taking.head) } else { None });
         taken.map(|head| centre.handle(Input::Taken(head), s(21), trail())).is_some()
     };
     // The broker withholds the revocation.
