@@ -344,14 +344,10 @@ impl<'a> Batch<'a> {
     }
 
     fn note(&mut self, setting: Setting, value: &[u8]) -> Result<(), StoreFault> {
-        for then in [false, true] {
-            if then {
-                setting.put(self.conn, self.keys, value)?;
-            }
-            if let Some(code) = setting.code(self.conn, self.keys)? {
-                self.state.toggle(&code);
-            }
-        }
+        let old = setting.code(self.conn, self.keys)?;
+        setting.put(self.conn, self.keys, value)?;
+        let new = setting.code(self.conn, self.keys)?;
+        old.iter().chain(&new).for_each(|code| self.state.toggle(code));
         self.changed = true;
         Ok(())
     }
