@@ -150,12 +150,7 @@ fn certify(options: &Certify, out: &mut dyn Write) -> Answer {
     let mut bytes = Vec::new();
     text::json(&mut bytes, &certificate)?;
     let path = &options.certificate;
-    match folder::create(path, 0o644, &bytes) {
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())));
-        }
-        created => created.with_context(|| format!("create {}", path.display()))?,
-    }
+    folder::create_or_refuse(path, 0o644, &bytes)?;
     writeln!(out, "certificate {}: {} is erased at entry {}", path.display(), options.person, erased.entry)?;
     Ok(())
 }

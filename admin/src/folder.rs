@@ -5,6 +5,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
+
+use crate::answer::{Answer, Stop};
+
 /// `path` with a dot before its name and `.part` after it: what is being made, and never searched for.
 #[must_use]
 pub fn draft_of(path: &Path) -> PathBuf {
@@ -51,6 +55,19 @@ pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     sync(parent(path))
+}
+
+/// The same for a command whose answer is no where the file is there already.
+///
+/// # Errors
+/// [`Stop::Refused`] where it is.
+pub fn create_or_refuse(path: &Path, mode: u32, bytes: &[u8]) -> Answer {
+    match create(path, mode, bytes) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())))
+        }
+        created => Ok(created.with_context(|| format!("create {}", path.display()))?),
+    }
 }
 
 /// Replaces a file in one step.

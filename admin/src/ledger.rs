@@ -58,12 +58,7 @@ impl Ledger {
         let beginning = Beginning { site, root, genesis: genesis.into() };
         let mut bytes = WORD.to_vec();
         bytes.extend(framed(&minicbor::to_vec(&beginning).expect("writing to a vector cannot fail")));
-        match folder::create(path, 0o644, &bytes) {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())))
-            }
-            created => Ok(created.with_context(|| format!("create the roster {}", path.display()))?),
-        }
+        folder::create_or_refuse(path, 0o644, &bytes)
     }
 
     /// Reads and checks a roster; with a `root`, it must have begun with that one. Nobody else appends meanwhile.

@@ -1,10 +1,10 @@
 //! `doorctl terminal request`, `provision` and `accept`: the way into a site, by hand and in both directions.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read as _, Write};
+use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::Args;
 use doorward_protocol::hex::hex;
 use doorward_protocol::ids::TerminalId;
@@ -80,7 +80,7 @@ pub struct Accept {
 /// [`Stop::Refused`] where the file is there already.
 pub(super) fn ask(options: &Ask, place: &Place, out: &mut dyn Write) -> Answer {
     let request = request_of(&place.open()?);
-    create(&options.file, 0o644, request.to_line().as_bytes())?;
+    folder::create_or_refuse(&options.file, 0o644, request.to_line().as_bytes())?;
     writeln!(out, "terminal {} of site {} asks to join", request.terminal, request.site)?;
     writeln!(out, "  request  {}", options.file.display())?;
     writeln!(out, "  number   {}", request.number())?;
@@ -140,7 +140,7 @@ pub(super) fn provision(options: &Provision, out: &mut dyn Write) -> Answer {
     let sealed = welcome.seal(&request, &mut keyfile::generator());
     let sealed =
         sealed.ok_or_else(|| Stop::refused("a certificate is too long, or the request's key is none"))?;
-    create(&options.welcome, 0o600, sealed.as_bytes())?;
+    folder::create_or_refuse(&options.welcome, 0o600, sealed.as_bytes())?;
     writeln!(out, "welcome {}, which opens on {} alone", options.welcome.display(), request.terminal)?;
     writeln!(out, "tell whoever stands there the root key: {}", trust.root().hex())?;
     Ok(())
@@ -162,7 +162,7 @@ pub(super) fn accept(options: &Accept, place: &Place, out: &mut dyn Write) -> An
         let found = welcome.root.hex();
         return Err(refused(&format!("its root key is {found}, not the one you gave: nothing was taken")));
     }
-    let folder = &options.folder;
+    let into = &options.folder;
     let opening = keyfile::private_line(OPENING_WORD, &welcome.opening);
     let files: [(&str, u32, &[u8]); 4] = [
         ("authority.pem", 0o644, &welcome.authority.0),
@@ -170,13 +170,13 @@ pub(super) fn accept(options: &Accept, place: &Place, out: &mut dyn Write) -> An
         ("terminal.key", 0o600, &welcome.key.0),
         ("opening.key", 0o600, opening.as_bytes()),
     ];
-    if let Some((name, ..)) = files.iter().find(|(name, ..)| folder.join(name).symlink_metadata().is_ok()) {
-        let file = folder.join(name);
+    if let Some((name, ..)) = files.iter().find(|(name, ..)| into.join(name).symlink_metadata().is_ok()) {
+        let file = into.join(name);
         return Err(Stop::refused(format!("{} exists, and nothing is overwritten", file.display())));
     }
-    fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+    fs::create_dir_all(into).with_context(|| format!("make {}", into.display()))?;
     for (name, mode, bytes) in files {
-        create(&folder.join(name), mode, bytes)?;
+        folder::create_or_refuse(&into.join(name), mode, bytes)?;
     }
     writeln!(
         out,
@@ -187,7 +187,7 @@ pub(super) fn accept(options: &Accept, place: &Place, out: &mut dyn Write) -> An
     writeln!(out, "broker = \"{}:{}\"", welcome.host.as_str(), welcome.port)?;
     let named = ["authority", "certificate", "key", "opening_key"].into_iter().zip(files);
     for (setting, (name, ..)) in named {
-        writeln!(out, "{setting} = \"{}\"", folder.join(name).display())?;
+        writeln!(out, "{setting} = \"{}\"", into.join(name).display())?;
     }
     writeln!(out, "root = \"{}\"", welcome.root.hex())?;
     writeln!(out, "genesis = \"{}\"", hex(&welcome.genesis()))?;
@@ -260,15 +260,4 @@ fn read(path: &Path) -> anyhow::Result<Zeroizing<String>> {
         .and_then(|file| file.take(FILE_LEN_MAX).read_to_string(&mut text))
         .with_context(|| format!("read {}", path.display()))?;
     Ok(text)
-}
-
-fn create(path: &Path, mode: u32, bytes: &[u8]) -> Answer {
-    match folder::create(path, mode, bytes) {
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-            Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())))
-        }
-        created => {
-            Ok(created.map_err(|e| anyhow!(e)).with_context(|| format!("create {}", path.display()))?)
-        }
-    }
 }
