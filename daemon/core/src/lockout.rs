@@ -138,6 +138,7 @@ mod tests {
             rule: "examination".into(),
             scores: None,
             presented: None,
+            level: None,
         };
         Entry { at_ms, clock: ClockTrust::Synchronised, what: What::Decided(decided) }
     }
