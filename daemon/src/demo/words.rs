@@ -29,6 +29,10 @@ pub fn reason(decision: &Decision, name: Option<&str>, last: Option<&Evidence>) 
 fn denial(reject: Reject, who: &str) -> String {
     match reject {
         Reject::ManyFaces => "Two people stand before the door. A grant belongs to exactly one person.".into(),
+        Reject::Unanswered => {
+            "The movement that was asked for did not come in time, so nothing proves that a solid head stands there."
+                .into()
+        }
         Reject::Unproven => {
             "A sensor that is fitted gave no picture, so nothing proves that a live person stands there. A missing \
              sensor never raises trust."

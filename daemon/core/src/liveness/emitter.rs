@@ -1,8 +1,8 @@
 //! The emitter's challenge: the infrared light goes on and off at random, and the face has to follow. What was recorded,
 //! injected or is lit by another lamp cannot know the pattern (attack cases P9, C1–C3).
 //!
-//! Time is cut into slots of [`SLOT`]; each draws one bit. A picture counts where its whole exposure lies within one
-//! slot. Over the slots seen in an attempt, the brightness of the face must correlate with the bits, and the face must
+//! Time is cut into slots of [`SLOT`]; each draws one bit. A picture counts where the light did not change during its
+//! exposure. Over the slots seen in an attempt, the brightness of the face must correlate with the bits, and the face must
 //! answer more strongly than what lies around it: light falls off with the square of distance, so a lamp in the room or
 //! a stream that is dimmed as a whole answers alike everywhere. Both are differences of lit and dark pictures, so that
 //! the light of others cancels out.
@@ -19,8 +19,8 @@ use rand_chacha::ChaCha20Rng;
 use super::Says;
 use crate::time::Mono;
 
-/// Length of a slot. Longer than the exposure of a camera at 30 frames a second, so that most pictures lie within one:
-/// with 33 ms, four of five. Short enough that a dozen pass in a second.
+/// Length of a slot. Longer than the exposure of a camera at 30 frames a second, so that the light lasts for most
+/// pictures: with 33 ms, for four of five. Short enough that a dozen pass in a second.
 pub const SLOT: Duration = Duration::from_millis(80);
 /// Most equal bits one after the other: nobody waits for the other half by bad luck. A pattern that is bounded so still
 /// draws 0.95 bit a slot (the growth rate of sequences without five equal symbols).
@@ -114,14 +114,25 @@ impl Timeline {
         self.count += 1;
     }
 
-    /// The light from `from` to `to`, a time that is over.
+    /// The light from `from` to `to`, a time that is over. A change to the same is none; what lies in two such slots
+    /// belongs to the later.
     #[must_use]
     pub fn during(&self, from: Mono, to: Mono) -> Light {
-        let covers = |slot: &&Slot| slot.from <= from && slot.until.is_none_or(|until| to <= until);
-        match self.slots.iter().rev().find(covers) {
-            Some(Slot { number, lit: true, .. }) => Light::Lit(*number),
-            Some(Slot { number, lit: false, .. }) => Light::Dark(*number),
-            None => Light::Changing,
+        let mut slots = self.slots.iter().rev().skip_while(|slot| slot.from > to);
+        let Some(last) = slots.next().filter(|slot| slot.until.is_none_or(|until| to <= until)) else {
+            return Light::Changing;
+        };
+        let mut since = last.from;
+        for earlier in slots.take_while(|earlier| earlier.lit == last.lit) {
+            if since <= from || earlier.until != Some(since) {
+                break;
+            }
+            since = earlier.from;
+        }
+        match (since <= from, last.lit) {
+            (true, true) => Light::Lit(last.number),
+            (true, false) => Light::Dark(last.number),
+            (false, _) => Light::Changing,
         }
     }
 }
@@ -319,7 +330,9 @@ mod tests {
         assert_eq!(timeline.during(ms(147), ms(180)), Light::Lit(0));
         assert_eq!(timeline.during(ms(181), ms(200)), Light::Changing);
         assert_eq!(timeline.during(ms(190), ms(223)), Light::Dark(1));
-        (2..100).for_each(|i| timeline.switched(i % 2 == 0, ms(200 + 80 * i)));
+        timeline.switched(false, ms(262));
+        assert_eq!(timeline.during(ms(240), ms(273)), Light::Dark(2), "it went on as it was");
+        (3..100).for_each(|i| timeline.switched(i % 2 == 0, ms(200 + 80 * i)));
         assert_eq!(timeline.during(ms(190), ms(223)), Light::Changing, "too long ago");
         assert!(timeline.slots.len() <= SLOTS_KEPT);
     }

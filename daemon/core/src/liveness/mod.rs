@@ -1,7 +1,7 @@
 //! Proof of life from independent families of evidence, fused by an explicit table ([`fusion`]).
 //!
 //! * passive colour ([`crate::vision::Vision::liveness`]), one score per frame;
-//! * [`infrared`]: the same face is there, lit by the emitter, with the contrast of skin;
+//! * [`infrared`]: the face is lit by the emitter, with the contrast of skin; [`agreement`]: it is the same face;
 //! * [`depth`]: the face has the relief and the size of a head;
 //! * [`emitter`]: the light changes at random, and the face has to follow;
 //! * [`movement`]: the person is asked to move, and must move like a solid head.
@@ -9,6 +9,7 @@
 //! One sensor is never proof of life: every *fitted* family must support, and one that contradicts or is missing ends
 //! it. A missing or lying sensor lowers trust and never raises it. How much has to be fitted is a [`Level`].
 
+pub mod agreement;
 pub mod depth;
 pub mod emitter;
 pub mod fusion;
@@ -224,7 +225,11 @@ pub fn gather(good: &GoodFace, rgb: f32, policy: &Policy) -> Evidence {
     let infrared = match (policy.fitted.infrared, frames.ir.as_ref().filter(|shot| together(shot, frames.at()))) {
         (false, _) => Finding::NotFitted,
         (true, None) => Finding::Missing,
-        (true, Some(shot)) => Finding::Score(infrared::score(&shot.plane, picture, good.detection())),
+        (true, Some(shot)) => {
+            let (ir, face) = (&shot.plane, good.detection());
+            let skin = infrared::score(ir, picture, face);
+            Finding::Score(skin.min(agreement::score(ir, good.picture(), face)))
+        }
     };
     let depth = match (policy.fitted.depth, frames.depth.as_ref().filter(|shot| together(shot, frames.at()))) {
         (false, _) => Finding::NotFitted,
