@@ -449,7 +449,7 @@ impl Attempts {
         self
     }
 
-    fn watch(mut self, mut watch: Watch, look: Look, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
+    fn watch(self, mut watch: Watch, look: Look, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
         if let Some(seen) = look.seen {
             watch.see(seen, &self.limits, now);
         }

@@ -216,6 +216,7 @@ pub fn decision(
         "headline": headline,
         "reason": words::reason(decision, name, last),
         "rule": decision.rule(),
+        "level": decision.level().map(words::level),
         "person": decision.person(),
         "scores": decision.scores(),
         "frame_to_relay_ms": granted.then(|| words::milliseconds(took)),
