@@ -601,3 +601,6 @@ impl Attempts {
         attempt
     }
 }
+
+#[cfg(test)]
+mod tests;

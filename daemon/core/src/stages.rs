@@ -145,6 +145,12 @@ impl Embedding {
         })
     }
 
+    /// One that no model made, for the tests of what follows.
+    #[cfg(test)]
+    pub(crate) fn drawn(vector: UnitVector, at: Mono, region: Rect, evidence: Evidence) -> Self {
+        Self { vector, at, region, evidence }
+    }
+
     /// The probe.
     #[must_use]
     pub fn vector(&self) -> &UnitVector {

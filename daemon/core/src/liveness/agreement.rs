@@ -30,7 +30,7 @@ const AROUND: usize = 2;
 const WIDE: usize = COLUMNS + 2 * SHIFT;
 const HIGH: usize = ROWS + 2 * SHIFT;
 /// Correlation that supports: nine in ten faces of others stay below, one in two hundred of the same.
-const CORRELATION_MIN: f32 = 0.35;
+const CORRELATION_MIN: f32 = 0.4;
 
 /// Confidence 0 to 1 that the infrared picture shows the face that the colour picture has.
 ///
@@ -38,7 +38,9 @@ const CORRELATION_MIN: f32 = 0.35;
 #[must_use]
 pub fn score(ir: &Plane<u8>, picture: &Plane<Rgb>, face: &Detection) -> f32 {
     let region = face.region;
-    if !(region.area().is_finite() && region.area() > 0.0) {
+    let (middle, sides) = (region.centre(), (picture.width() as f32, picture.height() as f32));
+    let inside = (0.0..sides.0).contains(&middle.x) && (0.0..sides.1).contains(&middle.y);
+    if !(inside && region.area().is_finite() && region.area() > 0.0) {
         return 0.0;
     }
     let scale = (ir.width() as f32 / picture.width() as f32, ir.height() as f32 / picture.height() as f32);

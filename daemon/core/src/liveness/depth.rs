@@ -21,9 +21,9 @@ use crate::frame::Plane;
 use crate::geometry::Point;
 use crate::vision::Detection;
 
-/// Root mean square distance of the face from its best plane, millimetres. Heads give 7 and more, flat sheets the
+/// Root mean square distance of the face from its best plane, millimetres. Heads give 5 and more, flat sheets the
 /// sensor's noise (below 3 in cells).
-const RESIDUAL_MIN: f32 = 5.0;
+const RESIDUAL_MIN: f32 = 3.5;
 /// The weaker principal curvature, per metre. Faces give 5 to 15 (radii of 70 to 200 mm), sheets nothing, cells of noise
 /// below 1.
 const CURVATURE_MIN: f32 = 2.5;
@@ -56,7 +56,7 @@ pub fn score(depth: &Plane<u16>, picture: (u32, u32), face: &Detection, fov: f32
     }
     let (Some(residual), Some(curvature)) = (plane_residual(&cells), weaker_curvature(&cells)) else { return 0.0 };
     let Some(relief) = relief(depth, &marks, eyes) else { return 0.0 };
-    logistic(residual, RESIDUAL_MIN, 2.5)
+    logistic(residual, RESIDUAL_MIN, 1.5)
         .min(logistic(curvature, CURVATURE_MIN, 1.5))
         .min(logistic(relief, RELIEF_MIN, 4.0))
 }
@@ -341,7 +341,7 @@ mod tests {
             (plane_residual(&cells).unwrap(), weaker_curvature(&cells).unwrap(), relief)
         };
         let (residual, curvature, nose) = seen(head);
-        assert!(residual > 6.0 && curvature > 5.0 && nose > 12.0, "{residual} {curvature} {nose}");
+        assert!(residual > 5.0 && curvature > 5.0 && nose > 12.0, "{residual} {curvature} {nose}");
         assert!(seen(SHEETS[0].1).0 < 0.5, "flat");
         for bent in &SHEETS[2..5] {
             let (residual, curvature, _) = seen(bent.1);
