@@ -64,8 +64,13 @@ pub(crate) struct Model {
 
 impl Model {
     /// Nobody is enrolled.
-    pub(crate) fn new(workdays_only: bool, mode: Mode, without_face: bool, on_tamper: OnTamper) -> Self {
-        Self { workdays_only, mode, without_face, on_tamper, ..Self::default() }
+    pub(crate) fn new(
+        policy: Policy,
+        (workdays_only, without_face): (bool, bool),
+        mode: Mode,
+        on_tamper: OnTamper,
+    ) -> Self {
+        Self { policy, workdays_only, mode, without_face, on_tamper, ..Self::default() }
     }
 
     /// The roster puts a person with everything that belongs to it: the one-time code is a new one.

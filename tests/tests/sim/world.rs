@@ -150,7 +150,7 @@ impl World {
             wires: Arc::new(Mutex::new(Wires::default())),
             view,
             store: Arc::new(Mutex::new(store)),
-            model: Model { policy, ..Model::new(rng.random(), mode, rng.random(), on_tamper) },
+            model: Model::new(policy, (rng.random(), rng.random()), mode, on_tamper),
             hardware: Hardware::default(),
             pairs: Pairs::default(),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },

@@ -52,10 +52,16 @@ fn attempts(policy: Policy) -> Attempts {
 }
 
 /// Plays frames 100 ms apart, and returns at which frame what was decided.
-fn play(mut attempts: Attempts, frames: &[Frame]) -> Vec<(usize, Result<(), Reject>)> {
-    let mut told = Vec::new();
+fn play(attempts: Attempts, frames: &[Frame]) -> Vec<(usize, Result<(), Reject>)> {
+    play_and_pause(attempts, frames).0
+}
+
+/// The same, and the frames that were looked at: in the pause after a decision nobody is there.
+fn play_and_pause(mut attempts: Attempts, frames: &[Frame]) -> (Vec<(usize, Result<(), Reject>)>, Vec<Frame>) {
+    let (mut told, mut looked_at) = (Vec::new(), Vec::new());
     for (i, frame) in frames.iter().enumerate() {
         let now = Mono::from_millis(60_000) + FRAME * u32::try_from(i).unwrap();
+        looked_at.push(if attempts.wants_frames(now) { *frame } else { Frame::Nobody });
         let (next, ended) = attempts.tick(now);
         let (next, verdict) = next.observe(look(*frame, now), false, now);
         attempts = next;
@@ -69,7 +75,7 @@ fn play(mut attempts: Attempts, frames: &[Frame]) -> Vec<(usize, Result<(), Reje
             }
         }
     }
-    told
+    (told, looked_at)
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {
@@ -89,8 +95,8 @@ proptest! {
     ) {
         let limits = Limits::default();
         let mut begin = 0;
-        for (end, answer) in play(attempts(Policy::default()), &frames) {
-            // A decision before is followed by a pause in which frames do not count; what came before it is over.
+        let (told, frames) = play_and_pause(attempts(Policy::default()), &frames);
+        for (end, answer) in told {
             let attempt = &frames[begin..=end];
             begin = end + 1;
             if answer.is_err() {

@@ -16,7 +16,7 @@ const BRIGHT_MIN: f32 = 32.0;
 /// Face over surroundings. A face at 0.6 m returns several times what a wall at 2 m does (inverse square).
 const FALL_OFF_MIN: f32 = 1.25;
 /// Standard deviation over mean within the face. Skin, eyes and shadow give 0.15 to 0.4, bare paper below 0.06.
-const CONTRAST_MIN: f32 = 0.09;
+pub const CONTRAST_MIN: f32 = 0.09;
 
 /// Confidence 0 to 1 that a live face stands where the colour picture of size `picture` has one.
 ///
