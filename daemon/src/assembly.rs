@@ -203,11 +203,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
 ///
 /// # Errors
 /// When the audit trail cannot be read.
-pub fn begin(
-    store: &Store,
-    limits: attempt::Limits,
-    policy: liveness::Policy,
-) -> anyhow::Result<Beginning> {
+pub fn begin(store: &Store, limits: attempt::Limits, policy: liveness::Policy) -> anyhow::Result<Beginning> {
     let newest_ms = store.newest_ms().context("read the newest audit entry")?;
     let (mut lockout, mut spent) = (Lockout::default(), Spent::default());
     if let Some(newest_ms) = newest_ms {

@@ -85,7 +85,8 @@ pub fn modulate(
                 if let Err(fault) = &set {
                     tracing::error!("the emitter did not do as told: {}", crate::terminal::chain(fault));
                 }
-                let report = FaultReport { part: "emitter".into(), code: "does_not_obey".into(), set: !obeys };
+                let report =
+                    FaultReport { part: "emitter".into(), code: "does_not_obey".into(), set: !obeys };
                 // A terminal that is busy or gone is told by the log.
                 let _ = terminal.try_send(Input::Fault(report));
             }
@@ -135,7 +136,9 @@ mod tests {
         }
         assert!(lit > 3 && dark > 3, "{lit} {dark}");
         hand.break_it();
-        let Ok(Input::Fault(report)) = inputs.recv_timeout(Duration::from_secs(10)) else { panic!("no fault") };
+        let Ok(Input::Fault(report)) = inputs.recv_timeout(Duration::from_secs(10)) else {
+            panic!("no fault")
+        };
         assert_eq!((report.part.as_str(), report.set), ("emitter", true));
         let now = clock.now().mono;
         assert_eq!(meter.timeline().during(now, now), Light::Changing);

@@ -214,7 +214,7 @@ pub enum State {
     /// Nobody there.
     Idle,
     /// Somebody there.
-    Watching(Watch),
+    Watching(Box<Watch>),
     /// Granted; the panel shows it until then.
     Decided {
         /// Until when.
@@ -299,7 +299,8 @@ impl Watch {
         if let Some(glimpse) = seen.glimpse {
             emitter::remember(&mut self.lights, glimpse);
         }
-        let Some(movement) = self.movement.as_mut().filter(|movement| movement.says() == Says::Missing) else {
+        let Some(movement) = self.movement.as_mut().filter(|movement| movement.says() == Says::Missing)
+        else {
             return;
         };
         movement.see(&seen.landmarks, now);
@@ -405,7 +406,7 @@ impl Attempts {
                 let held = now.since(attempts.doubted_at) <= attempts.limits.doubt_for;
                 let carried = if held { attempts.doubts } else { 0 };
                 let watch = Watch::begin(now, &attempts.limits, carried);
-                attempts.watch(watch, look, claimed, now)
+                attempts.watch(Box::new(watch), look, claimed, now)
             }
             (State::Watching(watch), _) => attempts.watch(watch, look, claimed, now),
         }
@@ -449,7 +450,7 @@ impl Attempts {
         self
     }
 
-    fn watch(self, mut watch: Watch, look: Look, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
+    fn watch(self, mut watch: Box<Watch>, look: Look, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
         if let Some(seen) = look.seen {
             watch.see(seen, &self.limits, now);
         }
@@ -488,7 +489,7 @@ impl Attempts {
     }
 
     /// Asks the fusion table what follows from everything seen so far, and the person for what is lacking.
-    fn weigh(mut self, mut watch: Watch, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
+    fn weigh(mut self, mut watch: Box<Watch>, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
         let agrees = watch.agrees(&self.limits);
         let emitter = if self.policy.emitter { emitter::follows(&watch.lights) } else { Says::NotFitted };
         if agrees && watch.movement.is_none() && !claimed {
@@ -509,9 +510,9 @@ impl Attempts {
             return self.refuse(Reject::NotLive, now);
         }
         let weakest = watch.run.iter().map(Embedding::evidence).reduce(liveness::Evidence::weaker);
-        let verdict = weakest.filter(|_| agrees).map(|weakest| {
-            fusion::fuse(self.policy.level, self.policy.voices(&weakest, challenge))
-        });
+        let verdict = weakest
+            .filter(|_| agrees)
+            .map(|weakest| fusion::fuse(self.policy.level, self.policy.voices(&weakest, challenge)));
         match verdict {
             Some(fusion::Verdict::Live) => self.conclude(&watch, now),
             Some(fusion::Verdict::NotLive) => self.refuse(Reject::NotLive, now),

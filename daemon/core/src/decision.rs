@@ -466,7 +466,10 @@ mod tests {
             assert!(of(score).comparison_score >= 0.46 - 1e-6 && of(score).comparison_score <= score);
         }
         assert!(of(0.4599).comparison_score < 0.46);
-        assert_eq!((of(0.2).comparison_score, of(f32::NAN).comparison_score, of(0.9).liveness), (-1.0, -1.0, 90.0));
+        assert_eq!(
+            (of(0.2).comparison_score, of(f32::NAN).comparison_score, of(0.9).liveness),
+            (-1.0, -1.0, 90.0)
+        );
     }
 
     #[test]

@@ -78,7 +78,8 @@ impl Check<'_> {
         }
         let challenge = raw.emitter.as_ref().is_some_and(|emitter| emitter.challenge);
         if challenge && cameras.infrared.is_none() {
-            let allowed = "only an infrared camera sees whether a face follows the light; fit [cameras.infrared]";
+            let allowed =
+                "only an infrared camera sees whether a face follows the light; fit [cameras.infrared]";
             return Err(self.refuse("emitter.challenge", true, allowed));
         }
         let policy = Policy {
@@ -137,7 +138,10 @@ pub fn meaning(config: &Config) -> Vec<String> {
     };
     let mut lines = vec![format!("{}: {sensors}, over {} frames", level.code(), config.attempt.window)];
     if emitter {
-        lines.push("the infrared light follows a random pattern, and the face must follow it: about a second more".into());
+        lines.push(
+            "the infrared light follows a random pattern, and the face must follow it: about a second more"
+                .into(),
+        );
     }
     let when = match asks {
         Asks::Never => None,
@@ -184,7 +188,11 @@ mod tests {
         assert_eq!(parse(&moved).unwrap().liveness.asks, Asks::WhenUnsure);
         let flat = without(&moved, "[cameras.depth]", "# Lines by the name");
         assert!(parse(&flat).unwrap_err().contains("lacks a depth camera"));
-        let alone = without(&without(SAMPLE, "[cameras.depth]", "# Lines by the name"), "[cameras.infrared]", "# Lines by");
+        let alone = without(
+            &without(SAMPLE, "[cameras.depth]", "# Lines by the name"),
+            "[cameras.infrared]",
+            "# Lines by",
+        );
         assert!(parse(&alone).unwrap_err().contains("lacks an infrared or a depth camera"));
         let convenience = alone.replacen("level = \"standard\"", "level = \"convenience\"", 1);
         let told = meaning(&parse(&convenience).unwrap());
@@ -195,7 +203,10 @@ mod tests {
     fn the_old_key_says_what_to_write_instead() {
         let old = SAMPLE.replacen("level = \"standard\"", "rgb_alone = true", 1);
         let error = parse(&old).unwrap_err();
-        assert!(error.contains("liveness.rgb_alone = true") && error.contains("level = \"convenience\""), "{error}");
+        assert!(
+            error.contains("liveness.rgb_alone = true") && error.contains("level = \"convenience\""),
+            "{error}"
+        );
     }
 
     #[test]

@@ -65,7 +65,8 @@ fn rhythms(cue: Cue) -> [Rhythm; 3] {
         Cue::Idle => [Off, Off, Off],
         Cue::Watching | Cue::Advice(_) => [On, On, Off],
         Cue::Move(movement) => {
-            let (beckons, beeps) = (Blink { on: 250, off: 250, times: FOR_EVER }, |times| Blink { on: 80, off: 220, times });
+            let (beckons, beeps) =
+                (Blink { on: 250, off: 250, times: FOR_EVER }, |times| Blink { on: 80, off: 220, times });
             match movement {
                 Move::TurnLeft => [beckons, Off, beeps(1)],
                 Move::TurnRight => [Off, beckons, beeps(2)],

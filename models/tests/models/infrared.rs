@@ -19,7 +19,8 @@ const DETECTION_MIN: f32 = 0.7;
 const EYES_MIN: f32 = 32.0;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut found: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     found.sort();
     found
 }
@@ -75,7 +76,10 @@ fn p6_contrast_tells_some_infrared_attacks_and_hardly_refuses_the_living() {
         }
     }
     let [live, spoof] = counts;
-    println!("infrared crops: {} live and {} attacks, a face found in {} and {}", live[0], spoof[0], live[1], spoof[1]);
+    println!(
+        "infrared crops: {} live and {} attacks, a face found in {} and {}",
+        live[0], spoof[0], live[1], spoof[1]
+    );
     let refused = share("live, by contrast", live[2], live[1]);
     let caught = share("attacks, by contrast", spoof[2], spoof[1]);
     assert!(refused.low < 0.05 && caught.high > refused.low && caught.low > 0.03);

@@ -175,7 +175,9 @@ impl Event {
             125..130 => Event::Code(person % 4),
             130..138 => Event::Order(*pick(rng, &WISHES), *pick(rng, &BLEMISHES)),
             138..146 => Event::Roster(edit(rng, person)),
-            146..149 => Event::Lamp(*pick(rng, &[Lamp::Follows, Lamp::Follows, Lamp::Covered, Lamp::Foreign])),
+            146..149 => {
+                Event::Lamp(*pick(rng, &[Lamp::Follows, Lamp::Follows, Lamp::Covered, Lamp::Foreign]))
+            }
             149..152 => Event::Obedient(rng.random_bool(0.6)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};

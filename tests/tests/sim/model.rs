@@ -8,7 +8,6 @@ use doorward_core::liveness::Policy;
 use doorward_core::time::Mono;
 use doorward_protocol::audit::CredentialKind;
 
-
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Microseconds for which a claim waits for its face, and a tick's delay.

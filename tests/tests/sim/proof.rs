@@ -79,7 +79,8 @@ impl Proof {
     pub(crate) fn stands(&self, policy: &Policy, claimed: bool, now: Mono) {
         let Policy { level, fitted, emitter, asks, .. } = *policy;
         let within = |sight: &&Sight, time: Duration| now.since(sight.at) <= time;
-        let window: Vec<&Sight> = self.sights.iter().rev().filter(|sight| within(sight, WINDOW_MAX)).collect();
+        let window: Vec<&Sight> =
+            self.sights.iter().rev().filter(|sight| within(sight, WINDOW_MAX)).collect();
         let agreeing = |seen: fn(&Sight) -> bool| window.iter().filter(|sight| seen(sight)).count() >= WINDOW;
         let infrared = agreeing(|sight| !sight.view.infrared_lost && sight.frozen.is_none());
         let depth = agreeing(|sight| !sight.view.depth_lost && sight.frozen.is_none());
@@ -90,12 +91,16 @@ impl Proof {
             Level::Standard => assert!(fitted.infrared || fitted.depth, "p9: colour alone at {level:?}"),
             Level::High => assert!(fitted.infrared && fitted.depth, "granted at {level:?} with {fitted:?}"),
         }
-        let follows = self.sights.iter().rev().take(2 * SLOTS).filter(|s| s.view.lamp == Lamp::Follows).count();
+        let follows =
+            self.sights.iter().rev().take(2 * SLOTS).filter(|s| s.view.lamp == Lamp::Follows).count();
         let followed = emitter && follows >= SLOTS;
         let kinds = |movement: Move| self.moves.iter().any(|(_, made)| *made == movement);
         let moved = Move::ALL.into_iter().filter(|movement| kinds(*movement)).count() >= 2;
         let answered = moved || claimed;
-        assert!(!emitter || followed || asks != Asks::Never && answered, "p9: granted while the light was not followed");
+        assert!(
+            !emitter || followed || asks != Asks::Never && answered,
+            "p9: granted while the light was not followed"
+        );
         assert!(level != Level::High || followed || answered, "granted at {level:?} without an answer");
         assert!(asks != Asks::Always || answered, "granted though nobody moved as asked");
     }
@@ -109,7 +114,8 @@ pub(crate) fn policy(rng: &mut ChaCha8Rng) -> Policy {
         8 => Fitted { infrared: false, depth: true },
         _ => Fitted { infrared: false, depth: false },
     };
-    let asks = [Asks::Never, Asks::Never, Asks::Never, Asks::WhenUnsure, Asks::Always][rng.random_range(0..5)];
+    let asks =
+        [Asks::Never, Asks::Never, Asks::Never, Asks::WhenUnsure, Asks::Always][rng.random_range(0..5)];
     let emitter = fitted.infrared && rng.random_bool(0.3);
     let levels = Level::ALL.map(|level| Policy { level, fitted, emitter, asks, ..Policy::default() });
     let possible: Vec<Policy> = levels.into_iter().filter(|policy| policy.lacks().is_none()).collect();

@@ -273,7 +273,10 @@ fn p1_a_photo_that_is_moved_as_told_is_refused_where_colour_stands_alone() {
     let told = play(&mut asking(alone), &shows(photo));
     assert!(!told.is_empty() && told.iter().all(|reason| reason == "unanswered"), "{told:?}");
     let told = play(&mut asking(Policy::colour_alone()), &shows(photo));
-    assert_eq!(told[0], "granted", "without a challenge a good photograph passes, and the record says convenience");
+    assert_eq!(
+        told[0], "granted",
+        "without a challenge a good photograph passes, and the record says convenience"
+    );
 }
 
 #[test]
@@ -290,8 +293,7 @@ fn whoever_cannot_move_as_asked_shows_a_card_instead() {
 fn p1_a_photo_that_is_withdrawn_again_and_again_is_counted() {
     let mut world = world(OnTamper::Report);
     let print = Figure::Reproduced(0, Reproduction::Print);
-    let flash =
-        [Event::Appear(print), Event::Look(1), Event::Appear(Figure::Nobody), Event::Look(9)];
+    let flash = [Event::Appear(print), Event::Look(1), Event::Appear(Figure::Nobody), Event::Look(9)];
     let told = play(&mut world, &[&flash[..], &flash].concat());
     assert_eq!(told, ["not_live"], "a second glimpse of it within half a minute");
 }

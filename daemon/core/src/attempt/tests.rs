@@ -51,13 +51,16 @@ fn attempts(policy: Policy) -> Attempts {
     Attempts::new(Limits::default(), policy, AttemptId(1), [5; 32])
 }
 
+/// At which frame what was decided.
+type Told = Vec<(usize, Result<(), Reject>)>;
+
 /// Plays frames 100 ms apart, and returns at which frame what was decided.
-fn play(attempts: Attempts, frames: &[Frame]) -> Vec<(usize, Result<(), Reject>)> {
+fn play(attempts: Attempts, frames: &[Frame]) -> Told {
     play_and_pause(attempts, frames).0
 }
 
 /// The same, and the frames that were looked at: in the pause after a decision nobody is there.
-fn play_and_pause(mut attempts: Attempts, frames: &[Frame]) -> (Vec<(usize, Result<(), Reject>)>, Vec<Frame>) {
+fn play_and_pause(mut attempts: Attempts, frames: &[Frame]) -> (Told, Vec<Frame>) {
     let (mut told, mut looked_at) = (Vec::new(), Vec::new());
     for (i, frame) in frames.iter().enumerate() {
         let now = Mono::from_millis(60_000) + FRAME * u32::try_from(i).unwrap();
@@ -126,10 +129,14 @@ fn p1_a_spoof_that_flickers_live_hardly_ever_passes() {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let frames: Vec<Frame> =
                 (0..40).map(|_| if rng.random_bool(share) { Frame::Live } else { Frame::NotLive }).collect();
-            passed += u32::from(play(attempts(Policy::default()), &frames).first().is_some_and(|f| f.1.is_ok()));
+            passed +=
+                u32::from(play(attempts(Policy::default()), &frames).first().is_some_and(|f| f.1.is_ok()));
         }
         let rate = f64::from(passed) / 4000.0;
-        println!("frames taken for live {share}: attempts that pass {rate:.4}, three lucky frames alone {:.4}", share.powi(3));
+        println!(
+            "frames taken for live {share}: attempts that pass {rate:.4}, three lucky frames alone {:.4}",
+            share.powi(3)
+        );
         assert!(rate <= bound, "{share}: {rate}");
     }
 }
@@ -143,8 +150,19 @@ fn p1_a_photo_that_is_withdrawn_and_shown_again_is_refused_and_counted() {
     }
     let told = play(attempts(Policy::default()), &frames);
     assert_eq!(told.iter().map(|t| t.1).collect::<Vec<_>>(), [Err(Reject::NotLive)]);
-    let once = [Frame::NotLive, Frame::Nobody, Frame::Nobody, Frame::Nobody, Frame::Nobody, Frame::Nobody, Frame::Nobody];
-    assert!(play(attempts(Policy::default()), &[&once[..], &[Frame::Nobody; 3]].concat()).is_empty(), "a slip");
+    let once = [
+        Frame::NotLive,
+        Frame::Nobody,
+        Frame::Nobody,
+        Frame::Nobody,
+        Frame::Nobody,
+        Frame::Nobody,
+        Frame::Nobody,
+    ];
+    assert!(
+        play(attempts(Policy::default()), &[&once[..], &[Frame::Nobody; 3]].concat()).is_empty(),
+        "a slip"
+    );
 }
 
 #[test]

@@ -50,7 +50,8 @@ pub fn score(ir: &Plane<u8>, picture: &Plane<Rgb>, face: &Detection) -> f32 {
     };
     let colour = relative(&cells::<COLUMNS, ROWS>((picture.width(), picture.height()), region, 0, grey));
     let bright = |x: u32, y: u32| f32::from(ir.at(x, y));
-    let infrared = cells::<WIDE, HIGH>((ir.width(), ir.height()), region.scaled(scale.0, scale.1), SHIFT, bright);
+    let infrared =
+        cells::<WIDE, HIGH>((ir.width(), ir.height()), region.scaled(scale.0, scale.1), SHIFT, bright);
     logistic(best_correlation(&colour, &relative(&infrared)), CORRELATION_MIN, 0.2)
 }
 
@@ -189,7 +190,12 @@ mod tests {
     fn a_face_outside_the_picture_and_hostile_boxes_prove_nothing() {
         let ir = drawn((100.0, 60.0), 90.0, ADA);
         let picture = colour(&ir);
-        for region in [face(5000.0, 9.0, 90.0), face(f32::NAN, 0.0, 90.0), face(0.0, 0.0, f32::INFINITY), face(9.0, 9.0, 0.0)] {
+        for region in [
+            face(5000.0, 9.0, 90.0),
+            face(f32::NAN, 0.0, 90.0),
+            face(0.0, 0.0, f32::INFINITY),
+            face(9.0, 9.0, 0.0),
+        ] {
             assert!(score(&ir, &picture, &region) < 0.5, "{region:?}");
         }
     }

@@ -54,7 +54,9 @@ pub fn score(depth: &Plane<u16>, picture: (u32, u32), face: &Detection, fov: f32
     if !PUPILS_MM.contains(&(eyes * distance / focal)) {
         return 0.0;
     }
-    let (Some(residual), Some(curvature)) = (plane_residual(&cells), weaker_curvature(&cells)) else { return 0.0 };
+    let (Some(residual), Some(curvature)) = (plane_residual(&cells), weaker_curvature(&cells)) else {
+        return 0.0;
+    };
     let Some(relief) = relief(depth, &marks, eyes) else { return 0.0 };
     logistic(residual, RESIDUAL_MIN, 1.5)
         .min(logistic(curvature, CURVATURE_MIN, 1.5))
@@ -91,7 +93,8 @@ fn cells(
     let distance = median(&mut found.iter().map(|(_, mm)| *mm).collect::<Vec<_>>());
     found.retain(|(_, mm)| (mm - distance).abs() < HEAD_DEPTH_MM);
     let (cx, cy) = (depth.width() as f32 / 2.0, depth.height() as f32 / 2.0);
-    let in_space = |(p, mm): (Point, f32)| [(p.x - cx) * mm / focal, (p.y - cy) * mm / focal, mm].map(f64::from);
+    let in_space =
+        |(p, mm): (Point, f32)| [(p.x - cx) * mm / focal, (p.y - cy) * mm / focal, mm].map(f64::from);
     (found.len() >= CELLS_MIN).then(|| (found.into_iter().map(in_space).collect(), distance))
 }
 
@@ -108,7 +111,8 @@ fn median(values: &mut [f32]) -> f32 {
 
 /// Root mean square residual of the best plane, after the tenth that fits worst was left out: what still flies.
 fn plane_residual(cells: &[[f64; 3]]) -> Option<f32> {
-    let square = |plane: &[f64; 3], c: &[f64; 3]| (c[2] - plane[0] - plane[1] * c[0] - plane[2] * c[1]).powi(2);
+    let square =
+        |plane: &[f64; 3], c: &[f64; 3]| (c[2] - plane[0] - plane[1] * c[0] - plane[2] * c[1]).powi(2);
     let terms = |c: &[f64; 3]| [1.0, c[0], c[1]];
     let plane = least_squares(cells, terms)?;
     let mut kept = cells.to_vec();
@@ -144,7 +148,10 @@ fn weaker_curvature(cells: &[[f64; 3]]) -> Option<f32> {
 }
 
 /// The coefficients of `terms` that explain the third coordinate best.
-fn least_squares<const N: usize>(cells: &[[f64; 3]], terms: impl Fn(&[f64; 3]) -> [f64; N]) -> Option<[f64; N]> {
+fn least_squares<const N: usize>(
+    cells: &[[f64; 3]],
+    terms: impl Fn(&[f64; 3]) -> [f64; N],
+) -> Option<[f64; N]> {
     let (mut a, mut b) = ([[0.0; N]; N], [0.0; N]);
     for cell in cells {
         let t = terms(cell);

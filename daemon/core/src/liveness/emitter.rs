@@ -172,7 +172,8 @@ pub fn follows(seen: &[Glimpse]) -> Says {
         return Says::Missing;
     }
     let answer = |of: fn(&Glimpse) -> f32| {
-        let mean = |some: &[&Glimpse]| some.iter().map(|glimpse| of(glimpse)).sum::<f32>() / some.len() as f32;
+        let mean =
+            |some: &[&Glimpse]| some.iter().map(|glimpse| of(glimpse)).sum::<f32>() / some.len() as f32;
         mean(&lit) - mean(&dark)
     };
     let (response, around) = (answer(|glimpse| glimpse.face), answer(|glimpse| glimpse.around));
@@ -190,8 +191,10 @@ pub fn follows(seen: &[Glimpse]) -> Says {
 fn correlation(seen: &[Glimpse]) -> (f32, f32) {
     let count = seen.len() as f32;
     let lit = |glimpse: &Glimpse| f32::from(u8::from(glimpse.lit));
-    let (mean_lit, mean_face) =
-        (seen.iter().map(lit).sum::<f32>() / count, seen.iter().map(|glimpse| glimpse.face).sum::<f32>() / count);
+    let (mean_lit, mean_face) = (
+        seen.iter().map(lit).sum::<f32>() / count,
+        seen.iter().map(|glimpse| glimpse.face).sum::<f32>() / count,
+    );
     let (mut both, mut of_lit, mut of_face) = (0.0, 0.0, 0.0f32);
     for glimpse in seen {
         let (l, f) = (lit(glimpse) - mean_lit, glimpse.face - mean_face);
@@ -279,7 +282,8 @@ mod tests {
                 seed[..4].copy_from_slice(&attempt.to_le_bytes());
                 seed
             };
-            let (mut own, mut recorded, mut seen) = (Pattern::new(seed(1)), Pattern::new(seed(2)), Vec::new());
+            let (mut own, mut recorded, mut seen) =
+                (Pattern::new(seed(1)), Pattern::new(seed(2)), Vec::new());
             // Every moment of an attempt is a try, not the last alone.
             let follows_once = (0..60).any(|slot| {
                 let (lit, face) = (own.draw(), if recorded.draw() { 130.0 } else { 25.0 });

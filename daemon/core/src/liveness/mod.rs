@@ -190,9 +190,9 @@ impl Policy {
     pub fn lacks(&self) -> Option<&'static str> {
         let Fitted { infrared, depth } = self.fitted;
         match self.level {
-            Level::Standard if !(infrared || depth) => {
-                Some("an infrared or a depth camera: colour alone cannot tell a good photograph from a person")
-            }
+            Level::Standard if !(infrared || depth) => Some(
+                "an infrared or a depth camera: colour alone cannot tell a good photograph from a person",
+            ),
             Level::High if !infrared => Some("an infrared camera"),
             Level::High if !depth => Some("a depth camera"),
             Level::High if !self.emitter && self.asks == Asks::Never => {
@@ -222,16 +222,18 @@ pub fn gather(good: &GoodFace, rgb: f32, policy: &Policy) -> Evidence {
     let frames = good.frames();
     let picture = (frames.rgb.plane.width(), frames.rgb.plane.height());
     // A member of another moment shows another moment: C3, P8.
-    let infrared = match (policy.fitted.infrared, frames.ir.as_ref().filter(|shot| together(shot, frames.at()))) {
-        (false, _) => Finding::NotFitted,
-        (true, None) => Finding::Missing,
-        (true, Some(shot)) => {
-            let (ir, face) = (&shot.plane, good.detection());
-            let skin = infrared::score(ir, picture, face);
-            Finding::Score(skin.min(agreement::score(ir, good.picture(), face)))
-        }
-    };
-    let depth = match (policy.fitted.depth, frames.depth.as_ref().filter(|shot| together(shot, frames.at()))) {
+    let infrared =
+        match (policy.fitted.infrared, frames.ir.as_ref().filter(|shot| together(shot, frames.at()))) {
+            (false, _) => Finding::NotFitted,
+            (true, None) => Finding::Missing,
+            (true, Some(shot)) => {
+                let (ir, face) = (&shot.plane, good.detection());
+                let skin = infrared::score(ir, picture, face);
+                Finding::Score(skin.min(agreement::score(ir, good.picture(), face)))
+            }
+        };
+    let depth = match (policy.fitted.depth, frames.depth.as_ref().filter(|shot| together(shot, frames.at())))
+    {
         (false, _) => Finding::NotFitted,
         (true, None) => Finding::Missing,
         (true, Some(shot)) => {

@@ -125,7 +125,16 @@ impl Challenge {
     #[must_use]
     pub fn draw(seed: [u8; 32], now: Mono) -> Self {
         let steps = ORDERS[ChaCha20Rng::from_seed(seed).random_range(0..ORDERS.len())];
-        Self { steps, done: 0, began: now, step_began: now, first: None, held: 0, flat: 0, says: Says::Missing }
+        Self {
+            steps,
+            done: 0,
+            began: now,
+            step_began: now,
+            first: None,
+            held: 0,
+            flat: 0,
+            says: Says::Missing,
+        }
     }
 
     /// What is asked for now.
@@ -193,11 +202,13 @@ impl Parallax {
         let outer = |m: &Landmarks| [m.left_eye, m.right_eye, m.right_mouth, m.left_mouth];
         let plane = Homography::between(outer(first), outer(later))?;
         let expected = plane.apply(first.nose)?;
-        let height = |m: &Landmarks| m.left_eye.middle(m.right_eye).distance(m.left_mouth.middle(m.right_mouth));
+        let height =
+            |m: &Landmarks| m.left_eye.middle(m.right_eye).distance(m.left_mouth.middle(m.right_mouth));
         let (before, after) = (height(first), height(later));
         let (eyes, wide) = (later.eye_distance(), first.eye_distance());
         let (dx, dy) = (later.nose.x - expected.x, later.nose.y - expected.y);
-        let (ux, uy) = ((later.right_eye.x - later.left_eye.x) / eyes, (later.right_eye.y - later.left_eye.y) / eyes);
+        let (ux, uy) =
+            ((later.right_eye.x - later.left_eye.x) / eyes, (later.right_eye.y - later.left_eye.y) / eyes);
         let found = Self {
             across: (dx * ux + dy * uy) / after,
             down: (dy * ux - dx * uy) / after,
@@ -246,8 +257,7 @@ impl Homography {
 
     #[expect(clippy::cast_possible_truncation, reason = "pixels, computed wider than they are kept")]
     fn apply(&self, p: Point) -> Option<Point> {
-        let [x, y, w] =
-            self.0.map(|row| row[0] * f64::from(p.x) + row[1] * f64::from(p.y) + row[2]);
+        let [x, y, w] = self.0.map(|row| row[0] * f64::from(p.x) + row[1] * f64::from(p.y) + row[2]);
         (w.abs() > f64::MIN_POSITIVE).then(|| Point::new((x / w) as f32, (y / w) as f32))
     }
 }
