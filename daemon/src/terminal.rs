@@ -11,6 +11,7 @@
 //! [`Examiner::examine`] runs on the vision thread, everything else on the terminal thread; the simulator calls both on
 //! one. Time and devices are arguments, so the same inputs give the same run.
 
+mod locking;
 mod orders;
 mod showing;
 mod wiring;
@@ -41,7 +42,7 @@ use doorward_core::timekeeping::Timekeeper;
 use doorward_core::vision::{Detection, Vision, VisionFault};
 use doorward_hal::clock::Clock;
 use doorward_hal::panel::Panel;
-use doorward_hal::relay::{Relay, RelayFault};
+use doorward_hal::relay::Relay;
 use doorward_protocol::audit::{DoorReport, Entry, FaultReport, What};
 use doorward_protocol::command::Admitted;
 use doorward_protocol::ids::PersonId;
@@ -51,9 +52,6 @@ pub use self::orders::Obeyed;
 use crate::emitter::LightMeter;
 use crate::people::People;
 use crate::trace::{Ending, Stage, Trace};
-
-/// How soon a relay that did not lock is told again.
-const RELOCK_EVERY: Duration = Duration::from_millis(500);
 
 /// Looks at framesets, one after the other.
 pub struct Examiner {
@@ -537,39 +535,6 @@ impl Terminal {
                 door::Effect::Report(event) => self.report(event, now),
             }
         }
-    }
-
-    fn unlock(&mut self, grant: &Recorded<Grant>, now: Now) -> bool {
-        let moved = self.devices.relay.unlock(grant);
-        if moved.is_ok() {
-            self.relock_at = None;
-            (self.observer)(Observation::Relay(true));
-        }
-        self.judge_relay(moved, now)
-    }
-
-    /// Locks; a relay that does not obey is told again until it does.
-    fn lock(&mut self, now: Now) {
-        let moved = self.devices.relay.lock();
-        self.relock_at = moved.is_err().then(|| now.mono + RELOCK_EVERY);
-        if moved.is_ok() {
-            (self.observer)(Observation::Relay(false));
-        }
-        self.judge_relay(moved, now);
-    }
-
-    /// Puts on record when the relay begins to disobey and when it obeys again.
-    fn judge_relay(&mut self, moved: Result<(), RelayFault>, now: Now) -> bool {
-        let obeys = moved.is_ok();
-        if obeys != self.relay_obeys {
-            self.relay_obeys = obeys;
-            if let Err(fault) = moved {
-                tracing::error!("the relay did not do as told: {}", chain(&fault));
-            }
-            let report = FaultReport { part: "relay".into(), code: "does_not_obey".into(), set: !obeys };
-            self.note(&What::Fault(report), now);
-        }
-        obeys
     }
 
     fn report(&mut self, event: Event, now: Now) {

@@ -8,17 +8,20 @@
 //! Who steps aside after two is refused all the same, and one is held against whoever comes within
 //! [`Limits::doubt_for`], so that nobody tries again and again without it being counted.
 
+mod watch;
+
 use std::time::Duration;
 
 use doorward_protocol::ids::AttemptId;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 
+pub use self::watch::Watch;
 use crate::decision::Reject;
 use crate::geometry::{Landmarks, Rect};
 use crate::liveness::emitter::{self, Glimpse};
 use crate::liveness::fusion::{self, Level, Says};
-use crate::liveness::movement::{Challenge, Move};
+use crate::liveness::movement::Challenge;
 use crate::liveness::{self, Policy};
 use crate::stages::Embedding;
 use crate::template::UnitVector;
@@ -227,95 +230,6 @@ pub enum State {
     },
     /// A camera or a model is broken.
     Blind,
-}
-
-/// What is known of the person standing there.
-#[derive(Debug, Clone)]
-pub struct Watch {
-    since: Mono,
-    /// When it ends without a decision.
-    until: Mono,
-    face_at: Mono,
-    run: Vec<Embedding>,
-    /// The newest live frame, however old.
-    newest: Option<Embedding>,
-    /// Frames that were live, of this face.
-    live: u32,
-    /// Frames that were not.
-    not_live: u32,
-    /// Those of an attempt before that came to no decision.
-    carried: u32,
-    last: Option<Reject>,
-    lights: Vec<Glimpse>,
-    movement: Option<Challenge>,
-}
-
-impl Watch {
-    fn begin(now: Mono, limits: &Limits, carried: u32) -> Self {
-        Self {
-            since: now,
-            until: now + limits.watch_max,
-            face_at: now,
-            run: Vec::new(),
-            newest: None,
-            live: 0,
-            not_live: 0,
-            carried,
-            last: None,
-            lights: Vec::new(),
-            movement: None,
-        }
-    }
-
-    /// The newest reject, if the newest frames brought one.
-    #[must_use]
-    pub fn last(&self) -> Option<Reject> {
-        self.last
-    }
-
-    /// The movement that is asked for.
-    #[must_use]
-    pub fn asks(&self) -> Option<Move> {
-        self.movement.as_ref().and_then(Challenge::asks)
-    }
-
-    fn doubts(&self) -> u32 {
-        self.not_live + self.carried
-    }
-
-    /// Enough live frames agree, and outweigh those that were not.
-    fn agrees(&self, limits: &Limits) -> bool {
-        self.run.len() >= limits.window && self.live >= limits.live_per_doubt * self.doubts()
-    }
-
-    /// Mean confidence of the run.
-    fn confidence(&self) -> f32 {
-        self.run.iter().map(Embedding::confidence).sum::<f32>() / self.run.len() as f32
-    }
-
-    /// Takes what was seen, whatever was made of it.
-    fn see(&mut self, seen: Seen, limits: &Limits, now: Mono) {
-        self.face_at = now;
-        if let Some(glimpse) = seen.glimpse {
-            emitter::remember(&mut self.lights, glimpse);
-        }
-        let Some(movement) = self.movement.as_mut().filter(|movement| movement.says() == Says::Missing)
-        else {
-            return;
-        };
-        movement.see(&seen.landmarks, now);
-        // Afterwards there is time to look into the camera again.
-        self.until =
-            if movement.says() == Says::Missing { movement.deadline() } else { now + limits.watch_max };
-    }
-
-    /// Another face: nothing of what was seen is its own, except what speaks against it.
-    fn begin_anew(&mut self) {
-        self.run.clear();
-        self.lights.clear();
-        self.live = 0;
-        self.movement = None;
-    }
 }
 
 /// The attempts of one terminal, one after the other.
