@@ -406,18 +406,18 @@ impl Attempts {
     fn weigh(mut self, mut watch: Box<Watch>, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
         let agrees = watch.agrees(&self.limits);
         let emitter = if self.policy.emitter { emitter::follows(&watch.lights) } else { Says::NotFitted };
-        if agrees && watch.movement.is_none() && !claimed {
-            let waited = now.since(watch.since) >= EMITTER_MAX;
-            let unsure = watch.confidence() < UNSURE || self.refused_lately(now);
-            if self.policy.asks_for_movement(emitter, waited, unsure) {
-                let movement = watch.movement.insert(Challenge::draw(self.seeds.random(), now));
-                watch.until = movement.deadline();
-            }
+        let waited = now.since(watch.since) >= EMITTER_MAX;
+        let unsure = watch.confidence() < UNSURE || self.refused_lately(now);
+        let asked = agrees && self.policy.asks_for_movement(emitter, waited, unsure);
+        if asked && watch.movement.is_none() && !claimed {
+            watch.ask(Challenge::draw(self.seeds.random(), watch.frontal, now));
         }
+        // A credential answers in place of a movement, where one is asked for; never in place of the light.
         let person = match &watch.movement {
-            _ if claimed => Says::Supports,
-            None => Says::NotFitted,
+            Some(_) if claimed => Says::Supports,
             Some(movement) => movement.says(),
+            None if claimed && asked => Says::Supports,
+            None => Says::NotFitted,
         };
         let challenge = liveness::challenge(emitter, person);
         if challenge == Says::Contradicts {

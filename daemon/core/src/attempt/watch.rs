@@ -2,9 +2,10 @@
 
 use super::{Limits, Seen};
 use crate::decision::Reject;
+use crate::geometry::Landmarks;
 use crate::liveness::emitter::{self, Glimpse};
 use crate::liveness::fusion::Says;
-use crate::liveness::movement::{Challenge, Move};
+use crate::liveness::movement::{self, Challenge, Move};
 use crate::stages::Embedding;
 use crate::time::Mono;
 
@@ -26,6 +27,8 @@ pub struct Watch {
     pub(super) carried: u32,
     pub(super) last: Option<Reject>,
     pub(super) lights: Vec<Glimpse>,
+    /// The newest frontal view: what a movement is measured against.
+    pub(super) frontal: Option<Landmarks>,
     pub(super) movement: Option<Challenge>,
 }
 
@@ -42,6 +45,7 @@ impl Watch {
             carried,
             last: None,
             lights: Vec::new(),
+            frontal: None,
             movement: None,
         }
     }
@@ -78,6 +82,9 @@ impl Watch {
         if let Some(glimpse) = seen.glimpse {
             emitter::remember(&mut self.lights, glimpse);
         }
+        if movement::is_frontal(&seen.landmarks) {
+            self.frontal = Some(seen.landmarks);
+        }
         let Some(movement) = self.movement.as_mut().filter(|movement| movement.says() == Says::Missing)
         else {
             return;
@@ -88,11 +95,18 @@ impl Watch {
             if movement.says() == Says::Missing { movement.deadline() } else { now + limits.watch_max };
     }
 
+    /// Asks for a movement.
+    pub(super) fn ask(&mut self, movement: Challenge) {
+        self.until = movement.deadline();
+        self.movement = Some(movement);
+    }
+
     /// Another face: nothing of what was seen is its own, except what speaks against it.
     pub(super) fn begin_anew(&mut self) {
         self.run.clear();
         self.lights.clear();
         self.live = 0;
+        self.frontal = None;
         self.movement = None;
     }
 }

@@ -53,7 +53,7 @@ const FORESHORTENED_MAX: f32 = 0.84;
 const SOLID_MIN: f32 = 0.05;
 /// Pictures of a plane that turned without parallax, after which it is a sheet.
 const FLAT_MAX: u32 = 4;
-/// Yaw within which a face counts as frontal, degrees: where the next movement begins.
+/// Yaw within which a face counts as frontal, degrees: what a movement is measured against.
 const FRONTAL_MAX: f32 = 14.0;
 
 /// A movement. Sides are the person's own.
@@ -121,20 +121,12 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// Draws two movements; `seed` decides which.
+    /// Draws two movements; `seed` decides which. They are measured against `first`, a frontal view of before; without
+    /// one, against the next.
     #[must_use]
-    pub fn draw(seed: [u8; 32], now: Mono) -> Self {
+    pub fn draw(seed: [u8; 32], first: Option<Landmarks>, now: Mono) -> Self {
         let steps = ORDERS[ChaCha20Rng::from_seed(seed).random_range(0..ORDERS.len())];
-        Self {
-            steps,
-            done: 0,
-            began: now,
-            step_began: now,
-            first: None,
-            held: 0,
-            flat: 0,
-            says: Says::Missing,
-        }
+        Self { steps, done: 0, began: now, step_began: now, first, held: 0, flat: 0, says: Says::Missing }
     }
 
     /// What is asked for now.
@@ -160,7 +152,7 @@ impl Challenge {
         let Some(step) = self.asks().filter(|_| now < self.deadline()) else { return };
         let first = match self.first {
             Some(first) => first,
-            None if marks.pose().yaw.abs() <= FRONTAL_MAX => *self.first.insert(*marks),
+            None if is_frontal(marks) => *self.first.insert(*marks),
             None => return,
         };
         let Some(seen) = Parallax::between(&first, marks) else { return };
@@ -180,6 +172,12 @@ impl Challenge {
             }
         }
     }
+}
+
+/// Whether a movement can be measured against this view.
+#[must_use]
+pub fn is_frontal(marks: &Landmarks) -> bool {
+    marks.pose().yaw.abs() <= FRONTAL_MAX
 }
 
 /// What moved between two pictures of a face, in heights from the eyes to the mouth of the second.
@@ -347,7 +345,7 @@ mod tests {
     /// Plays a challenge to its end; `pose` answers the step asked for, and how far its second has come.
     fn play(points: &[[f32; 3]; 5], number: u32, pose: impl Fn(Move, f32) -> Stance) -> (Says, u64) {
         let mut rng = ChaCha8Rng::seed_from_u64(u64::from(number));
-        let mut challenge = Challenge::draw(seed(number), Mono(0));
+        let mut challenge = Challenge::draw(seed(number), None, Mono(0));
         let (mut frame, mut since) = (0u64, (None, 0));
         while let Some(step) = challenge.asks() {
             let now = Mono::from_millis(frame * 66);
@@ -436,7 +434,7 @@ mod tests {
     fn p5_orders_are_drawn_and_each_has_a_turn() {
         let mut orders = std::collections::BTreeMap::new();
         for number in 0..4000 {
-            let steps = Challenge::draw(seed(number), Mono(0)).steps;
+            let steps = Challenge::draw(seed(number), None, Mono(0)).steps;
             let turns = steps.iter().filter(|step| matches!(step, Move::TurnLeft | Move::TurnRight));
             assert!(turns.count() > 0 && steps[0] != steps[1]);
             *orders.entry(steps).or_insert(0) += 1;
@@ -463,7 +461,7 @@ mod tests {
             let marks = |at: usize| {
                 Landmarks::from_points(std::array::from_fn(|k| Point::new(points[at + k].0, points[at + k].1)))
             };
-            let mut challenge = Challenge::draw([1; 32], Mono(0));
+            let mut challenge = Challenge::draw([1; 32], None, Mono(0));
             challenge.see(&marks(0), Mono(1));
             challenge.see(&marks(5), Mono(2));
             prop_assert_ne!(challenge.says(), Says::Supports);
