@@ -141,19 +141,19 @@ impl Show {
         let star = || self.cast.as_ref().map(|cast| cast.enrolled[0].portrait.clone());
         let visitor = || self.state().visitor.as_ref().map(|visitor| visitor.portrait.clone());
         match id {
-            "enrolled" | "network_cut" => star().map(Scene::Live),
-            "stranger" => self.cast.as_ref().map(|cast| Scene::Live(cast.stranger.clone())),
-            "print" => star().map(Scene::Print),
-            "screen" => star().map(Scene::Screen),
+            "enrolled" | "network_cut" => star().map(Scene::live),
+            "stranger" => self.cast.as_ref().map(|cast| Scene::live(cast.stranger.clone())),
+            "print" => star().map(Scene::print),
+            "screen" => star().map(Scene::screen),
             "two" => self
                 .cast
                 .as_ref()
-                .map(|cast| Scene::Two(cast.enrolled[0].portrait.clone(), cast.stranger.clone())),
-            "dark" => star().map(Scene::Dark),
-            "visitor" => visitor().map(Scene::Live),
-            "visitor_print" => visitor().map(Scene::Print),
-            "visitor_screen" => visitor().map(Scene::Screen),
-            _ => Some(Scene::Nobody),
+                .map(|cast| Scene::two(cast.enrolled[0].portrait.clone(), cast.stranger.clone())),
+            "dark" => star().map(Scene::dark),
+            "visitor" => visitor().map(Scene::live),
+            "visitor_print" => visitor().map(Scene::print),
+            "visitor_screen" => visitor().map(Scene::screen),
+            _ => Some(Scene::nobody()),
         }
     }
 }
