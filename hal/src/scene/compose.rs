@@ -34,7 +34,6 @@ struct Crowd {
 /// What the cameras would see if they had no noise, and what lies in it.
 pub(super) struct Picture {
     pub(super) layers: Layers,
-    pub(super) faces: Vec<Detection>,
     eyes: Vec<Eye>,
     glares: Vec<Glare>,
 }
@@ -43,7 +42,6 @@ pub(super) struct Picture {
 pub(super) fn picture(scene: &Scene, room: &Layers, seconds: f32, at: Mono) -> Picture {
     let crowd = crowd(&scene.persons, seconds, at);
     let held = held(scene, crowd.as_ref(), seconds, at);
-    let faces = faces_of(scene, crowd.as_ref(), &held, seconds, at);
     let mut layers = crowd.as_ref().map_or_else(|| room.clone(), |crowd| crowd.standing.moved(&crowd.poses));
     for (held, carrier) in held.iter().zip(&scene.carriers) {
         match &carrier.content {
@@ -55,14 +53,7 @@ pub(super) fn picture(scene: &Scene, room: &Layers, seconds: f32, at: Mono) -> P
     }
     let eyes = crowd.map_or_else(Vec::new, |crowd| crowd.standing.eyes(&crowd.poses));
     let glares = held.iter().filter_map(Held::glare).collect();
-    Picture { layers, faces, eyes, glares }
-}
-
-/// Where the faces of the scene are.
-pub(super) fn faces(scene: &Scene, seconds: f32, at: Mono) -> Vec<Detection> {
-    let crowd = crowd(&scene.persons, seconds, at);
-    let held = held(scene, crowd.as_ref(), seconds, at);
-    faces_of(scene, crowd.as_ref(), &held, seconds, at)
+    Picture { layers, eyes, glares }
 }
 
 impl Picture {
@@ -179,7 +170,10 @@ fn worn(crowd: &Crowd, pictured: &Detection, middle: Point, texel_mm: f32) -> (P
     (Pose { right: 0.0, down: 0.0, roll, scale, lids: 1.0, ..own }, rest)
 }
 
-fn faces_of(scene: &Scene, crowd: Option<&Crowd>, held: &[Held], seconds: f32, at: Mono) -> Vec<Detection> {
+/// Where the faces of the scene are.
+pub(super) fn faces(scene: &Scene, seconds: f32, at: Mono) -> Vec<Detection> {
+    let crowd = crowd(&scene.persons, seconds, at);
+    let held = held(scene, crowd.as_ref(), seconds, at);
     let worn = scene.carriers.iter().any(|carrier| carrier.mounting == Mounting::Worn);
     let mut faces = crowd.map_or_else(Vec::new, |crowd| crowd.standing.faces(&crowd.poses));
     if worn && !faces.is_empty() {

@@ -15,6 +15,8 @@ pub(super) const PUPILS_MM: f32 = 63.0;
 const HEAD_DEPTH_MM: f32 = 88.0;
 /// How far a nose stands out, millimetres.
 const NOSE_MM: f32 = 21.0;
+/// Over so many pixels above the lower border bodies come to rest.
+const STILL: f32 = 170.0;
 /// The wall behind, millimetres.
 pub(super) const WALL_MM: f32 = 2500.0;
 
@@ -66,9 +68,11 @@ impl Head {
         1.0 - smooth(1.0, 2.6, self.radius(p, 1.12).sqrt())
     }
 
-    /// How far a place follows the person: head and body nearly alike, the wall not at all.
+    /// How far a place follows the person: head and body nearly alike, the wall not at all, and less towards the lower
+    /// border, below which the portrait shows nothing that could come up.
     pub(super) fn following(&self, p: Point) -> f32 {
-        let below = smooth(0.0, 2.0 * self.eyes, p.y - self.chin.y);
+        let below = smooth(0.0, 2.0 * self.eyes, p.y - self.chin.y)
+            * smooth(0.0, STILL, HEIGHT as f32 - p.y);
         let beside = 1.0 - smooth(2.2 * self.eyes, 4.2 * self.eyes, (p.x - self.chin.x).abs());
         self.turning(p).max(0.9 * below * beside)
     }

@@ -82,8 +82,8 @@ fn held(carrier: Carrier) -> Scene {
 /// All species.
 pub const ALL: &[Species] = &[
     live("live", "A live person", |roles| Scene::live(roles.target.clone())),
-    live("live_near", "A live person, 0.4 m away", |roles| {
-        Scene::of(Person::live(roles.target.clone()).away(400.0))
+    live("live_mid", "A live person, 0.55 m away", |roles| {
+        Scene::of(Person::live(roles.target.clone()).away(550.0))
     }),
     live("live_far", "A live person, 0.7 m away", |roles| {
         Scene::of(Person::live(roles.target.clone()).away(700.0))

@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn infrared_follows_the_switched_emitter_and_a_switch_within_an_exposure_is_half_a_light() {
         let (mut cameras, hand, clock) = empty_stage(10);
-        let mut bright = |cameras: &mut StageCameras| {
+        let bright = |cameras: &mut StageCameras| {
             let shot = cameras.ir.next(WAIT).unwrap();
             let pixels = shot.plane.pixels();
             pixels.iter().map(|v| f32::from(*v)).sum::<f32>() / pixels.len() as f32

@@ -201,7 +201,7 @@ fn p10_depth_sees_sheets_as_planes_bent_ones_as_cylinders_and_heads_with_noses()
         // How far the nose stands out before the line of the eyes and mouth, and before the line of both cheeks.
         let relief = |scene: &Scene| {
             let [left, right, nose, a, b] = renderer.faces(scene, at(0))[0].landmarks.points();
-            let depth = renderer.frameset(scene, at(0), 1).depth.unwrap().plane;
+            let depth = renderer.frameset(scene, at(0), 1).depth.unwrap().plane.clone();
             let mm = |p: Point| patch(&depth, p, f32::from);
             let half = (right.x - left.x) / 2.0;
             let (eyes, mouth) = (mm(left.middle(right)), mm(a.middle(b)));
@@ -226,7 +226,7 @@ fn p10_depth_sees_sheets_as_planes_bent_ones_as_cylinders_and_heads_with_noses()
 fn depth_cameras_err_as_their_kind_does() {
     let scene = Scene::live(drawn());
     let frame = |camera, scene: &Scene| {
-        Renderer::with_depth(5, camera).frameset(scene, at(0), 1).depth.unwrap().plane
+        Renderer::with_depth(5, camera).frameset(scene, at(0), 1).depth.unwrap().plane.clone()
     };
     let count = |plane: &Plane<u16>, which: fn(u16) -> bool| {
         plane.pixels().iter().filter(|mm| which(**mm)).count() as f32 / plane.pixels().len() as f32
@@ -254,7 +254,7 @@ fn p6_living_eyes_mirror_the_emitter_and_blink_and_painted_ones_do_neither() {
             let ms = 40 * k;
             let eye = renderer.faces(&scene, at(ms))[0].landmarks.left_eye;
             let frames = renderer.frameset(&scene, at(ms), 1);
-            let ir = frames.ir.unwrap().plane;
+            let ir = frames.ir.unwrap().plane.clone();
             let (x, y) = (eye.x as u32, eye.y as u32);
             let dots = (0..9).map(|k| f32::from(ir.at(x - 1 + k % 3, y - 1 + k / 3)));
             glint =
@@ -306,7 +306,7 @@ fn whoever_comes_nearer_looks_larger_and_measures_nearer() {
         let face = renderer.faces(&scene, at(0))[0];
         let pupils = face.landmarks.eye_distance() / focal() * mm;
         assert!((55.0..70.0).contains(&pupils), "{pupils} mm at {mm}");
-        let depth = renderer.frameset(&scene, at(0), 1).depth.unwrap().plane;
+        let depth = renderer.frameset(&scene, at(0), 1).depth.unwrap().plane.clone();
         let read = patch(&depth, places(&face).1, f32::from);
         assert!((read - mm).abs() < 35.0, "{read} at {mm}");
     }

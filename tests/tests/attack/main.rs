@@ -5,4 +5,7 @@
 //! What is rendered and what is not stands in `docs/scenes.md`: figures from here are about that model of the world. A
 //! test's name begins with the attack case it holds off.
 
+mod genuine;
+mod lies;
+mod species;
 mod station;
