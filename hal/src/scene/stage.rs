@@ -355,9 +355,10 @@ mod tests {
         clock.sleep(Duration::from_millis(130));
         let picture = Plane::filled(320, 240, [7u8; 3]).unwrap();
         let rgb = Arc::new(Shot { sequence: 99, at: Mono(1), plane: picture.clone() });
+        let now = clock.now().mono;
         hand.feed(Frameset { rgb, ir: None, depth: None });
         let fed = cameras.rgb.next(WAIT).unwrap();
-        assert_eq!((fed.at, fed.sequence), (Mono::from_millis(130), before.sequence + 1));
+        assert_eq!((fed.at, fed.sequence), (now, before.sequence + 1));
         assert_eq!(fed.plane, picture);
         assert!(matches!(cameras.ir.next(WAIT), Err(CameraFault::Stalled { waited_ms: 300, .. })));
         assert!(matches!(cameras.rgb.next(WAIT), Err(CameraFault::Stalled { .. })), "nothing new was fed");

@@ -65,7 +65,8 @@ fn places(face: &Detection) -> (Point, Point, Point) {
     (left.middle(right), Point::new(mix(left.x, mouth.x, 0.3), mix(nose.y, mouth.y, 0.2)), left)
 }
 
-/// What infrared says a place reflects: its level with the emitter less that without, against a white surface there.
+/// What infrared says a place reflects: its level with the emitter less that without, against a white surface there. A
+/// short flash, because what is held near saturates under a long one.
 fn reflectance(renderer: &Renderer, scene: &Scene, ms: u64, of: impl Fn(&Detection) -> Point) -> f32 {
     let p = of(&renderer.faces(scene, at(ms))[0]);
     let level = |emitter: f32| {
@@ -73,8 +74,9 @@ fn reflectance(renderer: &Renderer, scene: &Scene, ms: u64, of: impl Fn(&Detecti
         let range = patch(&frames.depth.unwrap().plane, p, f32::from);
         (patch(&frames.ir.unwrap().plane, p, f32::from), range)
     };
-    let ((lit, range), (dark, _)) = (level(1.0), level(0.0));
-    (lit - dark) / WHITE_AT_HALF_METRE * (range / 500.0).powi(2)
+    const FLASH: f32 = 0.2;
+    let ((lit, range), (dark, _)) = (level(FLASH), level(0.0));
+    (lit - dark) / FLASH / WHITE_AT_HALF_METRE * (range / 500.0).powi(2)
 }
 
 #[test]
@@ -164,7 +166,8 @@ fn p1_p2_p4_each_material_reflects_near_infrared_as_the_table_says() {
     let (light, dark) = (of(photo(Medium::CarbonPrint), cheek), of(photo(Medium::CarbonPrint), eye));
     assert!(light > 0.45 && dark < CARBON + 0.3 && light > 1.8 * dark, "carbon shows eyes: {light} {dark}");
     let (light, dark) = (of(photo(Medium::EPaper), cheek), of(photo(Medium::EPaper), eye));
-    assert!(light > 0.2 && light < 0.5 && light > 1.5 * dark, "electronic paper shows eyes: {light} {dark}");
+    // Its film mirrors the emitter on top.
+    assert!(light > 0.2 && light > dark + 0.08, "electronic paper shows eyes: {light} {dark}");
     for medium in [Medium::Phone, Medium::Tablet] {
         let dark = of(photo(medium), cheek);
         assert!(dark < 0.09, "a screen is dark: {dark}");
