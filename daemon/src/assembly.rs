@@ -14,6 +14,7 @@ use doorward_core::frame::Rgb;
 use doorward_core::freshness::Freshness;
 use doorward_core::intake::Intake;
 use doorward_core::liveness;
+use doorward_core::liveness::emitter::Pattern;
 use doorward_core::lockout::{HISTORY_MS, Lockout};
 use doorward_core::outbox::Outbox;
 use doorward_core::pairing::Arrival;
@@ -30,6 +31,7 @@ use doorward_store::Store;
 
 use crate::capture::{Capture, Meeting, OpenCamera};
 use crate::centre::{self, CentreConfig, Identity};
+use crate::emitter::{LightMeter, Modulated, modulate};
 use crate::journal::{self, Listeners};
 use crate::readers::Readers;
 use crate::supervise::{Beat, Supervisor};
@@ -108,6 +110,8 @@ pub struct Parts {
     pub store: Store,
     /// The cameras.
     pub eyes: Eyes,
+    /// The infrared light, where it follows a pattern.
+    pub emitter: Option<Modulated>,
     /// What reads credentials.
     pub readers: Readers,
     /// The models.
@@ -125,11 +129,12 @@ pub struct Parts {
 /// # Errors
 /// When the store cannot be read or the start cannot be recorded.
 pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
-    let Parts { clock, devices, inputs, mut store, eyes, readers, mind, way, settings, onlookers } = parts;
+    let Parts { clock, devices, inputs, mut store, eyes, emitter, readers, mind, way, settings, onlookers } =
+        parts;
     let version = mind.vision.version();
     let references = (version, mind.dimension);
 
-    let beginning = begin(&store, settings.attempt, settings.liveness.window_min)?;
+    let beginning = begin(&store, settings.attempt, settings.liveness)?;
     let started = Started {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         models: mind.digest,
@@ -167,11 +172,13 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
 
     let meeting = Arc::new(Meeting::new(Arc::clone(&clock), settings.liveness.fitted));
     watch_cameras(&mut threads, &clock, eyes, &meeting);
+    let light = emitter.map(|emitter| shine(&mut threads, &clock, emitter, &to_terminal));
     let examiner = Examiner {
         vision: mind.vision,
         quality: settings.quality,
         liveness: settings.liveness,
         freshness: Freshness::default(),
+        light,
         clock: Arc::clone(&clock),
     };
     let evidence = to_terminal.clone();
@@ -192,11 +199,15 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     Ok((threads, to_terminal))
 }
 
-/// What the store knows of the time before this start. `window_min` is the smallest mean liveness confidence of a case.
+/// What the store knows of the time before this start. `policy` is what the attempts ask of the evidence.
 ///
 /// # Errors
 /// When the audit trail cannot be read.
-pub fn begin(store: &Store, limits: attempt::Limits, window_min: f32) -> anyhow::Result<Beginning> {
+pub fn begin(
+    store: &Store,
+    limits: attempt::Limits,
+    policy: liveness::Policy,
+) -> anyhow::Result<Beginning> {
     let newest_ms = store.newest_ms().context("read the newest audit entry")?;
     let (mut lockout, mut spent) = (Lockout::default(), Spent::default());
     if let Some(newest_ms) = newest_ms {
@@ -209,7 +220,7 @@ pub fn begin(store: &Store, limits: attempt::Limits, window_min: f32) -> anyhow:
     }
     let next = AttemptId(store.attempts_seen().context("read the number of the last attempt")? + 1);
     Ok(Beginning {
-        attempts: Attempts::new(limits, window_min, next),
+        attempts: Attempts::new(limits, policy, next, doorward_store::new_seed()),
         lockout,
         spent,
         timekeeper: Timekeeper::new(newest_ms.unwrap_or(i64::MIN)),
@@ -232,6 +243,21 @@ pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
     };
     let followed = store.followed().context("read how far the roster was followed")?;
     Ok(Identity { own, key: store.device_key(), followed })
+}
+
+/// Starts the pattern of the infrared light.
+fn shine(
+    threads: &mut Supervisor,
+    clock: &Arc<dyn Clock>,
+    Modulated { emitter, exposure }: Modulated,
+    terminal: &SyncSender<Input>,
+) -> LightMeter {
+    let (meter, pattern) = (LightMeter::new(exposure), Pattern::new(doorward_store::new_seed()));
+    let (theirs, time, terminal) = (meter.clone(), Arc::clone(clock), terminal.clone());
+    threads.spawn("emitter", true, move |beat| {
+        modulate(&beat, time.as_ref(), emitter, pattern, &theirs, &terminal)
+    });
+    meter
 }
 
 fn watch_cameras(threads: &mut Supervisor, clock: &Arc<dyn Clock>, eyes: Eyes, meeting: &Arc<Meeting>) {

@@ -156,6 +156,7 @@ fn decision(number: u64) -> Entry {
             gallery: 1000,
         }),
         presented: None,
+        level: None,
     });
     Entry { at_ms: 1_800_000_000_000, clock: ClockTrust::Synchronised, what }
 }

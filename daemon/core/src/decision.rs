@@ -8,6 +8,8 @@ use doorward_protocol::ids::{AttemptId, DoorId, PersonId};
 
 use crate::attempt::Refusal;
 use crate::claim::{Claim, Ruling};
+use crate::liveness::fusion::Level;
+use crate::liveness::movement::Move;
 
 /// A normal negative answer; never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +36,8 @@ pub enum Reject {
     Unproven,
     /// A sensor says that this is no live person.
     NotLive,
+    /// The movement that was asked for did not come.
+    Unanswered,
     /// No reference resembles this face enough.
     Unknown,
     /// Two persons resemble this face about equally.
@@ -68,7 +72,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reject, for tables and documentation.
-    pub const ALL: [Reject; 26] = [
+    pub const ALL: [Reject; 27] = [
         Reject::NoFace,
         Reject::ManyFaces,
         Reject::TooFar,
@@ -80,6 +84,7 @@ impl Reject {
         Reject::Flat,
         Reject::Unproven,
         Reject::NotLive,
+        Reject::Unanswered,
         Reject::Unknown,
         Reject::Ambiguous,
         Reject::Suspended,
@@ -112,6 +117,7 @@ impl Reject {
             Reject::Flat => "flat",
             Reject::Unproven => "unproven",
             Reject::NotLive => "not_live",
+            Reject::Unanswered => "unanswered",
             Reject::Unknown => "unknown",
             Reject::Ambiguous => "ambiguous",
             Reject::Suspended => "suspended",
@@ -144,6 +150,7 @@ impl Reject {
             Reject::TooBright => "There is too much light here.",
             Reject::Flat => "The camera cannot see you well. Please step closer or clean the lens.",
             Reject::Unproven => "One moment, please.",
+            Reject::Unanswered => "Please try again and follow what is asked, or use your card.",
             Reject::NotLive
             | Reject::Unknown
             | Reject::Ambiguous
@@ -275,6 +282,7 @@ pub struct Decision {
     pub(crate) rule: &'static str,
     pub(crate) scores: Option<Scores>,
     pub(crate) presented: Option<Presented>,
+    pub(crate) level: Option<Level>,
 }
 
 impl Decision {
@@ -289,6 +297,7 @@ impl Decision {
             rule: "examination",
             scores: None,
             presented: claim.map(Claim::presented),
+            level: Some(refusal.level()),
         }
     }
 
@@ -296,7 +305,7 @@ impl Decision {
     #[must_use]
     pub fn ruled(ruling: Ruling, attempt: AttemptId, door: DoorId) -> Self {
         let Ruling { answer, person, rule, presented } = ruling;
-        Self { attempt, door, answer, person, rule, scores: None, presented: Some(presented) }
+        Self { attempt, door, answer, person, rule, scores: None, presented: Some(presented), level: None }
     }
 
     /// The attempt.
@@ -329,10 +338,40 @@ impl Decision {
         self.presented
     }
 
-    /// The scores, where it came that far.
+    /// How much evidence of life was asked for; none where no face was looked at.
+    #[must_use]
+    pub fn level(&self) -> Option<Level> {
+        self.level
+    }
+
+    /// The scores, where it came that far: as they are, for the terminal itself. What leaves it is coarser.
     #[must_use]
     pub fn scores(&self) -> Option<&Scores> {
         self.scores.as_ref()
+    }
+}
+
+/// Width of a band of comparison scores (cosine).
+const BAND: f32 = 0.1;
+/// Width of a band of liveness confidence (0 to 100).
+const CONFIDENCE_BAND: f32 = 10.0;
+
+/// The scores as they leave the terminal: in bands, counted from the threshold, so that a record says how sure an answer
+/// was and is no gradient for whoever changes a picture until it is accepted (attack case H9). More than a band below
+/// the threshold there is nothing to tell: -1.
+#[must_use]
+pub fn in_bands(scores: &Scores) -> Scores {
+    let threshold = scores.threshold;
+    let band = |score: f32| {
+        let steps = ((score - threshold) / BAND).floor();
+        // Asked so that a score that is no number falls out.
+        if steps >= -1.0 { threshold + steps * BAND } else { -1.0 }
+    };
+    Scores {
+        comparison_score: band(scores.comparison_score),
+        runner_up: band(scores.runner_up),
+        liveness: (scores.liveness / CONFIDENCE_BAND).floor() * CONFIDENCE_BAND,
+        ..*scores
     }
 }
 
@@ -355,8 +394,9 @@ impl Auditable for Decision {
             person: self.person.clone(),
             reason: reason.to_owned(),
             rule: self.rule.to_owned(),
-            scores: self.scores,
+            scores: self.scores.as_ref().map(in_bands),
             presented: self.presented,
+            level: self.level,
         })
     }
 }
@@ -385,6 +425,8 @@ pub enum Cue {
     Watching,
     /// Advice while looking.
     Advice(Reject),
+    /// Please do this, as proof of life.
+    Move(Move),
     /// Please pass.
     Granted,
     /// Refused.
@@ -402,6 +444,30 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn h9_scores_leave_in_bands_that_tell_neither_a_step_nor_a_side_wrongly() {
+        let of = |score: f32| {
+            let scores = Scores {
+                comparison_score: score,
+                threshold: 0.46,
+                runner_up: score - 0.3,
+                liveness: 97.4,
+                frames: 3,
+                gallery: 10,
+            };
+            in_bands(&scores)
+        };
+        let mut told: Vec<f32> = (0..=2000).map(|i| of(-1.0 + i as f32 / 1000.0).comparison_score).collect();
+        told.dedup();
+        let refused = told.iter().filter(|score| **score < 0.46).count();
+        assert_eq!((refused, told.len()), (2, 8), "{told:?}");
+        for score in [0.4601, 0.5, 0.99] {
+            assert!(of(score).comparison_score >= 0.46 - 1e-6 && of(score).comparison_score <= score);
+        }
+        assert!(of(0.4599).comparison_score < 0.46);
+        assert_eq!((of(0.2).comparison_score, of(f32::NAN).comparison_score, of(0.9).liveness), (-1.0, -1.0, 90.0));
+    }
 
     #[test]
     fn codes_are_unique_and_p1_advice_does_not_tell_a_spoof_from_a_stranger() {

@@ -69,11 +69,12 @@ impl Terminal {
         let stands = self.standing(now);
         let yes = |holds| if holds { "yes" } else { "no" };
         format!(
-            "door {}, leaf {}; attempt {}; {} persons, {} templates, {} credentials, {} denied; locked down: {}; locked out: {}; \
+            "door {}, leaf {}; attempt {}; liveness: {}; {} persons, {} templates, {} credentials, {} denied; locked down: {}; locked out: {}; \
              sees: {}; relay obeys: {}; clock: {:?}",
             stands.door.name(),
             if stands.open { "open" } else { "not open" },
             stands.attempt,
+            stands.level.code(),
             self.people.permits.len(),
             self.people.gallery.len(),
             self.people.wallet.len(),

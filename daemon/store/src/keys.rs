@@ -280,6 +280,12 @@ pub fn new_session() -> Session {
     random()
 }
 
+/// What nobody can foretell: seeds of the emitter's pattern and of what a person is asked to do.
+#[must_use]
+pub fn new_seed() -> [u8; 32] {
+    random()
+}
+
 /// Random bytes of the kernel, for keys, nonces, ids and tokens.
 #[expect(clippy::disallowed_methods, reason = "the one place where the store draws randomness")]
 pub(crate) fn random<const N: usize>() -> [u8; N] {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::eyes::{Figure, Reproduction, Sensor};
 use crate::office::{Blemish, Wish};
+use crate::proof::Lamp;
 use crate::roster::Edit;
 
 /// Persons the model knows by number; the first four are enrolled at the start.
@@ -81,6 +82,10 @@ pub(crate) enum Event {
     DepthLost(bool),
     /// A camera repeats its last picture with new times, or all go on.
     Frozen(Option<Sensor>),
+    /// Something is done to the infrared light, or it is as it should be.
+    Lamp(Lamp),
+    /// Whoever stands there does from now on what the panel asks for, or does not.
+    Obedient(bool),
     /// The models break or work again.
     ModelsBroken(bool),
     /// The disk is full or has room.
@@ -133,7 +138,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..164) {
+        match rng.random_range(0..170) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -170,6 +175,8 @@ impl Event {
             125..130 => Event::Code(person % 4),
             130..138 => Event::Order(*pick(rng, &WISHES), *pick(rng, &BLEMISHES)),
             138..146 => Event::Roster(edit(rng, person)),
+            146..149 => Event::Lamp(*pick(rng, &[Lamp::Follows, Lamp::Follows, Lamp::Covered, Lamp::Foreign])),
+            149..152 => Event::Obedient(rng.random_bool(0.6)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
                 let kind = *pick(rng, &[Card, Pin, Qr, Qr]);

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use doorward_core::calibration::{Calibration, Point};
 use doorward_core::claim::{Mode, Terms};
+use doorward_core::decision::Cue;
 use doorward_core::door::{self, OnTamper, Signal, Trouble};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::Freshness;
+use doorward_core::liveness::emitter::Pattern;
 use doorward_core::outbox::{Effect, Input as OutboxInput, Outbox};
 use doorward_core::policy::{Rules, UntrustedTime};
 use doorward_core::schedule::Weekly;
@@ -20,8 +22,9 @@ use doorward_core::transform::Transform;
 use doorward_core::wiegand::reader::Reader;
 use doorward_core::{attempt, liveness, quality};
 use doorward_daemon::assembly::begin;
+use doorward_daemon::emitter::LightMeter;
 use doorward_daemon::journal::load_people;
-use doorward_daemon::terminal::{Devices, Examiner, Input, Observation, Terminal};
+use doorward_daemon::terminal::{Devices, Examiner, Input, Observation, Standing, Terminal};
 use doorward_hal::clock::Clock;
 use doorward_hal::fake::{self, FakeClock};
 use doorward_protocol::audit::{Head, Record, Verifier};
@@ -33,13 +36,14 @@ use tempfile::TempDir;
 
 use crate::checks::Totals;
 use crate::event::Event;
-use crate::eyes::{self, DIMENSION, Figure, Script, Sensor, VERSION, View};
+use crate::eyes::{self, DIMENSION, Script, Sensor, VERSION, View};
 use crate::hands;
 use crate::hardware::Hardware;
 use crate::model::{Model, Rights};
 use crate::office::Office;
 use crate::pairs::Pairs;
 use crate::power::{Cut, Dark, Disk, Lock, SharedWires, Wires};
+use crate::proof::{self, Proof};
 
 /// Monday 2026-01-05, 10:00 UTC.
 pub(crate) const MONDAY_MS: i64 = 1_767_607_200_000;
@@ -76,8 +80,14 @@ pub(crate) struct World {
     pub(crate) office: Office,
     /// What happened in this run.
     pub(crate) totals: Totals,
-    /// What stood there at each frameset since the last check.
-    pub(crate) figure_seen: Vec<(Mono, Figure)>,
+    /// What stood there lately.
+    pub(crate) proof: Proof,
+    /// What the emitter is told.
+    pub(crate) pattern: Pattern,
+    /// What is known of that.
+    pub(crate) meter: LightMeter,
+    /// What the panel shows.
+    pub(crate) shown: Arc<Mutex<Option<Cue>>>,
     terminal: Option<Terminal>,
     examiner: Examiner,
     /// The card reader beside the door.
@@ -117,31 +127,35 @@ impl World {
             wall: Wall { ms: MONDAY_MS, trust: ClockTrust::Synchronised },
         };
         let clock = fake::clock(start);
-        let view = View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
-        let view = Arc::new(Mutex::new(view));
+        let view = Arc::new(Mutex::new(View::empty()));
         let examiner = Examiner {
             vision: Box::new(Script::new(Arc::clone(&view))),
             quality: quality::Limits { eye_distance_min: 10.0, ..quality::Limits::default() },
             liveness: liveness::Policy::default(),
             freshness: Freshness::default(),
+            light: None,
             clock: Arc::new(clock.clone()),
         };
         let modes = [Mode::Face, Mode::CardAndFace, Mode::PinAndFace, Mode::FaceOrCardAndFace];
         let mode = modes[rng.random_range(0..modes.len())];
         let consequences = [OnTamper::Report, OnTamper::Report, OnTamper::Lockdown, OnTamper::Erase];
         let on_tamper = consequences[rng.random_range(0..consequences.len())];
+        let policy = proof::policy(rng);
         let mut world = Self {
             clock,
+            proof: Proof::default(),
+            pattern: Pattern::new(rng.random()),
+            meter: LightMeter::new(Duration::ZERO),
+            shown: Arc::default(),
             wires: Arc::new(Mutex::new(Wires::default())),
             view,
             store: Arc::new(Mutex::new(store)),
-            model: Model::new(rng.random(), mode, rng.random(), on_tamper),
+            model: Model::new(policy, (rng.random(), rng.random()), mode, on_tamper),
             hardware: Hardware::default(),
             pairs: Pairs::default(),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
             office: Office::new(),
             totals: Totals::default(),
-            figure_seen: Vec::new(),
             terminal: None,
             examiner,
             reader: hands::reader(),
@@ -185,6 +199,8 @@ impl World {
             Event::InfraredLost(lost) => self.view().infrared_lost = lost,
             Event::DepthLost(lost) => self.view().depth_lost = lost,
             Event::Frozen(frozen) => self.frozen = frozen,
+            Event::Lamp(lamp) => self.view().lamp = lamp,
+            Event::Obedient(obedient) => self.view().obedient = obedient,
             Event::ModelsBroken(broken) => self.view().broken = broken,
             Event::DiskFull(full) => self.wires().disk_full = full,
             Event::RelayBroken(broken) => {
@@ -251,6 +267,11 @@ impl World {
         self.wires.lock().expect("one thread")
     }
 
+    /// Where the terminal stands.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        self.terminal.as_ref().map(|terminal| terminal.standing(self.clock.now()))
+    }
+
     /// Takes the observations since the last call.
     pub(crate) fn observations(&self) -> Vec<Observation> {
         std::mem::take(&mut self.observed.lock().expect("one thread"))
@@ -259,6 +280,8 @@ impl World {
     pub(crate) fn look(&mut self) {
         self.pass(FRAME);
         self.frames += 1;
+        self.shine();
+        self.move_as_told();
         let view = *self.view();
         let now = self.clock.now().mono;
         let mut frames = eyes::frameset(&view, now, self.frames);
@@ -268,9 +291,9 @@ impl World {
         }
         self.last_look = Some(frames.clone());
         self.totals.frames += 1;
-        self.figure_seen.push((now, view.figure));
-        let (evidence, _) = self.examiner.examine(frames);
-        self.step(Input::Evidence(evidence));
+        self.proof.see(now, view, self.frozen);
+        let (look, _) = self.examiner.examine(frames);
+        self.step(Input::Evidence(look));
     }
 
     /// Lets the terminal hear from the wiring.
@@ -392,9 +415,10 @@ impl World {
             Point { score: 0.6, fmr: 1e-6 },
         ];
         let calibration = Calibration::new(points, 10_000_000).expect("a calibration");
+        let policy = self.model.policy;
         let mut store = self.store.lock().expect("one thread");
         let beginning =
-            begin(&store, attempt::Limits::default(), 60.0).expect("the store's history can be read");
+            begin(&store, attempt::Limits::default(), policy).expect("the store's history can be read");
         let people = load_people(&mut store, VERSION, DIMENSION).expect("the store's persons can be read");
         let (acknowledged, head) = (store.acknowledged().expect("readable"), store.head().expect("a head"));
         drop(store);
@@ -403,13 +427,22 @@ impl World {
         let relay = Lock { wires: Arc::clone(&self.wires), clock: Arc::new(self.clock.clone()) };
         let journal = self.disk();
         self.examiner.freshness = Freshness::default();
+        self.examiner.liveness = policy;
+        self.examiner.light = policy.emitter.then(|| self.meter.clone());
+        *self.shown.lock().expect("one thread") = None;
+        let shown = Arc::clone(&self.shown);
         self.terminal = Some(Terminal::new(
             people,
             (rules, calibration, door::Settings { on_tamper, ..door::Settings::default() }),
             beginning,
             Devices { relay: Box::new(relay), panel: Box::new(Dark) },
             Box::new(journal),
-            Box::new(move |observation| observed.lock().expect("one thread").push(observation)),
+            Box::new(move |observation| {
+                if let Observation::Shown(cue) = &observation {
+                    *shown.lock().expect("one thread") = Some(*cue);
+                }
+                observed.lock().expect("one thread").push(observation);
+            }),
         ));
         self.model.lockdown = self.lockdown_on_record();
         self.tell_levels();

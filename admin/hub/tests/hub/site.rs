@@ -155,6 +155,7 @@ impl Terminal {
                 rule: "weekly".into(),
                 scores: None,
                 presented: None,
+                level: None,
             }));
         }
     }
