@@ -129,7 +129,8 @@ fn record(
 }
 
 fn progress(length: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta} left").expect("a valid template");
+    let style =
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta} left").expect("a valid template");
     ProgressBar::new(length as u64).with_style(style)
 }
 

@@ -71,8 +71,7 @@ impl Head {
     /// How far a place follows the person: head and body nearly alike, the wall not at all, and less towards the lower
     /// border, below which the portrait shows nothing that could come up.
     pub(super) fn following(&self, p: Point) -> f32 {
-        let below = smooth(0.0, 2.0 * self.eyes, p.y - self.chin.y)
-            * smooth(0.0, STILL, HEIGHT as f32 - p.y);
+        let below = smooth(0.0, 2.0 * self.eyes, p.y - self.chin.y) * smooth(0.0, STILL, HEIGHT as f32 - p.y);
         let beside = 1.0 - smooth(2.2 * self.eyes, 4.2 * self.eyes, (p.x - self.chin.x).abs());
         self.turning(p).max(0.9 * below * beside)
     }

@@ -11,7 +11,13 @@ fn named(name: &str) -> &'static Species {
     species::named(name).expect("a species of the list")
 }
 
-fn show(station: &mut Station, species: &'static Species, target: usize, policy: Policy, seed: u64) -> Outcome {
+fn show(
+    station: &mut Station,
+    species: &'static Species,
+    target: usize,
+    policy: Policy,
+    seed: u64,
+) -> Outcome {
     let depth = if seed.is_multiple_of(2) { DepthCamera::StructuredLight } else { DepthCamera::TimeOfFlight };
     let moments = if policy.asks == Asks::Never { 50 } else { 180 };
     station.show(Showing { species, target, other: 7, policy, lie: Lie::None, depth, seed, moments })
@@ -52,10 +58,7 @@ fn wilson(errors: usize, count: usize) -> f64 {
 #[test]
 fn at_standard_at_most_two_in_a_hundred_live_people_are_refused() {
     let (errors, count, which) = refused(Level::Standard, 8);
-    println!(
-        "BPCER at standard: {errors} of {count}, at most {:.1} % (95 %)",
-        100.0 * wilson(errors, count)
-    );
+    println!("BPCER at standard: {errors} of {count}, at most {:.1} % (95 %)", 100.0 * wilson(errors, count));
     assert!(errors * 50 <= count, "{errors} of {count}: {which:?}");
 }
 

@@ -14,7 +14,7 @@ const OTHER: usize = 7;
 const MOMENTS: u32 = 30;
 
 /// The species of a case.
-pub(crate) fn of_case(id: &str) -> Vec<&'static Species> {
+fn of_case(id: &str) -> Vec<&'static Species> {
     let found: Vec<_> = species::ALL
         .iter()
         .filter(|s| s.class == Class::Attack && s.cases.split(' ').any(|case| case == id))
@@ -30,8 +30,7 @@ fn taken_for_live(id: &str) -> (Vec<String>, usize) {
     for species in of_case(id) {
         for level in [Level::Standard, Level::High] {
             for (k, target) in TARGETS.into_iter().enumerate() {
-                let depth =
-                    if k == 1 { DepthCamera::TimeOfFlight } else { DepthCamera::StructuredLight };
+                let depth = if k == 1 { DepthCamera::TimeOfFlight } else { DepthCamera::StructuredLight };
                 let outcome = station.show(Showing {
                     species,
                     target,

@@ -1,6 +1,9 @@
 //! A terminal without threads and devices: stage, cameras, emitter and clock are those of the fakes, all else is what
 //! ships.
 
+#![expect(clippy::cast_possible_truncation, reason = "places are clamped to the picture, seeds are small")]
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -29,7 +32,9 @@ use doorward_daemon::terminal::Examiner;
 use doorward_hal::clock::Clock as _;
 use doorward_hal::fake;
 use doorward_hal::scene::species::{Roles, Species};
-use doorward_hal::scene::{self, Act, Action, DepthCamera, INFRARED_EXPOSURE, Person, Portrait, Renderer, Scene};
+use doorward_hal::scene::{
+    self, Act, Action, DepthCamera, INFRARED_EXPOSURE, Person, Portrait, Renderer, Scene,
+};
 use doorward_models::engine::EngineKind;
 use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
@@ -91,7 +96,7 @@ struct People {
     gallery: Gallery,
     transform: Transform,
     calibration: Calibration,
-    permits: std::collections::BTreeMap<PersonId, Permit>,
+    permits: BTreeMap<PersonId, Permit>,
 }
 
 /// The policy of a terminal with all sensors; above `standard` its emitter follows a pattern.
@@ -114,12 +119,13 @@ impl Station {
         let mut models = Models::load(&pack, &EngineKind::Tract).expect("the models load");
         let cast = cast_of_nobody(&mut models);
         let transform = Transform::new(&[7; 32], pack.dimension());
-        let mut gallery = Gallery::new(models.version(), pack.dimension());
-        let mut permits = std::collections::BTreeMap::new();
+        let version = models.version();
+        let mut gallery = Gallery::new(version, pack.dimension());
+        let mut permits = BTreeMap::new();
         for player in &cast.enrolled {
             for reference in &player.references {
                 let template = transform.protect(reference).expect("of the pack's dimension");
-                gallery.insert(&player.id, &template).expect("of the pack's dimension");
+                gallery.insert(&player.id, version, &template).expect("of the pack's dimension");
             }
             permits.insert(player.id.clone(), Permit::default());
         }
@@ -279,7 +285,12 @@ impl Emitter {
 }
 
 /// Replaces a stream by that of the target, live and lit by its own emitter, moved to where the face is.
-fn lie(frames: &mut Frameset, liar: &Renderer, (lie, target, face): (Lie, &Portrait, &Detection), number: u32) {
+fn lie(
+    frames: &mut Frameset,
+    liar: &Renderer,
+    (lie, target, face): (Lie, &Portrait, &Detection),
+    number: u32,
+) {
     let at = frames.at();
     let eyes = |marks: &Landmarks| marks.left_eye.middle(marks.right_eye);
     let pixels = scene::WIDTH as f32 / 2.0 / (scene::FOV.to_radians() / 2.0).tan();
@@ -320,7 +331,11 @@ impl Vision for Credulous {
     }
 
     fn liveness(&mut self, picture: &Plane<[u8; 3]>, face: &Detection) -> Result<f32, VisionFault> {
-        if *self.credulous.lock().expect("one thread") { Ok(1.0) } else { self.models.liveness(picture, face) }
+        if *self.credulous.lock().expect("one thread") {
+            Ok(1.0)
+        } else {
+            self.models.liveness(picture, face)
+        }
     }
 
     fn embed(&mut self, picture: &Plane<[u8; 3]>, landmarks: &Landmarks) -> Result<Vec<f32>, VisionFault> {
