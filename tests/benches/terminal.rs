@@ -130,7 +130,7 @@ fn let_in(
     mut more: impl FnMut(Vec<(Stage, Duration)>) -> bool,
 ) {
     terminal.step(Input::Signal(Signal::Contact(false)), clock.now());
-    let scene = Scene::Live(Portrait::new(picture, &face).expect("a portrait"));
+    let scene = Scene::live(Portrait::new(picture, &face).expect("a portrait"));
     let renderer = Renderer::new(1);
     for sequence in 1.. {
         // Rendered beforehand and stamped as it is handed over: the camera is not what is measured.
