@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use doorward_core::decision::Reject;
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::Freshness;
@@ -32,11 +33,37 @@ pub struct Told {
     pub reject: Option<String>,
 }
 
-/// Judges every frame of every sequence once.
+/// How much evidence of life a recording is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Every sensor that was recorded, colour alone where there is no other.
+    Convenience,
+    /// Every sensor that was recorded, infrared or depth among them.
+    Standard,
+    /// Colour, infrared and depth.
+    High,
+}
+
+impl Level {
+    /// What a terminal with the sensors of a recording asks for.
+    fn policy(self, recording: &Recording, limits: &Policy) -> Policy {
+        let all = self == Self::High;
+        let fitted = Fitted { infrared: all || recording.has_ir(), depth: all || recording.has_depth() };
+        let rgb_alone = self == Self::Convenience;
+        Policy { fitted, rgb_alone, depth_fov: recording.depth_fov(), ..*limits }
+    }
+}
+
+/// Judges every frame of every sequence once; `limits` are those of a single frame and of a window.
 ///
 /// # Errors
 /// When files or models cannot be read.
-pub fn judge(crew: &Crew<'_>, sequences: &[&Sequence], policy: &Policy) -> anyhow::Result<Vec<Vec<Told>>> {
+pub fn judge(
+    crew: &Crew<'_>,
+    sequences: &[&Sequence],
+    level: Level,
+    limits: &Policy,
+) -> anyhow::Result<Vec<Vec<Told>>> {
     let files: Vec<&PathBuf> = sequences
         .iter()
         .flat_map(|sequence| match sequence {
@@ -47,10 +74,11 @@ pub fn judge(crew: &Crew<'_>, sequences: &[&Sequence], policy: &Policy) -> anyho
     let is_picture = |path: &Path| path.file_name().is_none_or(|name| name != super::sequences::RECORDING);
     let job = |models: &mut Models, path: &Path| match is_picture(path) {
         true => Ok(vec![picture(models, path)?]),
-        false => recording(models, path, policy),
+        false => recording(models, path, level, limits),
     };
-    // A journal of another policy holds other confidences.
-    let mut told = crew.work(&format!("liveness {policy:?}"), &files, job)?.into_iter();
+    // A journal of other limits holds other confidences.
+    let of = format!("liveness, {level:?}, {}, {}", limits.rgb_min, limits.window_min);
+    let mut told = crew.work(&of, &files, job)?.into_iter();
     let of = |sequence: &&Sequence| match sequence {
         Sequence::Pictures(frames) => told.by_ref().take(frames.len()).flatten().collect(),
         Sequence::Recording(_) => told.next().expect("one answer for each file"),
@@ -69,11 +97,15 @@ fn picture(models: &mut Models, path: &Path) -> anyhow::Result<Told> {
 }
 
 /// Every frameset of a recording, by the terminal's chain.
-fn recording(models: &mut Models, manifest: &Path, policy: &Policy) -> anyhow::Result<Vec<Told>> {
+fn recording(
+    models: &mut Models,
+    manifest: &Path,
+    level: Level,
+    limits: &Policy,
+) -> anyhow::Result<Vec<Told>> {
     let folder = manifest.parent().context("a recording lies in a folder")?;
     let recording = Recording::open(folder).context("open the recording")?;
-    let fitted = Fitted { infrared: recording.has_ir(), depth: recording.has_depth() };
-    let policy = Policy { fitted, depth_fov: recording.depth_fov(), ..*policy };
+    let policy = level.policy(&recording, limits);
     let mut freshness = Freshness::default();
     let mut told = Vec::with_capacity(recording.len());
     for index in 0..recording.len() {

@@ -15,7 +15,7 @@ use doorward_models::pack::Pack;
 use serde::Serialize;
 
 use super::crew::{Crew, Effort};
-use super::films::{self, Told};
+use super::films::{self, Level, Told};
 use super::sequences::{self, Sequence};
 use super::{Telling, keep, tested, today};
 use crate::answer::Answer;
@@ -27,7 +27,7 @@ use crate::mind::Minding;
     after_help = "Every folder below a DIR that holds pictures is one sequence, its frames in the order of their names \
     (numbers by value), judged by the pack's liveness networks from colour alone. Every folder that holds a recording (as \
     `doorctl camera record` writes it) is one as well, judged by each sensor it has in the way of a terminal: dominant face, \
-    quality, evidence, fusion. Each --window consecutive frames are one presentation; it passes where the confidence of \
+    quality, evidence, fusion, and held to the evidence that --level asks for. Each --window consecutive frames are one presentation; it passes where the confidence of \
     each frame reaches --frame-min and their mean --threshold. Its score is the mean, or the least frame times the ratio of \
     the two limits where that is less, so that a swept threshold moves both. Windows without any face that could be judged \
     are counted as non-responses. Windows of one sequence are not independent, so the intervals of few sequences are too \
@@ -56,6 +56,9 @@ pub struct Pad {
     /// Confidence that each frame of a window needs, 0 to 100; a terminal's default is the default.
     #[arg(long, value_name = "SCORE", default_value_t = Window::default().frame_min)]
     frame_min: f32,
+    /// How much evidence of life recordings are held to; pictures are judged by colour alone.
+    #[arg(long, value_enum, default_value_t = Level::Standard)]
+    level: Level,
     /// Also tell the mean of the worst species' APCER and of BPCER, which older papers call ACER. It hides which of the
     /// two is bad, and ISO/IEC 30107-3 has given it up.
     #[arg(long)]
@@ -101,6 +104,7 @@ struct Report<'a> {
     evaluation: &'a PresentationEvaluation,
     window: u8,
     frame_min: f32,
+    level: String,
     bona_fide_sequences: usize,
     rejects: &'a BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,7 +137,8 @@ pub fn run(options: &Pad, minding: &Minding, out: &mut dyn Write) -> Answer {
     let (pack, engine) = (minding.pack(None)?, minding.engine()?);
     let window =
         Window { frames: options.window.into(), frame_min: options.frame_min, mean_min: options.threshold };
-    let judged = judge(&options.presented, &Crew::new(&pack, &engine, &options.effort), &policy(&window))?;
+    let crew = Crew::new(&pack, &engine, &options.effort);
+    let judged = judge(&options.presented, &crew, options.level, &window)?;
     let mut test = presentations(&judged, &window);
     let files: Vec<&str> = pack.manifest().liveness.iter().map(|model| model.entry.file.as_str()).collect();
     test.model = tested(&pack, &files.join(" and "), &engine);
@@ -158,6 +163,7 @@ pub fn run(options: &Pad, minding: &Minding, out: &mut dyn Write) -> Answer {
         evaluation: &evaluation,
         window: options.window,
         frame_min: options.frame_min,
+        level: format!("{:?}", options.level).to_lowercase(),
         bona_fide_sequences: judged.iter().filter(|one| one.species.is_none()).count(),
         rejects: &rejects,
         acer,
@@ -190,18 +196,9 @@ pub fn run(options: &Pad, minding: &Minding, out: &mut dyn Write) -> Answer {
 /// When pictures or models cannot be read, or one kind is missing.
 pub fn calibrate(shown: &Shown, data: &str, pack: &Pack, engine: &EngineKind) -> anyhow::Result<LivenessFit> {
     let window = Window::default();
-    let judged = judge(shown, &Crew::new(pack, engine, &Effort::default()), &policy(&window))?;
+    // A calibration is made of what the networks say of colour, whatever other sensors say.
+    let judged = judge(shown, &Crew::new(pack, engine, &Effort::default()), Level::Standard, &window)?;
     LivenessFit::of(&filmed(&judged), &window, data).context("calibrate liveness")
-}
-
-/// What a recording's frames are asked for; a recording of colour alone is judged as a terminal that may open by it.
-fn policy(window: &Window) -> Policy {
-    Policy {
-        rgb_min: window.frame_min / 100.0,
-        window_min: window.mean_min,
-        rgb_alone: true,
-        ..Policy::default()
-    }
 }
 
 impl Pad {
@@ -223,7 +220,7 @@ impl Shown {
 }
 
 /// Every sequence, bona fide first, judged frame by frame.
-fn judge(shown: &Shown, crew: &Crew<'_>, policy: &Policy) -> anyhow::Result<Vec<Judged>> {
+fn judge(shown: &Shown, crew: &Crew<'_>, level: Level, window: &Window) -> anyhow::Result<Vec<Judged>> {
     let mut found: Vec<(Option<String>, Sequence)> = Vec::new();
     for folder in &shown.bona_fide {
         found.extend(sequences::sequences(folder)?.into_iter().map(|sequence| (None, sequence)));
@@ -233,7 +230,9 @@ fn judge(shown: &Shown, crew: &Crew<'_>, policy: &Policy) -> anyhow::Result<Vec<
         found.extend(more.into_iter().map(|sequence| (Some(attack.species.clone()), sequence)));
     }
     let all: Vec<&Sequence> = found.iter().map(|(_, sequence)| sequence).collect();
-    let told = films::judge(crew, &all, policy)?;
+    let limits =
+        Policy { rgb_min: window.frame_min / 100.0, window_min: window.mean_min, ..Policy::default() };
+    let told = films::judge(crew, &all, level, &limits)?;
     let subject = |sequence: &Sequence| {
         let name = sequence.folder().and_then(Path::file_name);
         name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())

@@ -288,11 +288,7 @@ fn bpcer_at(apcer: f64, bona_fide: &[f32], species: &[Vec<f32>]) -> BpcerAt {
 
 fn apcer_at(bpcer: f64, bona_fide: &[f32], species: &[SpeciesRate], sorted: &[Vec<f32>]) -> ApcerAt {
     // The threshold may rise to the score below which the allowed share lies; equal scores fall together.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a vector's length is a place in it"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "a share of a vector's length is a place in it")]
     let allowed = (bpcer * bona_fide.len() as f64).floor() as usize;
     let threshold = bona_fide[allowed.min(bona_fide.len() - 1)];
     let each = species.iter().zip(sorted).map(|(species, scores)| (species, passed(scores, threshold)));
