@@ -132,8 +132,8 @@ fn trial(
     };
     let mut gallery = Gallery::new(version, pack.dimension());
     let person = |place: usize| -> PersonId { format!("p{place}").parse().expect("a letter and digits") };
-    let (mut probes, mut guests): (Vec<(usize, &Option<UnitVector>)>, Vec<&Option<UnitVector>>) =
-        (Vec::new(), Vec::new());
+    let mut probes: Vec<(usize, &Option<UnitVector>)> = Vec::new();
+    let mut guests: Vec<&Option<UnitVector>> = Vec::new();
     for (place, album) in albums.iter().enumerate() {
         let searched = album.len() > most;
         if !searched && strangers.is_none() {
