@@ -1,4 +1,4 @@
-"""Writes the card of the house pack, README.md, and the picture of its learning curves, from what the trainings and
+"""Writes the card of the house pack, CARD.md, and the picture of its learning curves, from what the trainings and
 measurements left under runs/. `house.sh` makes all of these files.
 
     python card.py --runs runs --out ../packs/house
@@ -85,9 +85,9 @@ def liveness(told):
     ]
     for row in told["bpcer_at_apcer"]:
         rows.append(
-            f"| BPCER where APCER is at most {percent(row['apcer'])} (threshold {row['threshold']:.2f}) | {percent(row['bpcer'])} | |"
+            f"| BPCER where APCER is at most {percent(row['apcer'])} (threshold {row['threshold']:.0f}) | {percent(row['bpcer'])} | |"
         )
-    return {"presentations": "\n".join(rows), "threshold": f"{told['threshold']:.2f}"}
+    return {"presentations": "\n".join(rows), "threshold": f"{told['threshold']:.0f}"}
 
 
 def bounds(interval):
@@ -143,7 +143,7 @@ def main():
         **detection(found),
         **liveness(presentation),
     }
-    (args.out / "README.md").write_text(Template(TEXT.read_text()).substitute(words))
+    (args.out / "CARD.md").write_text(Template(TEXT.read_text()).substitute(words))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ doorctl() { ${DOORCTL:-cargo run --quiet --all-features --bin doorctl --} "$@"; 
 
 doorctl pack build "$house" --weights "$runs/detector" --weights "$runs/embedding" --weights "$runs/liveness" \
   --pairs "$media/lfw-dev-pairs.csv" --images "$media/lfw-dev" \
-  --data "development subset of LFW: 1,632 people, 3,778 images" --out "$house" --replace
+  --data "development subset of LFW: 1,632 people, 3,778 images" \
+  --bona-fide "$media/nuaa-dev/live" --attack "print=$media/nuaa-dev/print" \
+  --liveness-data "NUAA photograph imposter database, subjects 0001 to 0008" --out "$house" --replace
 doorctl evaluate pairs "$media/lfw-dev-pairs.csv" --images "$media/lfw-dev" --all-impostors --models "$house" --json \
   >"$runs/pairs.json"
-doorctl evaluate presentation --bona-fide "$media/nuaa-dev/live" --attack "print=$media/nuaa-dev/print" \
-  --models "$house" --json >"$runs/presentation.json"
+doorctl evaluate pad --bona-fide "$media/nuaa-dev/live" --attack "print=$media/nuaa-dev/print" \
+  --models "$house" --calibration "$runs/liveness.toml" --json >"$runs/presentation.json"
 doorctl bench packs recommended "$house" --rounds 100 >"$runs/speed.txt"
 score=$(sed -n 's/^score_min = //p' "$house/recipe.toml")
 "$python" detector.py measure "$runs/detector/detector.onnx" --teachers "$teachers" --pictures "$media/lfw-dev" --every 4 \

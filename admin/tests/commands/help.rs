@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 75] = [
+const COMMANDS: [&str; 79] = [
     "",
     "init",
     "enroll",
@@ -62,8 +62,12 @@ const COMMANDS: [&str; 75] = [
     "simulate",
     "simulate fleet",
     "evaluate",
+    "evaluate pad",
+    "evaluate identify",
     "evaluate pairs",
-    "evaluate presentation",
+    "evaluate quality",
+    "evaluate compare",
+    "evaluate card",
     "bench engines",
     "bench packs",
     "pack",
