@@ -301,6 +301,7 @@ mod tests {
                 terminal,
                 from_s: 0,
                 until_s: i64::MAX,
+                joined_with: None,
             };
             trust.delegate(&delegation).unwrap();
         }
@@ -312,6 +313,8 @@ mod tests {
             terminal: name.parse().unwrap(),
             session: "ab".repeat(16),
             presence: "online".into(),
+            roster: None,
+            holds_what_was_signed: None,
             signed: None,
         }
     }

@@ -349,6 +349,7 @@ mod tests {
                 terminal,
                 from_s: 0,
                 until_s: i64::MAX,
+                joined_with: None,
             };
             trust.delegate(&delegation).unwrap();
         }

@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 75] = [
+const COMMANDS: [&str; 77] = [
     "",
     "init",
     "enroll",
@@ -24,6 +24,7 @@ const COMMANDS: [&str; 75] = [
     "keys init",
     "keys make",
     "keys sealing",
+    "keys rotate",
     "keys delegate",
     "keys revoke",
     "keys succeed",
@@ -34,6 +35,7 @@ const COMMANDS: [&str; 75] = [
     "roster erase",
     "roster set",
     "roster unset",
+    "roster reseal",
     "roster sync",
     "terminal",
     "terminal request",

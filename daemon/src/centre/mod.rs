@@ -246,6 +246,11 @@ impl Talk {
             // The uplink asks again for what it misses here.
             Effect::Acknowledged(head) => drop(self.acknowledged.try_send(head)),
             Effect::Take(_) => unreachable!("what is taken is an input again, above"),
+            Effect::Learn(hand) => {
+                if !self.intake.learn(&hand) {
+                    self.warn("a key that was handed to this terminal does not open");
+                }
+            }
             Effect::Obey(order) => {
                 let (outcome, seq) = self.obey(order.clone());
                 let receipt = self.centre.receipt(&order, outcome, seq, self.clock.now());

@@ -6,12 +6,16 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod broker;
+#[path = "../../../admin/hub/tests/hub/cluster.rs"]
+mod cluster;
 mod desk;
 mod doorhub;
 mod hub;
 mod outages;
 mod proxy;
+mod revocation;
 mod site;
+mod upheaval;
 
 use std::time::Duration;
 

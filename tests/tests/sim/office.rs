@@ -13,17 +13,17 @@ use doorward_protocol::envelope::{Heading, Kind};
 use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::keys::{PublicKey, Role, SigningKey};
 use doorward_protocol::message;
-use doorward_protocol::roster::{self, Follower};
+use doorward_protocol::roster::{self, Follower, Hand};
 use doorward_protocol::trust::{Delegation, Trust};
 use serde::{Deserialize, Serialize};
 
 use crate::roster::Author;
 use crate::world::World;
 
-const ROOT: u8 = 1;
+pub(crate) const ROOT: u8 = 1;
 const OPERATOR: u8 = 2;
 pub(crate) const ENROLLER: u8 = 3;
-const TERMINAL: u8 = 4;
+pub(crate) const TERMINAL: u8 = 4;
 pub(crate) const POLICY: u8 = 5;
 
 /// What is ordered.
@@ -68,6 +68,8 @@ pub(crate) struct Office {
     pub(crate) centre: Centre,
     /// Who signs the roster.
     pub(crate) author: Author,
+    /// Keys that the terminal was handed in this life, as it keeps them nowhere.
+    pub(crate) handed: Vec<Hand>,
     session: Session,
     before: Session,
     count: u64,
@@ -81,7 +83,7 @@ impl Office {
     pub(crate) fn new() -> Self {
         let session = [0; 16];
         let (centre, author) = (centre(session, None), Author::new(trust()));
-        Self { centre, author, session, before: session, count: 0, last: None, unlocks: 0 }
+        Self { centre, author, handed: Vec::new(), session, before: session, count: 0, last: None, unlocks: 0 }
     }
 
     /// A life of the terminal begins, whose store has the roster up to here.
@@ -90,6 +92,7 @@ impl Office {
         let life = u128::from_be_bytes(self.session) + 1;
         self.session = life.to_be_bytes();
         self.centre = centre(self.session, followed);
+        self.handed.clear();
         self.centre.last_will(now, trail);
         self.centre.handle(CentreInput::Connected, now, trail);
     }
@@ -221,6 +224,7 @@ fn trust() -> Trust {
             terminal: (role == Role::Terminal).then(terminal),
             from_s: i64::MIN,
             until_s: i64::MAX,
+            joined_with: None,
         };
         trust.delegate(&delegation).expect("a role can be given");
     }

@@ -182,6 +182,22 @@ fn r1_whoever_the_roster_erases_is_refused_also_where_power_fails_in_the_middle_
 }
 
 #[test]
+fn m14_whoever_is_put_after_the_key_was_rotated_passes_also_where_the_terminal_lost_what_it_was_handed() {
+    let mut world = world(OnTamper::Report);
+    play(&mut world, &[Event::Roster(Edit::Rotate), Event::Restart]);
+    for who in [5, 6] {
+        let put = Event::Roster(Edit::Put(who, false));
+        let told = play(&mut world, &[put, Event::Appear(Figure::Live(who)), Event::Look(8)]);
+        assert_eq!(told, ["granted"], "nothing is left out");
+        play(&mut world, &[Event::Appear(Figure::Nobody), Event::Wait(40_000), Event::Roster(Edit::Rotate)]);
+    }
+    play(&mut world, &[Event::Link(false), Event::Roster(Edit::Rotate), Event::Roster(Edit::Put(7, false))]);
+    play(&mut world, &[Event::Restart, Event::Link(true)]);
+    let told = play(&mut world, &[Event::Wait(1_000), Event::Appear(Figure::Live(7)), Event::Look(8)]);
+    assert_eq!(told, ["granted"], "after it was away");
+}
+
+#[test]
 fn m13_whoever_is_denied_does_not_pass_until_that_ends_whatever_the_roster_puts_meanwhile() {
     let mut world = world(OnTamper::Report);
     let arrives = [Event::Appear(Figure::Live(0)), Event::Look(8)];

@@ -57,6 +57,7 @@ fn delegate(seed: u8, role: Role) -> Change {
         terminal: (role == Role::Terminal).then(|| own().terminal),
         from_s: 0,
         until_s: i64::MAX,
+        joined_with: None,
     })
 }
 
