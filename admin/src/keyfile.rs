@@ -75,7 +75,7 @@ pub fn create(file: &Path, purpose: &Purpose, locked: bool, out: &mut dyn Write)
     let (secret, public) = (Zeroizing::new(key.to_bytes()), PublicKey::of(&key).hex());
     let halves = Halves { public, line: lines(purpose.private, [&*secret]) };
     // Looked at before anybody is asked.
-    halves.may_write(file)?;
+    nothing_there(file)?;
     let halves = match locked {
         true => Halves { line: Zeroizing::new(under_a_passphrase(purpose, &secret)?), ..halves },
         false => halves,
@@ -100,10 +100,9 @@ pub fn create_opening(file: &Path, out: &mut dyn Write) -> Answer {
 /// [`Stop::Refused`] where either file is there already.
 pub fn write_opening(file: &Path, keys: &[OpeningKey], out: &mut dyn Write) -> Answer {
     let newest = keys.first().context("there is no key to write")?;
-    let halves = |line| Halves { line, public: hex(&newest.sealing_key().to_bytes()) };
     let secrets: Vec<_> = keys.iter().map(OpeningKey::to_bytes).collect();
     let line = opening_lines(secrets.iter().map(|secret| &**secret));
-    let halves = halves(line);
+    let halves = Halves { line, public: hex(&newest.sealing_key().to_bytes()) };
     halves.write(file, SEALING_WORD)?;
     writeln!(out, "opening key {} (for the site's terminals, and a copy in a safe)", file.display())?;
     halves.tell(file, out)
@@ -132,18 +131,9 @@ struct Halves {
 }
 
 impl Halves {
-    fn may_write(&self, file: &Path) -> Answer {
-        for path in [file, &public_file(file)] {
-            if path.symlink_metadata().is_ok() {
-                return Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())));
-            }
-        }
-        Ok(())
-    }
-
     /// Writes both; `public` is the word before that one.
     fn write(&self, file: &Path, public: &str) -> Answer {
-        self.may_write(file)?;
+        nothing_there(file)?;
         let public_file = public_file(file);
         let create = |path: &Path, mode, bytes: &[u8]| {
             folder::create(path, mode, bytes).with_context(|| format!("create {}", path.display()))
@@ -160,12 +150,23 @@ impl Halves {
     }
 }
 
+/// Refuses where either half's file is there.
+fn nothing_there(file: &Path) -> Answer {
+    for path in [file, &public_file(file)] {
+        if path.symlink_metadata().is_ok() {
+            return Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())));
+        }
+    }
+    Ok(())
+}
+
 /// What a locked key's file holds.
 fn under_a_passphrase(purpose: &Purpose, secret: &[u8; 32]) -> Answer<String> {
     let typed = unseen::new_line("passphrase")?;
     let typed = typed.ok_or_else(|| Stop::refused("the two passphrases differ; nothing was written"))?;
-    let salt = passing();
-    locked::lock(purpose.locked, secret, &typed, salt.first_chunk().expect("a salt is shorter than a key"))
+    let mut salt = [0; 32];
+    fill(&mut salt);
+    locked::lock(purpose.locked, secret, &typed, salt.first_chunk().expect("a salt is shorter than that"))
 }
 
 fn draw() -> SigningKey {

@@ -5,7 +5,7 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+use chacha20poly1305::{ChaCha20Poly1305, Nonce};
 use doorward_protocol::hex::{hex, unhex, unhex_all};
 use zeroize::Zeroizing;
 
@@ -53,7 +53,7 @@ fn cipher(passphrase: &str, salt: &[u8; SALT_LEN]) -> ChaCha20Poly1305 {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(passphrase.as_bytes(), salt, key.as_mut_slice())
         .expect("a passphrase and a salt of these lengths are hashed");
-    ChaCha20Poly1305::new(&Key::from(*key))
+    ChaCha20Poly1305::new_from_slice(key.as_slice()).expect("32 bytes are a key")
 }
 
 #[cfg(test)]

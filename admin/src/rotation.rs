@@ -8,18 +8,19 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 use doorward_protocol::hex::hex;
 use doorward_protocol::ids::{PersonId, SiteId};
-use doorward_protocol::keys::{KeyId, Role};
+use doorward_protocol::keys::{KeyId, PublicKey, Role};
 use doorward_protocol::roster::{CHANGES_MAX, Change, PersonPut, SealTo, Slot};
 use doorward_protocol::sealing::{OpeningKey, SealingKey};
 use doorward_protocol::trust::Trust;
 use doorward_store::{KeySource, OPENING_KEYS_MAX, opening_keys};
 use indicatif::ProgressBar;
+use rand_chacha::ChaCha20Rng;
 
 use crate::answer::{Answer, Stop};
 use crate::keyfile::{self, AUTHORITY};
@@ -64,6 +65,10 @@ pub fn rotate(options: &Rotate, out: &mut dyn Write) -> Answer {
     let mut ledger = Ledger::open(&options.signing.roster, None)?;
     in_force(&earlier, ledger.follower().seal_to(), &options.opening_key)?;
     let trust = ledger.follower().trust().clone();
+    // Asked before anything is drawn; who signs is checked again with each entry.
+    if PublicKey::of(&key) != trust.root() {
+        return Err(Stop::refused("the root key alone hands keys to terminals"));
+    }
     let (told, untold) = terminals(&trust);
     for name in &untold {
         writeln!(out, "{name} was admitted without a key to hand it anything by")?;
@@ -140,7 +145,7 @@ fn sealed_again(
     keys: &[OpeningKey],
     newest: &SealingKey,
     site: &SiteId,
-    rng: &mut impl rand::CryptoRng,
+    rng: &mut ChaCha20Rng,
 ) -> Answer<Option<PersonPut>> {
     let opened = keys.iter().enumerate().find_map(|(age, key)| Some((age, key.open(site, put).ok()?)));
     let at = &put.at;
@@ -182,12 +187,12 @@ impl Kept {
 }
 
 /// The keys in a file, the newest first.
-fn present(file: &PathBuf) -> anyhow::Result<Vec<OpeningKey>> {
-    opening_keys(&KeySource::File(file.clone())).context("--opening-key")
+fn present(file: &Path) -> anyhow::Result<Vec<OpeningKey>> {
+    opening_keys(&KeySource::File(file.to_owned())).context("--opening-key")
 }
 
 /// The sealing key of the newest, which must be the one that the roster says.
-pub(crate) fn in_force(keys: &[OpeningKey], seal_to: Option<[u8; 32]>, file: &std::path::Path) -> Answer<SealingKey> {
+pub(crate) fn in_force(keys: &[OpeningKey], seal_to: Option<[u8; 32]>, file: &Path) -> Answer<SealingKey> {
     let newest = keys.first().expect("a file of keys holds one").sealing_key();
     match seal_to {
         Some(to) if to != newest.to_bytes() => Err(Stop::refused(format!(

@@ -233,7 +233,8 @@ pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let followed = store.followed().context("read how far the roster was followed")?;
-    Ok(Identity { own, key: store.device_key(), followed })
+    let known = store.roster_known().context("read how far the roster was known")?;
+    Ok(Identity { own, key: store.device_key(), followed, known })
 }
 
 fn watch_cameras(threads: &mut Supervisor, clock: &Arc<dyn Clock>, eyes: Eyes, meeting: &Arc<Meeting>) {

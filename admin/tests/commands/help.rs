@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 77] = [
+const COMMANDS: [&str; 78] = [
     "",
     "init",
     "enroll",
@@ -50,6 +50,7 @@ const COMMANDS: [&str; 77] = [
     "order lockdown",
     "order release",
     "order reboot",
+    "order refill",
     "order diagnose",
     "erasure",
     "erasure certify",

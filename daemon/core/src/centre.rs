@@ -139,7 +139,7 @@ pub struct Centre {
     taking: Option<(Taking, Tries)>,
     /// How far it is followed with all that comes of it, and what the state tree says there: what may be told.
     held: Held,
-    /// How far the roster had come when this terminal joined its site: nobody shows it less.
+    /// How far the roster had come when this terminal joined its site, or took it anew: nobody shows it less.
     joined: roster::Head,
     /// The roster differs from the one that was followed in an earlier life, or that this terminal joined.
     other_history: bool,
@@ -198,7 +198,7 @@ impl Centre {
         }
     }
 
-    /// The same for a terminal that joined its site when the roster had come so far.
+    /// The same for a terminal that joined its site when the roster had come so far, or takes it anew after that.
     #[must_use]
     pub fn joined_at(self, joined: roster::Head) -> Self {
         Self { joined, ..self }

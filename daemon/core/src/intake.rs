@@ -430,7 +430,7 @@ mod tests {
         let late = site.put(0, 1, &record());
         let hand = joined.hand(&hq, signs, &second, &mut site.rng);
         let to_another = joined.hand(&hq, key_id(2), &second, &mut site.rng);
-        let old = std::mem::replace(&mut site.key, second);
+        site.key = second;
         let early = site.put(0, 1, &record());
         assert_eq!(site.reason(early.clone()), Reason::DoesNotOpen, "before it was handed");
         assert_eq!(site.intake.take(HEAD, &[Change::Hand(to_another)]).deeds, []);
@@ -447,7 +447,6 @@ mod tests {
             assert!(matches!(site.deed(change), Deed::Put(..)));
         }
         assert_eq!(Place::Keys.skipped(7, Reason::DoesNotOpen).place, "opening key");
-        drop(old);
     }
 
     fn key_id(seed: u8) -> KeyId {

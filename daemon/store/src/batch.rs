@@ -351,7 +351,14 @@ impl<'a> Batch<'a> {
         if self.followed()?.is_some_and(|before| before.seq >= head.seq) {
             return Ok(());
         }
-        self.note(Setting::Roster, &[&head.seq.to_le_bytes()[..], &head.hash].concat())
+        self.note(Setting::Roster, &followed::written(head))
+    }
+
+    /// Follows the roster from its beginning again, and remembers how far it had come: nobody shows it less.
+    pub(crate) fn follow_anew(&mut self) -> Result<(), StoreFault> {
+        let Some(known) = followed::known(self.conn, self.keys)? else { return Ok(()) };
+        self.note(Setting::RosterKnown, &followed::written(&known))?;
+        self.note(Setting::Roster, &followed::written(&Head { seq: 0, hash: [0; 32] }))
     }
 
     /// Notes that a lockdown was ordered, or ended.

@@ -41,6 +41,8 @@ pub(crate) enum Wish {
     Reboot,
     /// Say how you are.
     Diagnose,
+    /// Take everybody from the roster anew.
+    Refill,
 }
 
 /// What is wrong with an order.
@@ -82,16 +84,21 @@ impl Office {
     /// Before the terminal's first life.
     pub(crate) fn new() -> Self {
         let session = [0; 16];
-        let (centre, author) = (centre(session, None), Author::new(trust()));
+        let (centre, author) = (centre(session, None, None), Author::new(trust()));
         Self { centre, author, handed: Vec::new(), session, before: session, count: 0, last: None, unlocks: 0 }
     }
 
     /// A life of the terminal begins, whose store has the roster up to here.
-    pub(crate) fn begin(&mut self, followed: Option<roster::Head>, now: Now, trail: Head) {
+    pub(crate) fn begin(
+        &mut self,
+        (followed, known): (Option<roster::Head>, Option<roster::Head>),
+        now: Now,
+        trail: Head,
+    ) {
         self.before = self.session;
         let life = u128::from_be_bytes(self.session) + 1;
         self.session = life.to_be_bytes();
-        self.centre = centre(self.session, followed);
+        self.centre = centre(self.session, followed, known);
         self.handed.clear();
         self.centre.last_will(now, trail);
         self.centre.handle(CentreInput::Connected, now, trail);
@@ -107,6 +114,7 @@ impl Office {
             Wish::Release => Command::Release,
             Wish::Reboot => Command::Reboot,
             Wish::Diagnose => Command::Diagnose,
+            Wish::Refill => Command::Refill,
         };
         let session = if blemish == Blemish::OtherLife { self.before } else { self.session };
         let now_s = now.wall.ms.div_euclid(1000);
@@ -175,11 +183,12 @@ impl World {
 
     fn obey(&mut self, wish: Wish, order: Admitted) {
         let (reply, answer) = sync_channel(1);
-        let locked_down = self.model.locked_down();
+        let (locked_down, ordered) = (self.model.locked_down(), self.model.lockdown);
         // A lockdown counts from the moment it is ordered; over a start, from its record.
         self.model.lockdown |= wish == Wish::Lockdown;
         let full = self.wires().disk_full;
         self.office.unlocks += usize::from(wish == Wish::Unlock);
+        self.office.author.anew |= wish == Wish::Refill && ordered;
         self.step(Input::Order(order, reply));
         // No answer: the power was cut.
         let Ok((outcome, seq)) = answer.try_recv() else { return };
@@ -197,6 +206,7 @@ impl World {
             Wish::Reboot => {
                 assert_eq!(done, !full, "a terminal starts anew with its record, and not without")
             }
+            Wish::Refill => assert_eq!(done, ordered && !full, "people come back behind a locked door alone"),
             Wish::Diagnose => assert!(matches!(outcome, Outcome::Report(_)), "{outcome:?}"),
             Wish::Lock | Wish::Lockdown => {
                 assert!(
@@ -231,7 +241,7 @@ fn trust() -> Trust {
     trust
 }
 
-fn centre(session: Session, followed: Option<roster::Head>) -> Centre {
+fn centre(session: Session, followed: Option<roster::Head>, known: Option<roster::Head>) -> Centre {
     let own = Own {
         site: site(),
         terminal: terminal(),
@@ -240,7 +250,11 @@ fn centre(session: Session, followed: Option<roster::Head>) -> Centre {
         genesis: [0; 32],
         version: String::new(),
     };
-    Centre::new(own, key(TERMINAL), Follower::new([0; 32], trust()), followed)
+    let centre = Centre::new(own, key(TERMINAL), Follower::new([0; 32], trust()), followed);
+    match known {
+        Some(known) => centre.joined_at(known),
+        None => centre,
+    }
 }
 
 pub(crate) fn key(seed: u8) -> SigningKey {

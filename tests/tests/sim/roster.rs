@@ -55,6 +55,8 @@ pub(crate) struct Author {
     signed: Vec<(Edit, Vec<u8>)>,
     /// Entries that the model has followed.
     told: usize,
+    /// An order may have had the terminal begin the roster anew.
+    pub(crate) anew: bool,
     /// What opens what is sealed now.
     opening: OpeningKey,
     /// What the terminal was given when it joined.
@@ -68,7 +70,7 @@ impl Author {
         let mut rng = ChaCha20Rng::seed_from_u64(17);
         let opening = OpeningKey::draw(&mut rng);
         let first = opening.to_bytes();
-        Self { follower: Follower::new([0; 32], trust), signed: Vec::new(), told: 0, opening, first, rng }
+        Self { follower: Follower::new([0; 32], trust), signed: Vec::new(), told: 0, anew: false, opening, first, rng }
     }
 
     /// What opens for a terminal that joined at the beginning.
@@ -216,6 +218,9 @@ impl World {
     /// What the model knows of the roster is what the store has of it.
     pub(crate) fn tell_model(&mut self) {
         let (followed, wall_ms) = (usize::try_from(self.followed()).expect("few"), self.clock.now().wall.ms);
+        if followed < self.office.author.told && std::mem::take(&mut self.office.author.anew) {
+            self.office.author.told = 0;
+        }
         while self.office.author.told < followed {
             let (edit, _) = self.office.author.signed[self.office.author.told];
             self.office.author.told += 1;

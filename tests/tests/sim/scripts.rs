@@ -211,6 +211,26 @@ fn m13_whoever_is_denied_does_not_pass_until_that_ends_whatever_the_roster_puts_
 }
 
 #[test]
+fn d9_whoever_was_erased_because_the_case_was_opened_comes_back_by_an_order_behind_a_locked_door() {
+    let mut world = world(OnTamper::Erase);
+    let arrives = [Event::Appear(Figure::Live(5)), Event::Look(8)];
+    let leaves = [Event::Appear(Figure::Nobody), Event::Wait(40_000), Event::Look(3)];
+    play(&mut world, &[Event::Roster(Edit::Put(5, false)), Event::Roster(Edit::Put(6, false))]);
+    play(&mut world, &[Event::Roster(Edit::Erase(6)), Event::Tamper(true), Event::Wait(1_000), Event::Tamper(false)]);
+    assert!(!play(&mut world, &arrives).contains(&"granted".to_owned()), "nobody is known");
+    play(&mut world, &leaves);
+    let refill = Event::Order(Wish::Refill, Blemish::None);
+    assert_eq!(play(&mut world, std::slice::from_ref(&refill)), [""; 0], "refused while the door is not locked down");
+    play(&mut world, &[Event::Order(Wish::Lockdown, Blemish::None), refill, Event::Wait(3_000)]);
+    assert!(world.has_all_that_was_signed(), "all of it was taken anew");
+    play(&mut world, &[Event::Order(Wish::Release, Blemish::None)]);
+    assert!(play(&mut world, &arrives).contains(&"granted".to_owned()));
+    play(&mut world, &leaves);
+    let other = play(&mut world, &[Event::Appear(Figure::Live(6)), Event::Look(8)]);
+    assert!(!other.contains(&"granted".to_owned()), "whoever the roster erased stays erased: {other:?}");
+}
+
+#[test]
 fn m8_a_change_that_nobody_can_use_is_on_record_and_holds_nothing_up() {
     let mut world = world(OnTamper::Report);
     let told =
