@@ -37,9 +37,11 @@ pub enum Keys {
     )]
     Init(Init),
     /// Draw a key for a person or a machine.
-    #[command(after_help = "Each person draws a key of their own and hands over FILE.pub. With --passphrase whoever copies FILE \
+    #[command(
+        after_help = "Each person draws a key of their own and hands over FILE.pub. With --passphrase whoever copies FILE \
         has to guess: it is asked for here and at every signature, unseen, or read as a line of the standard input.\n\n\
-        Example:\n  doorctl keys make --passphrase ada.key\n\nExit code: 0 made, 2 something is there already, 1 fault.")]
+        Example:\n  doorctl keys make --passphrase ada.key\n\nExit code: 0 made, 2 something is there already, 1 fault."
+    )]
     Make(Make),
     /// Draw the key that opens what is sealed to a site's terminals.
     #[command(

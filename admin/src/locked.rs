@@ -70,7 +70,11 @@ mod tests {
         assert_ne!(line, lock("word-1", &[7; 32], WORDS, &[2; 16]).unwrap());
         assert_eq!(unlock(&line, "word-1", "lantern gravel ocean clerks"), None);
         assert_eq!(unlock(&line, "word-2", WORDS), None, "another purpose");
-        assert_eq!(unlock(&line.replacen("word-1", "word-2", 1), "word-2", WORDS), None, "and no way around it");
+        assert_eq!(
+            unlock(&line.replacen("word-1", "word-2", 1), "word-2", WORDS),
+            None,
+            "and no way around it"
+        );
         for wrong in ["", "word-1", "word-1 ", "word-1 00 00", &line[..line.len() - 9]] {
             assert_eq!(unlock(wrong, "word-1", WORDS), None, "{wrong}");
         }

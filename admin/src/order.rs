@@ -63,12 +63,14 @@ pub enum Order {
         Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault.")]
     Reboot(One),
     /// Have a terminal take everybody from the roster again, after its case was opened and it erased them.
-    #[command(after_help = "Look at the terminal first: whoever opened it may have left something behind. It must be locked down, \
+    #[command(
+        after_help = "Look at the terminal first: whoever opened it may have left something behind. It must be locked down, \
         because people come back entry by entry; release it when `doorctl terminal list` says that it holds what was signed.\n\n\
         Example:\n  doorctl order lockdown --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
         --terminal lobby-1\n  doorctl order refill --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
         --terminal lobby-1\n\n\
-        Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault.")]
+        Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault."
+    )]
     Refill(One),
     /// Ask a terminal how it is.
     #[command(

@@ -134,7 +134,8 @@ pub fn reseal(options: &Reseal, out: &mut dyn Write) -> Answer {
     if !part.is_empty() {
         ledger.append(part, &key, now_s(), options.signing.dry_run)?;
     }
-    let said = if options.signing.dry_run { "would be sealed again; nothing was written" } else { "sealed again" };
+    let said =
+        if options.signing.dry_run { "would be sealed again; nothing was written" } else { "sealed again" };
     writeln!(out, "{done} contents {said}, up to entry {}", ledger.follower().head().seq)?;
     Ok(())
 }

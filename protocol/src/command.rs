@@ -71,11 +71,9 @@ impl Command {
     pub fn secures(&self) -> bool {
         match self {
             Command::Lock(_) | Command::Lockdown | Command::Diagnose => true,
-            Command::Unlock(..)
-            | Command::Release
-            | Command::Reboot
-            | Command::Capture
-            | Command::Refill => false,
+            Command::Unlock(..) | Command::Release | Command::Reboot | Command::Capture | Command::Refill => {
+                false
+            }
         }
     }
 }

@@ -187,7 +187,8 @@ fn handing(site: &SiteId) -> Vec<u8> {
 
 /// What a handed key is bound to.
 fn handed(to: KeyId, sealing: &[u8; 32]) -> Vec<u8> {
-    minicbor::to_vec((to, minicbor::bytes::ByteArray::from(*sealing))).expect("writing to a vector cannot fail")
+    minicbor::to_vec((to, minicbor::bytes::ByteArray::from(*sealing)))
+        .expect("writing to a vector cannot fail")
 }
 
 /// What a sealed content is bound to.

@@ -64,8 +64,12 @@ pub(super) fn list(options: &List, out: &mut dyn Write) -> Answer {
             false => known.get(terminal).map_or("never heard of", |known| known.presence.as_str()),
         };
         let follows = match known.get(terminal).and_then(|known| Some((known.roster?, known))) {
-            Some((entry, Known { holds_what_was_signed: Some(true), .. })) => format!("entry {entry}, as signed"),
-            Some((entry, Known { holds_what_was_signed: Some(false), .. })) => format!("entry {entry}, NOT as signed"),
+            Some((entry, Known { holds_what_was_signed: Some(true), .. })) => {
+                format!("entry {entry}, as signed")
+            }
+            Some((entry, Known { holds_what_was_signed: Some(false), .. })) => {
+                format!("entry {entry}, NOT as signed")
+            }
             Some((entry, Known { holds_what_was_signed: None, .. })) => format!("entry {entry} so far"),
             None => String::new(),
         };

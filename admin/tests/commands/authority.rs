@@ -118,7 +118,8 @@ fn h2_a_key_under_a_passphrase_signs_with_it_alone() {
     doorctl_typing(&init, WORDS).with(0);
     assert!(fs::read_to_string(&root).unwrap().starts_with("doorward-authority-locked-1 "));
     let key = site.file("ada.key.pub");
-    let delegate = ["keys", "delegate", "--roster", &roster, "--by", &root, "--holder", "Ada", "--role", "operator"];
+    let delegate =
+        ["keys", "delegate", "--roster", &roster, "--by", &root, "--holder", "Ada", "--role", "operator"];
     let said = doorctl_typing(&[&delegate[..], &[&key]].concat(), "lantern gravel ocean clerks\n").with(1);
     assert!(said.err.contains("does not open"), "{}", said.err);
     doorctl_typing(&[&delegate[..], &[&key]].concat(), WORDS).with(0);

@@ -31,9 +31,11 @@ impl Site {
         let (roster, root, ada) = (site.file("roster"), site.file("root.key"), site.file("ada.key"));
         doorctl(&["keys", "init", "--site", "hq", "--roster", &roster, &root]).with(0);
         doorctl(&["keys", "make", &ada]).with(0);
-        site.root(&["keys", "delegate", "--holder", "Ada", "--role", "enroller", &format!("{ada}.pub")]).with(0);
+        site.root(&["keys", "delegate", "--holder", "Ada", "--role", "enroller", &format!("{ada}.pub")])
+            .with(0);
         doorctl(&["keys", "sealing", &site.file("first.key")]).with(0);
-        let papers = ["broker", "certificates", "--site", "hq", "--host", "localhost", "--terminal", "lobby-1"];
+        let papers =
+            ["broker", "certificates", "--site", "hq", "--host", "localhost", "--terminal", "lobby-1"];
         doorctl(&[&papers[..], &[&site.file("broker")]].concat()).with(0);
         site
     }
@@ -54,9 +56,11 @@ impl Site {
         let request = self.file("request");
         let _ = fs::remove_file(&request);
         let said = self.terminal.run(&["terminal", "request", &request]).with(0);
-        let number = said.out.lines().find_map(|line| line.trim().strip_prefix("number")).unwrap().trim().to_owned();
+        let number =
+            said.out.lines().find_map(|line| line.trim().strip_prefix("number")).unwrap().trim().to_owned();
         let (papers, opening, welcome) = (self.file("broker"), self.file(opening), self.file(welcome));
-        let usual = ["terminal", "provision", "--number", &number, "--papers", &papers, "--broker", "localhost:8883"];
+        let usual =
+            ["terminal", "provision", "--number", &number, "--papers", &papers, "--broker", "localhost:8883"];
         self.root(&[&usual[..], &["--opening-key", &opening, &request, &welcome]].concat())
     }
 
@@ -104,7 +108,8 @@ fn m14_a_terminal_reads_on_over_a_rotation_and_the_old_key_reads_nothing_that_ca
     };
     let first = format!("{}.pub", site.file("first.key"));
     put("E-1", "Grace", &["--seal-to", &first]).with(0);
-    site.ada(&["roster", "reseal", "--opening-key", &site.file("first.key")]).refused(&["no key was rotated"]);
+    site.ada(&["roster", "reseal", "--opening-key", &site.file("first.key")])
+        .refused(&["no key was rotated"]);
     let before = fs::read(site.file("roster")).unwrap();
     let said = site.rotate("first.key", "second.key", &["--dry-run"]).with(0);
     assert!(said.out.contains("would be signed") && said.out.contains("to 1 terminals"), "{}", said.out);
@@ -130,7 +135,11 @@ fn m14_a_terminal_reads_on_over_a_rotation_and_the_old_key_reads_nothing_that_ca
     fs::copy(site.file("second.key"), site.file("newest.key")).unwrap();
     fs::write(site.file("newest.key"), newest).unwrap();
     let (names, left_out) = site.followed("newest.key");
-    assert_eq!((names, left_out), (vec!["Ada".into(), "Grace".into()], 1), "with the newest alone it has all");
+    assert_eq!(
+        (names, left_out),
+        (vec!["Ada".into(), "Grace".into()], 1),
+        "with the newest alone it has all"
+    );
 }
 
 /// Which contents in the roster a file of keys opens, in order.

@@ -160,9 +160,9 @@ impl Keeper<'_> {
         let about: BTreeSet<&PersonId> = step.deeds.iter().filter_map(Deed::about).collect();
         loop {
             let store = &mut self.store;
-            let read = about.iter().map_while(|person| {
-                (tries == 0 || !queue.presses()).then(|| store.known(person, &version))
-            });
+            let read = about
+                .iter()
+                .map_while(|person| (tries == 0 || !queue.presses()).then(|| store.known(person, &version)));
             let known: Vec<_> = read.collect::<Result<_, _>>().context("read the persons of an entry")?;
             if known.len() == about.len() {
                 return Ok(Ok((skipped, known)));
@@ -190,7 +190,12 @@ impl Keeper<'_> {
             Request::Vitals(reply) => {
                 let waiting = self.store.outbox_len().unwrap_or_default();
                 let faults = self.faults.iter().cloned().collect();
-                drop(reply.send(Vitals { waiting, room_kib: self.store.room_kib(), faults, ..Vitals::default() }));
+                drop(reply.send(Vitals {
+                    waiting,
+                    room_kib: self.store.room_kib(),
+                    faults,
+                    ..Vitals::default()
+                }));
             }
             Request::EraseEverybody { at, reply } => {
                 // Whoever is read as they were before does not come back by that.

@@ -189,7 +189,8 @@ const OPENING: Kept = Kept {
 /// # Errors
 /// [`KeyFault`], which says what to do.
 pub fn opening_keys(source: &KeySource) -> Result<Vec<OpeningKey>, KeyFault> {
-    let key = |bytes: Secret| OpeningKey::from_bytes(bytes.as_slice()).expect("any 32 bytes are a key of X25519");
+    let key =
+        |bytes: Secret| OpeningKey::from_bytes(bytes.as_slice()).expect("any 32 bytes are a key of X25519");
     Ok(load(source, &OPENING)?.into_iter().map(key).collect())
 }
 

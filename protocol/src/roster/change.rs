@@ -198,9 +198,7 @@ impl Change {
             }
             Change::SettingPut(put) => put.at.setting.authority(),
             Change::SettingTake(name) => name.setting.authority(),
-            Change::Delegate(_) | Change::Succeed(_) | Change::Hand(_) | Change::SealTo(_) => {
-                Authority::Root
-            }
+            Change::Delegate(_) | Change::Succeed(_) | Change::Hand(_) | Change::SealTo(_) => Authority::Root,
             Change::Revoke(_) => Authority::RootOr(Role::Release),
         }
     }
@@ -220,7 +218,9 @@ impl Change {
             }
             Change::SettingPut(put) if put.body.0.len() > BODY_LEN_MAX => Some("a setting is too long"),
             Change::SettingPut(put) if name(&put.at) => Some("a setting has a name of at most 64 bytes"),
-            Change::Hand(hand) if hand.sealed.0.len() != HANDED_LEN => Some("what is handed is no sealed key"),
+            Change::Hand(hand) if hand.sealed.0.len() != HANDED_LEN => {
+                Some("what is handed is no sealed key")
+            }
             Change::PersonPut(_)
             | Change::PersonTake(_)
             | Change::PersonErase(_)

@@ -49,7 +49,8 @@ fn main() {
     let hand_in = |path: &str, bytes: &[u8]| {
         assert!(hub.ask("POST", &format!("/api/v1/sites/hq/{path}"), bytes).contains("200 OK"));
     };
-    let stolen: Vec<SigningKey> = (0..rounds).map(|round| SigningKey::from_bytes(&[round + 50; 32])).collect();
+    let stolen: Vec<SigningKey> =
+        (0..rounds).map(|round| SigningKey::from_bytes(&[round + 50; 32])).collect();
     let given = stolen.iter().map(|key| operator(PublicKey::of(key))).collect();
     hand_in("roster", &site::sign(&mut author, given, ROOT_KEY));
     wait_for("the terminal trusts them", || hub.terminal().contains("\"roster\":2"));

@@ -63,10 +63,7 @@ impl Doorhub {
             .replace("/etc/doorhub/hub-1.key", &way.key.display().to_string())
             .replace("\"hub-1\"", &format!("\"{HUB}\""))
             .replace("/etc/doorhub/", &file(""))
-            .replace(
-                "/var/lib/doorhub/hub.db",
-                &database.map_or(file("hub.db"), str::to_owned),
-            )
+            .replace("/var/lib/doorhub/hub.db", &database.map_or(file("hub.db"), str::to_owned))
             .replace("broker.example.org", &way.host)
             .replace("port = 8883", &format!("port = {}", way.port))
             .replace("127.0.0.1:8470", &format!("127.0.0.1:{port}"))
@@ -151,7 +148,10 @@ pub(crate) struct Wrong(Vec<(&'static str, String)>);
 impl Wrong {
     /// By so many years; `None` where libfaketime is not installed.
     pub(crate) fn by(years: i64) -> Option<Self> {
-        let found = fs::read_dir("/usr/lib").ok()?.flatten().map(|folder| folder.path().join("faketime/libfaketime.so.1"));
+        let found = fs::read_dir("/usr/lib")
+            .ok()?
+            .flatten()
+            .map(|folder| folder.path().join("faketime/libfaketime.so.1"));
         let Some(library) = found.into_iter().find(|file| file.is_file()) else {
             eprintln!("skipped: no libfaketime here (Debian package faketime)");
             return None;

@@ -295,11 +295,7 @@ impl Door {
     }
 }
 
-fn obey(
-    beat: &Beat,
-    inputs: &Receiver<Input>,
-    seen: &Seen,
-) -> anyhow::Result<()> {
+fn obey(beat: &Beat, inputs: &Receiver<Input>, seen: &Seen) -> anyhow::Result<()> {
     while !beat.stopping() {
         match inputs.recv_timeout(Duration::from_millis(50)) {
             Ok(Input::Order(order, reply)) => {

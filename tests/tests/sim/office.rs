@@ -85,7 +85,16 @@ impl Office {
     pub(crate) fn new() -> Self {
         let session = [0; 16];
         let (centre, author) = (centre(session, None, None), Author::new(trust()));
-        Self { centre, author, handed: Vec::new(), session, before: session, count: 0, last: None, unlocks: 0 }
+        Self {
+            centre,
+            author,
+            handed: Vec::new(),
+            session,
+            before: session,
+            count: 0,
+            last: None,
+            unlocks: 0,
+        }
     }
 
     /// A life of the terminal begins, whose store has the roster up to here.

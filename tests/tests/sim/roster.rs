@@ -16,7 +16,8 @@ use doorward_protocol::keys::PublicKey;
 use doorward_protocol::message::{self, Opaque, Text};
 use doorward_protocol::presence::State;
 use doorward_protocol::roster::{
-    Change, Entry, Follower, PersonErase, PersonPut, PersonSlot, SealTo, Setting, SettingName, SettingPut, Slot,
+    Change, Entry, Follower, PersonErase, PersonPut, PersonSlot, SealTo, Setting, SettingName, SettingPut,
+    Slot,
 };
 use doorward_protocol::sealing::OpeningKey;
 use doorward_protocol::topic::Matter;
@@ -70,7 +71,15 @@ impl Author {
         let mut rng = ChaCha20Rng::seed_from_u64(17);
         let opening = OpeningKey::draw(&mut rng);
         let first = opening.to_bytes();
-        Self { follower: Follower::new([0; 32], trust), signed: Vec::new(), told: 0, anew: false, opening, first, rng }
+        Self {
+            follower: Follower::new([0; 32], trust),
+            signed: Vec::new(),
+            told: 0,
+            anew: false,
+            opening,
+            first,
+            rng,
+        }
     }
 
     /// What opens for a terminal that joined at the beginning.

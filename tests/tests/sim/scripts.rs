@@ -216,11 +216,18 @@ fn d9_whoever_was_erased_because_the_case_was_opened_comes_back_by_an_order_behi
     let arrives = [Event::Appear(Figure::Live(5)), Event::Look(8)];
     let leaves = [Event::Appear(Figure::Nobody), Event::Wait(40_000), Event::Look(3)];
     play(&mut world, &[Event::Roster(Edit::Put(5, false)), Event::Roster(Edit::Put(6, false))]);
-    play(&mut world, &[Event::Roster(Edit::Erase(6)), Event::Tamper(true), Event::Wait(1_000), Event::Tamper(false)]);
+    play(
+        &mut world,
+        &[Event::Roster(Edit::Erase(6)), Event::Tamper(true), Event::Wait(1_000), Event::Tamper(false)],
+    );
     assert!(!play(&mut world, &arrives).contains(&"granted".to_owned()), "nobody is known");
     play(&mut world, &leaves);
     let refill = Event::Order(Wish::Refill, Blemish::None);
-    assert_eq!(play(&mut world, std::slice::from_ref(&refill)), [""; 0], "refused while the door is not locked down");
+    assert_eq!(
+        play(&mut world, std::slice::from_ref(&refill)),
+        [""; 0],
+        "refused while the door is not locked down"
+    );
     play(&mut world, &[Event::Order(Wish::Lockdown, Blemish::None), refill, Event::Wait(3_000)]);
     assert!(world.has_all_that_was_signed(), "all of it was taken anew");
     play(&mut world, &[Event::Order(Wish::Release, Blemish::None)]);

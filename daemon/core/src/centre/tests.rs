@@ -556,6 +556,8 @@ fn m14_a_handed_key_is_learnt_before_what_follows_and_in_every_life_anew() {
         assert_eq!(learnt.collect::<Vec<_>>(), [&Effect::Learn(ours.clone())], "its own alone");
         let taken = place(|effect| matches!(effect, Effect::Take(_)));
         assert_eq!(taken.is_some(), stored.is_none());
-        assert!(taken.is_none_or(|taken| place(|effect| matches!(effect, Effect::Learn(_))).unwrap() < taken));
+        assert!(
+            taken.is_none_or(|taken| place(|effect| matches!(effect, Effect::Learn(_))).unwrap() < taken)
+        );
     }
 }

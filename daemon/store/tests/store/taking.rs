@@ -1,6 +1,7 @@
 //! Entries of the site's roster in the store: each whole or not at all, in order, and nothing that cannot be kept holds up
 //! the rest.
 
+use doorward_core::audit::Journal as _;
 use doorward_core::claim::ONCE_LIFE_MAX_MS;
 use doorward_core::credential::{Card, Credential, Pin};
 use doorward_core::intake::{Deed, Place, Reason, Step, Thing};
