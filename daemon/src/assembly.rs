@@ -26,6 +26,7 @@ use doorward_hal::clock::Clock;
 use doorward_hal::inputs::Inputs;
 use doorward_protocol::audit::{Entry, Started, What};
 use doorward_protocol::ids::AttemptId;
+use doorward_protocol::keys::PublicKey;
 use doorward_protocol::sealing::OpeningKey;
 use doorward_store::Store;
 
@@ -92,8 +93,8 @@ pub struct Onlookers {
 
 /// The way to the centre.
 pub enum Way {
-    /// Through a broker; and the key that opens what is sealed to the site.
-    Broker(Box<CentreConfig>, OpeningKey),
+    /// Through a broker; and the keys that open what is sealed to the site, the newest first.
+    Broker(Box<CentreConfig>, Vec<OpeningKey>),
     /// Something that stands for both.
     Uplink(Box<dyn Uplink>),
 }
@@ -143,7 +144,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     let start = doorward_core::audit::Journal::append(&mut store, &What::Started(started), clock.now().wall)
         .context("record the start")?;
     let identity = identify(&store, start)?;
-    let transform_key = store.transform_key();
+    let (transform_key, joining_key) = (store.transform_key(), store.joining_key());
     let people = journal::load_people(&mut store, version, mind.dimension)?;
     let outbox = Outbox::new(store.acknowledged().context("read the outbox")?, store.head()?.seq);
 
@@ -187,7 +188,8 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     if let Some(way) = way {
         let uplink = match way {
             Way::Broker(config, opening) => {
-                let intake = Intake::new(identity.own.site.clone(), opening, transform_key, references);
+                let intake = Intake::new(identity.own.site.clone(), opening, transform_key, references)
+                    .joined(PublicKey::of(&identity.key).id(), joining_key);
                 centre::start(&mut threads, &clock, *config, identity, intake, &journal_link, &to_terminal)
             }
             Way::Uplink(uplink) => uplink,
@@ -238,7 +240,8 @@ pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let followed = store.followed().context("read how far the roster was followed")?;
-    Ok(Identity { own, key: store.device_key(), followed })
+    let known = store.roster_known().context("read how far the roster was known")?;
+    Ok(Identity { own, key: store.device_key(), followed, known })
 }
 
 /// Starts the pattern of the infrared light.

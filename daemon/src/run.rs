@@ -22,7 +22,7 @@ use doorward_hal::gpio::wiegand::GpioWiegand;
 use doorward_hal::wiegand::WiegandReader;
 use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
-use doorward_store::{KeySource, MasterKey, Store, opening_key};
+use doorward_store::{KeySource, MasterKey, Store, opening_keys};
 
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings, Way};
 use crate::capture::OpenCamera;
@@ -166,9 +166,9 @@ fn readers(config: &Config) -> Readers {
 /// Without the opening key nothing starts: every person of the roster would be left out, and for good.
 fn way(config: &Config) -> anyhow::Result<Option<Way>> {
     let Some(centre) = config.centre.clone() else { return Ok(None) };
-    let key = KeySource::named(&centre.opening_key).and_then(|source| opening_key(&source));
-    let key = key.context("load the key that opens what the centre sends (centre.opening_key)")?;
-    Ok(Some(Way::Broker(Box::new(centre), key)))
+    let keys = KeySource::named(&centre.opening_key).and_then(|source| opening_keys(&source));
+    let keys = keys.context("load the key that opens what the centre sends (centre.opening_key)")?;
+    Ok(Some(Way::Broker(Box::new(centre), keys)))
 }
 
 fn mind(config: &Config) -> anyhow::Result<Mind> {

@@ -54,12 +54,15 @@ pub enum Command {
     /// Start anew.
     #[n(4)]
     Reboot,
-    /// One picture, where the person before the terminal agreed to it on its panel.
+    /// One picture, where the person before the terminal agreed to it. No terminal can ask yet, so each refuses.
     #[n(5)]
     Capture,
     /// Say how you are.
     #[n(6)]
     Diagnose,
+    /// Start anew and take everybody from the roster again: after an erasure because the case was opened.
+    #[n(8)]
+    Refill,
 }
 
 impl Command {
@@ -68,7 +71,9 @@ impl Command {
     pub fn secures(&self) -> bool {
         match self {
             Command::Lock(_) | Command::Lockdown | Command::Diagnose => true,
-            Command::Unlock(..) | Command::Release | Command::Reboot | Command::Capture => false,
+            Command::Unlock(..) | Command::Release | Command::Reboot | Command::Capture | Command::Refill => {
+                false
+            }
         }
     }
 }
@@ -251,6 +256,7 @@ mod tests {
             terminal: None,
             from_s: 0,
             until_s: i64::MAX,
+            joined_with: None,
         };
         trust.delegate(&delegation).unwrap();
         let heading = Heading {

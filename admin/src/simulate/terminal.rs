@@ -350,6 +350,7 @@ mod tests {
                 terminal,
                 from_s: 0,
                 until_s: i64::MAX,
+                joined_with: None,
             };
             trust.delegate(&delegation).unwrap();
         }

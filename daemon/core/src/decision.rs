@@ -240,7 +240,8 @@ impl Grant {
             | Command::Release
             | Command::Reboot
             | Command::Capture
-            | Command::Diagnose => None,
+            | Command::Diagnose
+            | Command::Refill => None,
         }
     }
 

@@ -221,6 +221,8 @@ impl DoorReport {
     pub const LOCKDOWN_ORDERED: &str = "lockdown_ordered";
     /// The event of an order that ends it.
     pub const RELEASE_ORDERED: &str = "release_ordered";
+    /// The event of an order to take everybody from the roster anew.
+    pub const REFILL_ORDERED: &str = "refill_ordered";
 
     /// Whether nobody is to be let in from here on; none where it says nothing of that.
     #[must_use]

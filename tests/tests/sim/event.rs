@@ -18,7 +18,7 @@ const FREEZES: [Option<Sensor>; 6] =
     [None, None, None, Some(Sensor::Colour), Some(Sensor::Infrared), Some(Sensor::Depth)];
 
 /// What is ordered; a lockdown that lasts for the rest of a run would leave little to see.
-const WISHES: [Wish; 8] = [
+const WISHES: [Wish; 9] = [
     Wish::Unlock,
     Wish::Unlock,
     Wish::Lock,
@@ -27,6 +27,7 @@ const WISHES: [Wish; 8] = [
     Wish::Release,
     Wish::Reboot,
     Wish::Diagnose,
+    Wish::Refill,
 ];
 /// What is wrong with an order; more often nothing.
 const BLEMISHES: [Blemish; 10] = [
@@ -194,12 +195,13 @@ impl Event {
 /// Rarely of those whose codes for one time are to be shown twice: a code that is put again is a new one.
 fn edit(rng: &mut ChaCha8Rng, person: u8) -> Edit {
     let person = if person < 2 && rng.random_bool(0.8) { person + 2 } else { person };
-    match rng.random_range(0..8) {
+    match rng.random_range(0..9) {
         0..3 => Edit::Put(person, false),
         3 => Edit::Put(person, true),
         4..6 => Edit::Erase(person),
         6 => Edit::Broken(person),
-        _ => Edit::Rules,
+        7 => Edit::Rules,
+        _ => Edit::Rotate,
     }
 }
 

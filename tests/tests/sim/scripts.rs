@@ -186,6 +186,22 @@ fn r1_whoever_the_roster_erases_is_refused_also_where_power_fails_in_the_middle_
 }
 
 #[test]
+fn m14_whoever_is_put_after_the_key_was_rotated_passes_also_where_the_terminal_lost_what_it_was_handed() {
+    let mut world = world(OnTamper::Report);
+    play(&mut world, &[Event::Roster(Edit::Rotate), Event::Restart]);
+    for who in [5, 6] {
+        let put = Event::Roster(Edit::Put(who, false));
+        let told = play(&mut world, &[put, Event::Appear(Figure::Live(who)), Event::Look(8)]);
+        assert_eq!(told, ["granted"], "nothing is left out");
+        play(&mut world, &[Event::Appear(Figure::Nobody), Event::Wait(40_000), Event::Roster(Edit::Rotate)]);
+    }
+    play(&mut world, &[Event::Link(false), Event::Roster(Edit::Rotate), Event::Roster(Edit::Put(7, false))]);
+    play(&mut world, &[Event::Restart, Event::Link(true)]);
+    let told = play(&mut world, &[Event::Wait(1_000), Event::Appear(Figure::Live(7)), Event::Look(8)]);
+    assert_eq!(told, ["granted"], "after it was away");
+}
+
+#[test]
 fn m13_whoever_is_denied_does_not_pass_until_that_ends_whatever_the_roster_puts_meanwhile() {
     let mut world = world(OnTamper::Report);
     let arrives = [Event::Appear(Figure::Live(0)), Event::Look(8)];
@@ -196,6 +212,33 @@ fn m13_whoever_is_denied_does_not_pass_until_that_ends_whatever_the_roster_puts_
     play(&mut world, &[Event::Appear(Figure::Nobody), Event::Wait(40_000)]);
     world.step(deny(&[]));
     assert_eq!(play(&mut world, &arrives), ["granted"]);
+}
+
+#[test]
+fn d9_whoever_was_erased_because_the_case_was_opened_comes_back_by_an_order_behind_a_locked_door() {
+    let mut world = world(OnTamper::Erase);
+    let arrives = [Event::Appear(Figure::Live(5)), Event::Look(8)];
+    let leaves = [Event::Appear(Figure::Nobody), Event::Wait(40_000), Event::Look(3)];
+    play(&mut world, &[Event::Roster(Edit::Put(5, false)), Event::Roster(Edit::Put(6, false))]);
+    play(
+        &mut world,
+        &[Event::Roster(Edit::Erase(6)), Event::Tamper(true), Event::Wait(1_000), Event::Tamper(false)],
+    );
+    assert!(!play(&mut world, &arrives).contains(&"granted".to_owned()), "nobody is known");
+    play(&mut world, &leaves);
+    let refill = Event::Order(Wish::Refill, Blemish::None);
+    assert_eq!(
+        play(&mut world, std::slice::from_ref(&refill)),
+        [""; 0],
+        "refused while the door is not locked down"
+    );
+    play(&mut world, &[Event::Order(Wish::Lockdown, Blemish::None), refill, Event::Wait(3_000)]);
+    assert!(world.has_all_that_was_signed(), "all of it was taken anew");
+    play(&mut world, &[Event::Order(Wish::Release, Blemish::None)]);
+    assert!(play(&mut world, &arrives).contains(&"granted".to_owned()));
+    play(&mut world, &leaves);
+    let other = play(&mut world, &[Event::Appear(Figure::Live(6)), Event::Look(8)]);
+    assert!(!other.contains(&"granted".to_owned()), "whoever the roster erased stays erased: {other:?}");
 }
 
 #[test]

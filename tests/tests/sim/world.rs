@@ -391,8 +391,11 @@ impl World {
     /// Starts a terminal over the store, as doord does.
     fn boot(&mut self) {
         self.wires().cut_in = None;
-        let followed = self.store.lock().expect("one thread").followed().expect("readable");
-        self.office.begin(followed, self.clock.now(), self.head());
+        let heads = {
+            let store = self.store.lock().expect("one thread");
+            (store.followed().expect("readable"), store.roster_known().expect("readable"))
+        };
+        self.office.begin(heads, self.clock.now(), self.head());
         self.tell_model();
         self.follow_pairs();
         self.pairs.start();

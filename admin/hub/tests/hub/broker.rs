@@ -234,7 +234,7 @@ impl Doorhub {
     }
 
     /// The trails that it kept, each verified from its genesis: how long they are, in the order of the terminals.
-    fn trails(&self) -> Vec<(String, u64)> {
+    pub(crate) fn trails(&self) -> Vec<(String, u64)> {
         let site = "hq".parse().unwrap();
         let verified = Database::open(&self.address).unwrap().read(|transaction| {
             let mut found = Vec::new();
@@ -306,7 +306,7 @@ fn m12_every_record_is_kept_once_while_the_database_is_killed_again_and_again() 
         return eprintln!("skipped: no PostgreSQL here; it is in the Debian package postgresql");
     };
     let author = Author::new(2);
-    let hub = Doorhub::start_on(&broker, tempfile::tempdir().unwrap(), cluster.database());
+    let hub = Doorhub::start_on(&broker, tempfile::tempdir().unwrap(), cluster.database().parse().unwrap());
     hub.follow(&author);
     let doors: Vec<_> = (0..2)
         .map(|number| {

@@ -4,8 +4,10 @@
 
 mod broker;
 mod cluster;
+mod databases;
 mod door;
 mod keeping;
+mod orders;
 mod presence;
 mod serving;
 mod site;

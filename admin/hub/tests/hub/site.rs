@@ -106,6 +106,7 @@ fn delegate(seed: u8, role: Role, terminal: Option<TerminalId>) -> Change {
         terminal,
         from_s: 0,
         until_s: i64::MAX,
+        joined_with: None,
     })
 }
 
