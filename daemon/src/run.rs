@@ -200,6 +200,7 @@ fn log(observation: Observation) {
         }
         Observation::Stands(standing) => tracing::debug!(?standing, "state"),
         Observation::Relay(released) => tracing::debug!(released, "relay"),
+        Observation::SessionEnded(session) => tracing::info!(?session, "a session has its result"),
         Observation::Shown(_) | Observation::Recorded => {}
     }
 }

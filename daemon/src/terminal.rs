@@ -11,7 +11,9 @@
 //! [`Examiner::examine`] runs on the vision thread, everything else on the terminal thread; the simulator calls both on
 //! one. Time and devices are arguments, so the same inputs give the same run.
 
+pub mod asking;
 mod orders;
+mod relay;
 mod showing;
 mod wiring;
 
@@ -30,28 +32,28 @@ use doorward_core::door::points::Points;
 use doorward_core::door::{self, Door, Event, OnTamper, Signal};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::{Freshness, Frozen};
+use doorward_core::inquiry::Allowance;
 use doorward_core::liveness;
 use doorward_core::lockout::Lockout;
 use doorward_core::policy::{self, Candidate, Circumstances, Permit, Rules};
 use doorward_core::quality;
+use doorward_core::session::{SessionId, Sessions};
 use doorward_core::stages::{EmbedFault, Embedding, Face};
 use doorward_core::time::{Mono, Now};
 use doorward_core::timekeeping::Timekeeper;
 use doorward_core::vision::{Vision, VisionFault};
 use doorward_hal::clock::Clock;
 use doorward_hal::panel::Panel;
-use doorward_hal::relay::{Relay, RelayFault};
+use doorward_hal::relay::Relay;
 use doorward_protocol::audit::{DoorReport, Entry, FaultReport, What};
 use doorward_protocol::command::Admitted;
 use doorward_protocol::ids::PersonId;
 use doorward_store::Known;
 
+use self::asking::{Ask, Reply};
 pub use self::orders::Obeyed;
 use crate::people::People;
 use crate::trace::{Ending, Stage, Trace};
-
-/// How soon a relay that did not lock is told again.
-const RELOCK_EVERY: Duration = Duration::from_millis(500);
 
 /// Looks at framesets, one after the other.
 pub struct Examiner {
@@ -149,6 +151,8 @@ pub enum Input {
     Order(Admitted, SyncSender<Obeyed>),
     /// Who does not pass, whatever the store says.
     Deny(BTreeSet<PersonId>),
+    /// A question of a program beside the door, and where the answer goes.
+    Ask(Ask, Reply),
     /// Time passed.
     Tick,
 }
@@ -168,6 +172,8 @@ pub enum Observation {
     Recorded,
     /// The terminal's states changed.
     Stands(Standing),
+    /// A session has its result.
+    SessionEnded(SessionId),
 }
 
 /// Where a terminal stands.
@@ -208,6 +214,8 @@ pub struct Terminal {
     on_tamper: OnTamper,
     lockout: Lockout,
     spent: Spent,
+    sessions: Sessions,
+    allowance: Allowance,
     timekeeper: Timekeeper,
     /// An operator's; tampering may add to it.
     lockdown: bool,
@@ -217,6 +225,8 @@ pub struct Terminal {
     set_aside: BTreeMap<PersonId, Option<Permit>>,
     blind: bool,
     relay_obeys: bool,
+    /// Which lockouts are on record, in the order of [`Lockout::locks`].
+    locks_told: [bool; 3],
     /// The relay did not lock when told: when it is told again.
     relock_at: Option<Mono>,
     /// Everybody was to be erased and the disk did not do it: when it is told again.
@@ -267,12 +277,15 @@ impl Terminal {
             on_tamper: door.on_tamper,
             lockout: beginning.lockout,
             spent: beginning.spent,
+            sessions: Sessions::default(),
+            allowance: Allowance::default(),
             timekeeper: beginning.timekeeper,
             lockdown: beginning.lockdown,
             denied: BTreeSet::new(),
             set_aside: BTreeMap::new(),
             blind: false,
             relay_obeys: true,
+            locks_told: [false; 3],
             relock_at: None,
             erase_at: None,
             over_at: None,
@@ -312,6 +325,10 @@ impl Terminal {
                 self.denied = denied;
                 self.suspend_denied();
             }
+            Input::Ask(ask, reply) => {
+                let told = self.answer(ask, now);
+                reply(told);
+            }
             Input::Tick => {}
         }
         if self.erase_at.is_some() {
@@ -327,6 +344,7 @@ impl Terminal {
             let (attempt, door) = (self.attempts.number(), self.rules.door.clone());
             self.settle(Decision::ruled(claim.expired(), attempt, door), now.mono, now);
         }
+        self.sessions.tick(now.mono);
         self.move_door(door::Input::Tick, now);
         if self.relock_at.is_some_and(|at| now.mono >= at) {
             self.lock(now);
@@ -334,6 +352,7 @@ impl Terminal {
         if self.erase_at.is_some_and(|at| now.mono >= at) {
             self.erase_everybody(now);
         }
+        self.tell_lockouts(now);
         self.show(now);
         let stands = self.standing(now);
         if self.stood.replace(stands) != Some(stands) {
@@ -349,6 +368,7 @@ impl Terminal {
             self.door.deadline(),
             self.points.deadline(),
             self.claims.deadline(),
+            self.sessions.deadline(),
             self.relock_at,
             self.erase_at,
             self.over_at,
@@ -404,6 +424,7 @@ impl Terminal {
     }
 
     fn conclude(&mut self, verdict: Option<Verdict>, now: Now) {
+        self.tell_sessions(verdict.as_ref());
         match verdict {
             Some(Verdict::Case(case)) => self.decide(&case, now),
             Some(Verdict::Refused(refusal)) => {
@@ -506,39 +527,6 @@ impl Terminal {
                 door::Effect::Report(event) => self.report(event, now),
             }
         }
-    }
-
-    fn unlock(&mut self, grant: &Recorded<Grant>, now: Now) -> bool {
-        let moved = self.devices.relay.unlock(grant);
-        if moved.is_ok() {
-            self.relock_at = None;
-            (self.observer)(Observation::Relay(true));
-        }
-        self.judge_relay(moved, now)
-    }
-
-    /// Locks; a relay that does not obey is told again until it does.
-    fn lock(&mut self, now: Now) {
-        let moved = self.devices.relay.lock();
-        self.relock_at = moved.is_err().then(|| now.mono + RELOCK_EVERY);
-        if moved.is_ok() {
-            (self.observer)(Observation::Relay(false));
-        }
-        self.judge_relay(moved, now);
-    }
-
-    /// Puts on record when the relay begins to disobey and when it obeys again.
-    fn judge_relay(&mut self, moved: Result<(), RelayFault>, now: Now) -> bool {
-        let obeys = moved.is_ok();
-        if obeys != self.relay_obeys {
-            self.relay_obeys = obeys;
-            if let Err(fault) = moved {
-                tracing::error!("the relay did not do as told: {}", chain(&fault));
-            }
-            let report = FaultReport { part: "relay".into(), code: "does_not_obey".into(), set: !obeys };
-            self.note(&What::Fault(report), now);
-        }
-        obeys
     }
 
     fn report(&mut self, event: Event, now: Now) {

@@ -8,6 +8,7 @@ use doorward_protocol::ids::{AttemptId, DoorId, PersonId};
 
 use crate::attempt::Refusal;
 use crate::claim::{Claim, Ruling};
+use crate::disclosure;
 
 /// A normal negative answer; never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -233,7 +234,8 @@ impl Grant {
             | Command::Release
             | Command::Reboot
             | Command::Capture
-            | Command::Diagnose => None,
+            | Command::Diagnose
+            | Command::ResetLockout => None,
         }
     }
 
@@ -329,7 +331,7 @@ impl Decision {
         self.presented
     }
 
-    /// The scores, where it came that far.
+    /// The scores, where it came that far: exact, and for eyes inside the process alone.
     #[must_use]
     pub fn scores(&self) -> Option<&Scores> {
         self.scores.as_ref()
@@ -355,7 +357,8 @@ impl Auditable for Decision {
             person: self.person.clone(),
             reason: reason.to_owned(),
             rule: self.rule.to_owned(),
-            scores: self.scores,
+            // What is on record leaves the terminal, and many read it.
+            scores: self.scores.as_ref().map(disclosure::scores),
             presented: self.presented,
         })
     }

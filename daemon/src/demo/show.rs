@@ -287,7 +287,7 @@ impl Show {
             Observation::Shown(cue) => self.state().cue = cue,
             Observation::Relay(released) => self.state().released = released,
             Observation::Stands(standing) => self.state().standing = Some(standing),
-            Observation::Recorded => {}
+            Observation::Recorded | Observation::SessionEnded(_) => {}
         }
         self.tell_terminal();
     }

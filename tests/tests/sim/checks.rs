@@ -230,6 +230,7 @@ fn decisions_are_allowed(world: &mut World) {
             Observation::Shown(_)
             | Observation::Relay(_)
             | Observation::Recorded
+            | Observation::SessionEnded(_)
             | Observation::Stands(_) => {}
         }
     }

@@ -17,7 +17,7 @@ const FREEZES: [Option<Sensor>; 6] =
     [None, None, None, Some(Sensor::Colour), Some(Sensor::Infrared), Some(Sensor::Depth)];
 
 /// What is ordered; a lockdown that lasts for the rest of a run would leave little to see.
-const WISHES: [Wish; 8] = [
+const WISHES: [Wish; 9] = [
     Wish::Unlock,
     Wish::Unlock,
     Wish::Lock,
@@ -26,6 +26,7 @@ const WISHES: [Wish; 8] = [
     Wish::Release,
     Wish::Reboot,
     Wish::Diagnose,
+    Wish::ResetLockout,
 ];
 /// What is wrong with an order; more often nothing.
 const BLEMISHES: [Blemish; 10] = [

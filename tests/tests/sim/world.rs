@@ -21,7 +21,7 @@ use doorward_core::wiegand::reader::Reader;
 use doorward_core::{attempt, liveness, quality};
 use doorward_daemon::assembly::begin;
 use doorward_daemon::journal::load_people;
-use doorward_daemon::terminal::{Devices, Examiner, Input, Observation, Terminal};
+use doorward_daemon::terminal::{Devices, Examiner, Input, Observation, Standing, Terminal};
 use doorward_hal::clock::Clock;
 use doorward_hal::fake::{self, FakeClock};
 use doorward_protocol::audit::{Head, Record, Verifier};
@@ -251,6 +251,11 @@ impl World {
         self.wires.lock().expect("one thread")
     }
 
+    /// Where the terminal stands.
+    pub(crate) fn standing(&self) -> Standing {
+        self.terminal.as_ref().expect("a terminal runs").standing(self.clock.now())
+    }
+
     /// Takes the observations since the last call.
     pub(crate) fn observations(&self) -> Vec<Observation> {
         std::mem::take(&mut self.observed.lock().expect("one thread"))
@@ -412,6 +417,7 @@ impl World {
             Box::new(move |observation| observed.lock().expect("one thread").push(observation)),
         ));
         self.model.lockdown = self.lockdown_on_record();
+        self.follow_resets();
         self.tell_levels();
     }
 
