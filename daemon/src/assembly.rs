@@ -13,7 +13,7 @@ use doorward_core::door;
 use doorward_core::frame::Rgb;
 use doorward_core::freshness::Freshness;
 use doorward_core::intake::Intake;
-use doorward_core::liveness;
+use doorward_core::liveness::{self, Fitted};
 use doorward_core::lockout::{HISTORY_MS, Lockout};
 use doorward_core::outbox::Outbox;
 use doorward_core::pairing::Arrival;
@@ -28,6 +28,8 @@ use doorward_protocol::ids::AttemptId;
 use doorward_protocol::sealing::OpeningKey;
 use doorward_store::Store;
 
+use crate::api::errand::Errands;
+use crate::api::{Api, ApiConfig};
 use crate::capture::{Capture, Meeting, OpenCamera};
 use crate::centre::{self, CentreConfig, Identity};
 use crate::journal::{self, Listeners};
@@ -76,6 +78,8 @@ pub struct Settings {
     pub liveness: liveness::Policy,
     /// Times of an attempt.
     pub attempt: attempt::Limits,
+    /// What programs on this machine may ask; none: nothing.
+    pub api: Option<ApiConfig>,
     /// Digest of the configuration, hexadecimal.
     pub digest: String,
 }
@@ -128,6 +132,11 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     let Parts { clock, devices, inputs, mut store, eyes, readers, mind, way, settings, onlookers } = parts;
     let version = mind.vision.version();
     let references = (version, mind.dimension);
+    let api = settings.api.map(Api::prepare).transpose()?;
+    let observer = match &api {
+        Some(api) => api.beside(onlookers.observer),
+        None => onlookers.observer,
+    };
 
     let beginning = begin(&store, settings.attempt, settings.liveness.window_min)?;
     let started = Started {
@@ -151,7 +160,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
         beginning,
         devices,
         Box::new(journal_link.clone()),
-        onlookers.observer,
+        observer,
     );
 
     let mut threads = Supervisor::new(Arc::clone(&clock));
@@ -176,7 +185,12 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     };
     let evidence = to_terminal.clone();
     let watcher = readers.start(&mut threads, &clock, &to_terminal, onlookers.watcher)?;
-    threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher));
+    let level = level(settings.liveness.fitted);
+    let errands = match api {
+        Some(api) => api.start(&mut threads, &clock, &to_terminal, (version, level)),
+        None => Errands::none(),
+    };
+    threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher, errands));
     if let Some(way) = way {
         let uplink = match way {
             Way::Broker(config, opening) => {
@@ -232,6 +246,11 @@ pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
     };
     let followed = store.followed().context("read how far the roster was followed")?;
     Ok(Identity { own, key: store.device_key(), followed })
+}
+
+/// What a live person is worth at a terminal with these cameras.
+fn level(fitted: Fitted) -> &'static str {
+    if fitted.infrared || fitted.depth { "standard" } else { "convenience" }
 }
 
 fn watch_cameras(threads: &mut Supervisor, clock: &Arc<dyn Clock>, eyes: Eyes, meeting: &Arc<Meeting>) {

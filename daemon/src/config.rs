@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, read into what the file may say ([`raw`]) and checked into what the program works
 //! with. Every error names the file, the key, what was found and what is allowed. [`wiring`] checks the door's wires.
 
+mod api;
 pub mod centre;
 pub mod raw;
 pub mod reader;
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use self::reader::ReaderConfig;
+use crate::api::ApiConfig;
 use crate::centre::CentreConfig;
 
 /// Largest accepted `max_fpir`: one stranger in a hundred is no access control (attack case H5).
@@ -108,6 +110,8 @@ pub struct Config {
     pub emitter: Option<OutputLine>,
     /// The centre; none: it works alone.
     pub centre: Option<CentreConfig>,
+    /// What programs on this machine may ask; none: nothing.
+    pub api: Option<ApiConfig>,
     /// SHA-256 of the file, hexadecimal: what the audit trail names.
     pub digest: String,
 }
@@ -129,9 +133,11 @@ impl Config {
         let raw: raw::RawConfig = from_toml(text, file)?;
         let check = Check { file };
         let cameras = check.cameras(raw.cameras.clone())?;
+        let terminal = check.parsed("terminal", &raw.terminal)?;
         Ok(Self {
             site: check.parsed("site", &raw.site)?,
-            terminal: check.parsed("terminal", &raw.terminal)?,
+            api: raw.api.as_ref().map(|api| check.api(api, &terminal)).transpose()?,
+            terminal,
             door: check.door(&raw.door, &raw.inputs)?,
             rules: check.rules(&raw)?,
             quality: check.quality(&raw.quality)?,
@@ -355,6 +361,36 @@ mod tests {
             assert!(error.contains(expected), "{to}: {error}");
         }
         assert!(parse(SAMPLE).unwrap().centre.is_none(), "alone, as it comes");
+    }
+
+    #[test]
+    fn h7_the_documented_api_is_valid_is_off_as_it_comes_and_has_no_open_door() {
+        assert!(parse(SAMPLE).unwrap().api.is_none());
+        let at = SAMPLE.find("#[api]").unwrap();
+        let section = SAMPLE[at..].replace("\n#", "\n");
+        let api = |from: &str, to: &str| {
+            let changed = section[1..].replacen(from, to, 1);
+            assert!(from.is_empty() || changed != section[1..], "{from} is not in the sample");
+            parse(&format!("{SAMPLE}\n{changed}")).map(|config| config.api.unwrap())
+        };
+        let documented = api("", "").unwrap();
+        assert_eq!(documented.socket.unwrap(), Path::new("/run/doorward/front-1.sock"));
+        assert_eq!(documented.listen.unwrap().port(), 8471);
+        for (from, to, expected) in [
+            ("127.0.0.1:8471", "0.0.0.0:8471", "an address of the loopback interface"),
+            ("127.0.0.1:8471", "192.0.2.1:8471", "an address of the loopback interface"),
+            ("127.0.0.1:8471", "localhost", "an address of the loopback interface"),
+            ("token_file", "#token_file", "name a file with the token"),
+            ("\"/run/", "\"run/", "a path from the root on"),
+            ("\"sessions\"", "\"everything\"", "unknown variant"),
+        ] {
+            let error = api(from, to).unwrap_err();
+            assert!(error.contains("doord.toml") && error.contains(expected), "{to}: {error}");
+        }
+        let only = parse(&format!("{SAMPLE}\n[api]\n")).unwrap().api.unwrap();
+        assert_eq!((only.listen, only.token), (None, None), "the socket alone");
+        let may = only.allowed;
+        assert!(may.sessions && !(may.detect || may.compare || may.search || may.reference));
     }
 
     #[test]

@@ -21,6 +21,10 @@ const QUESTIONS_MAX: u32 = 20;
 /// that is weeks, in the log, from somebody who is known.
 const QUESTION_EVERY: Duration = Duration::from_secs(3);
 
+/// Steps of time at which answers about likeness are given. A picture without a face, a stranger and an enrolled person
+/// take different ways through models and gallery; all of these end within one step on an idle terminal.
+const TOLD_EVERY: Duration = Duration::from_millis(500);
+
 /// How alike two faces are. What does not match is not told any finer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Likeness {
@@ -87,6 +91,15 @@ pub fn search(
     let threshold = |fpir| calibration.for_identification(fpir, gallery.len()).score;
     let likeness = Likeness::of(best.score, threshold, max_fpir);
     (likeness != Likeness::None && lead >= margin_min).then_some((best.person, likeness))
+}
+
+/// How long an answer waits until it may be told: until the next whole step since the question came.
+#[must_use]
+pub fn until_told(began: Mono, now: Mono) -> Duration {
+    let step = TOLD_EVERY.as_micros();
+    let passed = now.since(began).as_micros();
+    let told = (passed / step + 1) * step;
+    Duration::from_micros(u64::try_from(told - passed).unwrap_or(u64::MAX))
 }
 
 /// How many questions may be asked now: a bucket that fills by itself.
@@ -178,6 +191,17 @@ mod tests {
         gallery.insert(&"bob".parse().unwrap(), VERSION, &face(0.99)).unwrap();
         assert_eq!(found(&gallery, 0.995), None, "two persons resemble it about equally");
         assert_eq!(found(&Gallery::new(VERSION, 3), 1.0), None);
+    }
+
+    #[test]
+    fn h9_answers_come_at_steps_of_time_whatever_they_took() {
+        let began = Mono(7_000_123);
+        for took in [0, 1, 4_000, 33_000, 499_999] {
+            let now = began + Duration::from_micros(took);
+            assert_eq!(now + until_told(began, now), began + TOLD_EVERY, "{took}");
+        }
+        let slow = began + Duration::from_micros(500_000);
+        assert_eq!(slow + until_told(began, slow), began + 2 * TOLD_EVERY);
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub mod outbox;
 pub mod pairing;
 pub mod policy;
 pub mod quality;
+mod recurrence;
 pub mod reconnect;
 pub mod schedule;
 pub mod session;

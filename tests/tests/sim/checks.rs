@@ -25,6 +25,11 @@ pub(crate) struct Totals {
     pub(crate) frames: u64,
     /// Those of them in which a camera repeated its picture.
     pub(crate) frozen: u64,
+    /// Those of them in which one was played from a recording.
+    pub(crate) looped: u64,
+    /// Sessions that came to a result, and those of them that found a live person.
+    pub(crate) sessions: u64,
+    pub(crate) found_live: u64,
     /// Grants recorded.
     pub(crate) grants: u64,
     /// Refusals recorded.
@@ -71,6 +76,9 @@ impl Totals {
         self.events += other.events;
         self.frames += other.frames;
         self.frozen += other.frozen;
+        self.looped += other.looped;
+        self.sessions += other.sessions;
+        self.found_live += other.found_live;
         self.grants += other.grants;
         self.denials += other.denials;
         self.spoofs += other.spoofs;
@@ -107,6 +115,9 @@ impl Totals {
             ("one-time codes shown again", self.replayed),
             ("power cuts", self.cuts),
             ("frozen framesets", self.frozen),
+            ("looped framesets", self.looped),
+            ("results of sessions", self.sessions),
+            ("sessions that found a live person", self.found_live),
             ("alarms", self.alarms),
             ("faults of the wiring", self.wiring_faults),
             ("orders", self.ordered),
@@ -124,12 +135,15 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} events, {} framesets ({} frozen), {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, \
+            "{} events, {} framesets ({} frozen, {} looped), {} sessions ({} live), {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, \
              {} alarms, {} wiring faults, {} orders ({} refused), {} roster entries ({} changes left out), {} entries delivered; credentials: {} claimed, {} alone, {} foreign, \
              {} borrowed, {} faceless, {} replayed",
             self.events,
             self.frames,
             self.frozen,
+            self.looped,
+            self.sessions,
+            self.found_live,
             self.grants,
             self.denials,
             self.spoofs,
@@ -239,6 +253,7 @@ fn decisions_are_allowed(world: &mut World) {
 /// A face is granted to the live person who stands there, and to nobody else; after a claim, to whom was claimed.
 fn a_face_is_allowed(world: &mut World, decision: &Decision, now: Now) {
     assert_eq!(world.frozen, None, "c2: granted while a camera repeated its picture");
+    assert!(!world.tape.plays(), "c2: granted while a recording was played again");
     let who = world.figure_seen.iter().rev().find_map(|(_, figure)| Model::live_person(*figure));
     let who = who.unwrap_or_else(|| panic!("granted while {:?} stood there", world.figure_seen));
     assert_eq!(decision.person(), Some(&name(who)), "granted to somebody else");

@@ -5,6 +5,7 @@ use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::asking::Deed;
 use crate::eyes::{Figure, Reproduction, Sensor};
 use crate::office::{Blemish, Wish};
 use crate::roster::Edit;
@@ -82,6 +83,10 @@ pub(crate) enum Event {
     DepthLost(bool),
     /// A camera repeats its last picture with new times, or all go on.
     Frozen(Option<Sensor>),
+    /// A recording of the last pictures is played in a loop in place of a camera, or stops.
+    Looped(Option<Sensor>),
+    /// A program beside the door does this with its session.
+    Session(Deed),
     /// The models break or work again.
     ModelsBroken(bool),
     /// The disk is full or has room.
@@ -134,7 +139,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..164) {
+        match rng.random_range(0..170) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -171,6 +176,8 @@ impl Event {
             125..130 => Event::Code(person % 4),
             130..138 => Event::Order(*pick(rng, &WISHES), *pick(rng, &BLEMISHES)),
             138..146 => Event::Roster(edit(rng, person)),
+            164..166 => Event::Looped(*pick(rng, &FREEZES)),
+            166..170 => Event::Session(*pick(rng, &Deed::ALL)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
                 let kind = *pick(rng, &[Card, Pin, Qr, Qr]);

@@ -10,7 +10,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::event::Event;
-use crate::eyes::Figure;
+use crate::eyes::{Figure, Reproduction};
 use crate::office::{Blemish, Wish};
 use crate::roster::Edit;
 use crate::world::{World, name};
@@ -158,6 +158,25 @@ fn d4_a_lockdown_holds_over_a_start_and_a_power_cut_until_somebody_ends_it() {
     }
     play(&mut world, &[Event::Order(Wish::Release, Blemish::None), Event::Restart]);
     assert!(play(&mut world, &ada).contains(&"granted".to_owned()));
+}
+
+#[test]
+fn p12_a_lockout_is_told_holds_over_a_start_and_ends_at_an_operators_word_for_good() {
+    let mut world = world(OnTamper::Report);
+    let print = [Event::Appear(Figure::Reproduced(0, Reproduction::Print)), Event::Look(8)];
+    let leaves = [Event::Appear(Figure::Nobody), Event::Wait(20_000)];
+    let told: Vec<String> = (0..5).flat_map(|_| play(&mut world, &[&print[..], &leaves].concat())).collect();
+    assert_eq!(told, ["not_live", "not_live", "not_live", "not_live", "not_live", "lockout faces set"]);
+    let ada = [Event::Appear(Figure::Live(0)), Event::Look(8)];
+    assert_eq!(play(&mut world, &[&ada[..], &leaves].concat()), ["locked_out"]);
+    let started = play(&mut world, &[Event::Restart]);
+    assert_eq!(started.last().unwrap(), "lockout faces set", "told anew, as a start clears everything");
+    play(&mut world, &[Event::Order(Wish::ResetLockout, Blemish::NoOperator)]);
+    assert_eq!(play(&mut world, &[&ada[..], &leaves].concat()), ["locked_out"], "m6");
+    let told = play(&mut world, &[Event::Order(Wish::ResetLockout, Blemish::None)]);
+    assert_eq!(told, ["lockout_reset", "lockout faces cleared"]);
+    play(&mut world, &[Event::Restart]);
+    assert_eq!(play(&mut world, &ada), ["granted"]);
 }
 
 #[test]

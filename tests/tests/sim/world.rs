@@ -31,9 +31,10 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
+use crate::asking::Program;
 use crate::checks::Totals;
 use crate::event::Event;
-use crate::eyes::{self, DIMENSION, Figure, Script, Sensor, VERSION, View};
+use crate::eyes::{self, DIMENSION, Figure, Script, Sensor, Tape, VERSION, View};
 use crate::hands;
 use crate::hardware::Hardware;
 use crate::model::{Model, Rights};
@@ -91,6 +92,10 @@ pub(crate) struct World {
     /// The camera that repeats its last picture, if one does.
     pub(crate) frozen: Option<Sensor>,
     last_look: Option<Frameset>,
+    /// A recording, and whether it is played.
+    pub(crate) tape: Tape,
+    /// The program beside the door.
+    pub(crate) program: Program,
     /// Framesets so far.
     pub(crate) frames: u32,
     folder: TempDir,
@@ -151,6 +156,8 @@ impl World {
             lose_acknowledgement: false,
             frozen: None,
             last_look: None,
+            tape: Tape::default(),
+            program: Program::default(),
             frames: 0,
             folder,
             store_path,
@@ -185,6 +192,9 @@ impl World {
             Event::InfraredLost(lost) => self.view().infrared_lost = lost,
             Event::DepthLost(lost) => self.view().depth_lost = lost,
             Event::Frozen(frozen) => self.frozen = frozen,
+            Event::Looped(sensor) => self.tape.play(sensor),
+            // Nothing else comes of it, not even another try to reach the centre.
+            Event::Session(deed) => return self.use_session(deed),
             Event::ModelsBroken(broken) => self.view().broken = broken,
             Event::DiskFull(full) => self.wires().disk_full = full,
             Event::RelayBroken(broken) => {
@@ -271,9 +281,13 @@ impl World {
             frames = eyes::frozen(frames, sensor, before);
             self.totals.frozen += 1;
         }
+        frames = self.tape.through(frames);
+        self.totals.looped += u64::from(self.tape.plays());
         self.last_look = Some(frames.clone());
         self.totals.frames += 1;
         self.figure_seen.push((now, view.figure));
+        let full = self.wires().disk_full;
+        self.program.see(view.figure, full);
         let (evidence, _) = self.examiner.examine(frames);
         self.step(Input::Evidence(evidence));
     }
@@ -408,6 +422,8 @@ impl World {
         let relay = Lock { wires: Arc::clone(&self.wires), clock: Arc::new(self.clock.clone()) };
         let journal = self.disk();
         self.examiner.freshness = Freshness::default();
+        self.tape.cut();
+        self.program.forget();
         self.terminal = Some(Terminal::new(
             people,
             (rules, calibration, door::Settings { on_tamper, ..door::Settings::default() }),
