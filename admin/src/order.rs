@@ -70,12 +70,14 @@ pub enum Order {
     )]
     Diagnose(One),
     /// Let attempts begin again that failed checks have locked out.
-    #[command(after_help = "Failed liveness checks lock faces out, wrong PINs and foreign cards those: for half an hour, and \
+    #[command(
+        after_help = "Failed liveness checks lock faces out, wrong PINs and foreign cards those: for half an hour, and \
         longer where it repeats. This ends it and is on record. Look first at what stood there: `doorctl audit tail` tells \
         the refusals. Without --terminal all terminals of the site are told.\n\n\
         Example:\n  doorctl order reset-lockout --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
         --terminal lobby-1\n\n\
-        Exit code: 0 every terminal did it, 2 one refused or did not answer, 1 fault.")]
+        Exit code: 0 every terminal did it, 2 one refused or did not answer, 1 fault."
+    )]
     ResetLockout(Several),
     /// End a lockdown.
     #[command(after_help = "Without --terminal all terminals of the site are told.\n\n\

@@ -139,7 +139,11 @@ fn may_ask(api: Option<&ApiConfig>) -> String {
         return "may ask nothing".to_owned();
     };
     let at = [socket.as_ref().map(|path| path.display().to_string()), listen.map(|at| at.to_string())];
-    format!("may ask for {} at {}", allowed.words().join(", "), at.into_iter().flatten().collect::<Vec<_>>().join(" and "))
+    format!(
+        "may ask for {} at {}",
+        allowed.words().join(", "),
+        at.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    )
 }
 
 fn eyes(config: &Config) -> Eyes {

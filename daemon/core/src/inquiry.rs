@@ -175,9 +175,8 @@ mod tests {
             use Likeness::{Match, None, Strong};
             [None, None, Match, Match, Strong, Strong]
         });
-        let claimed = |who: &str, score| {
-            verify(&who.parse().unwrap(), &face(score), &gallery(), &calibration(), 1e-4)
-        };
+        let claimed =
+            |who: &str, score| verify(&who.parse().unwrap(), &face(score), &gallery(), &calibration(), 1e-4);
         assert_eq!(claimed("ada", 0.41), Likeness::Match);
         assert_eq!(claimed("ada", 0.39), claimed("nobody", 1.0), "h9: who is enrolled is not told");
     }
@@ -215,6 +214,10 @@ mod tests {
         assert!(allowance.take(at(3001)).is_err());
         let asked = (0..3_600).filter(|s| allowance.take(at(4000 + 1000 * s)).is_ok()).count();
         assert_eq!(asked, 1200, "in an hour");
-        assert_eq!((0..100).filter(|_| allowance.take(at(90_000_000)).is_ok()).count(), 20, "never more at once");
+        assert_eq!(
+            (0..100).filter(|_| allowance.take(at(90_000_000)).is_ok()).count(),
+            20,
+            "never more at once"
+        );
     }
 }

@@ -56,7 +56,11 @@ mod tests {
         }
         assert_eq!(super::admit(Peer::Loopback, None, Some(&token)), None);
         let any = format!("Bearer {digits}");
-        assert_eq!(super::admit(Peer::Loopback, Some(&any), None), None, "h7: without a token nobody gets in");
+        assert_eq!(
+            super::admit(Peer::Loopback, Some(&any), None),
+            None,
+            "h7: without a token nobody gets in"
+        );
         assert_eq!(super::admit(Peer::User(1000), None, None), Some(Caller::User(1000)));
     }
 }

@@ -143,12 +143,7 @@ enum Step {
     Done(Brought),
 }
 
-fn look(
-    frames: Frameset,
-    want: Want,
-    vision: &mut dyn Vision,
-    limits: &Limits,
-) -> Result<Step, VisionFault> {
+fn look(frames: Frameset, want: Want, vision: &mut dyn Vision, limits: &Limits) -> Result<Step, VisionFault> {
     let found = vision.detect(&frames.rgb.plane)?;
     Ok(match want {
         Want::Faces => {

@@ -135,9 +135,13 @@ impl Api {
         let (cues, ended) = (self.cues.clone(), self.ended.clone());
         Box::new(move |observation| {
             match &observation {
-                Observation::Shown(cue) => drop(cues.send_replace(*cue)),
+                Observation::Shown(cue) => {
+                    let _ = cues.send_replace(*cue);
+                }
                 // Nobody may be listening any more.
-                Observation::SessionEnded(session) => drop(ended.send(*session)),
+                Observation::SessionEnded(session) => {
+                    let _ = ended.send(*session);
+                }
                 Observation::Decided(..)
                 | Observation::Unrecorded(..)
                 | Observation::Relay(_)
@@ -223,3 +227,6 @@ async fn pause(beat: &Beat) {
         tokio::time::sleep(server::LOOK_EVERY).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

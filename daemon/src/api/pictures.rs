@@ -104,7 +104,10 @@ pub(super) async fn search(desk: &Desk, asked: &Asked<'_>, body: Vec<u8>) -> Ans
             Ok(Told::Person(found)) => {
                 let (person, likeness) = found.unzip();
                 let code = likeness.unwrap_or(inquiry::Likeness::None).code();
-                Answer::json(200, json!({ "person": person.map(|p| p.as_str().to_owned()), "likeness": code, "reason": Value::Null }))
+                Answer::json(
+                    200,
+                    json!({ "person": person.map(|p| p.as_str().to_owned()), "likeness": code, "reason": Value::Null }),
+                )
             }
             Ok(Told::Done | Told::Finding(_) | Told::Likeness(_) | Told::Refused(_)) => broken(),
             Err(refused) => refused,
@@ -119,7 +122,10 @@ async fn question(desk: &Desk, asked: &Asked<'_>, body: Vec<u8>) -> Result<Ask, 
     if is_picture(asked) {
         let person = asked.query.strip_prefix("person=").and_then(|id| id.parse::<PersonId>().ok());
         let person = person.ok_or_else(|| {
-            Answer::refused(400, "say whose face it should be: /v1/compare?person=ID; or send two faces as JSON")
+            Answer::refused(
+                400,
+                "say whose face it should be: /v1/compare?person=ID; or send two faces as JSON",
+            )
         })?;
         return Ok(Ask::Verify(person, desk.probe(body).await?));
     }
@@ -161,7 +167,8 @@ impl Desk {
     /// Decodes a picture and lets the vision thread look at it.
     async fn look(&self, picture: Vec<u8>, want: Want) -> Result<Brought, Answer> {
         let busy = |why| Answer::later(503, Duration::from_secs(2), why);
-        let _turn = self.looking.try_acquire().map_err(|_| busy("another picture is looked at; come again"))?;
+        let _turn =
+            self.looking.try_acquire().map_err(|_| busy("another picture is looked at; come again"))?;
         let decoded = tokio::task::spawn_blocking(move || photo::decode(&picture)).await;
         let picture = match decoded {
             Ok(Ok(picture)) => picture,

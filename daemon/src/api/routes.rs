@@ -104,7 +104,8 @@ impl Route {
             return Err(Answer::refused(414, format!("a request's path has at most {PATH_MAX} bytes")));
         }
         let nothing = || Answer::refused(404, "there is nothing of this name; GET /v1 says what there is");
-        let mut parts = asked.path.strip_prefix("/v1").ok_or_else(nothing)?.split('/').skip(1);
+        let below = asked.path.strip_prefix("/v1").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let mut parts = below.ok_or_else(nothing)?.split('/').skip(1);
         let parts = [parts.next(), parts.next(), parts.next(), parts.next()];
         let session = |text: &str| text.parse::<SessionId>().map_err(|_| nothing());
         let (route, may) = match (asked.method, parts) {
@@ -127,7 +128,10 @@ impl Route {
         if may {
             Ok(route)
         } else {
-            Err(Answer::refused(403, "this terminal does not answer that; its configuration lists under api.allow what it does"))
+            Err(Answer::refused(
+                403,
+                "this terminal does not answer that; its configuration lists under api.allow what it does",
+            ))
         }
     }
 
@@ -165,10 +169,7 @@ pub async fn answer(
 
 fn about(desk: &Desk) -> Answer {
     let allow = desk.allowed.words();
-    Answer::json(
-        200,
-        json!({ "version": env!("CARGO_PKG_VERSION"), "level": desk.level, "allow": allow }),
-    )
+    Answer::json(200, json!({ "version": env!("CARGO_PKG_VERSION"), "level": desk.level, "allow": allow }))
 }
 
 impl Desk {
@@ -230,9 +231,21 @@ mod tests {
         }
         let long = format!("/v1/sessions/{}", "a".repeat(5000));
         let foreign = [
-            "", "/", "/v2", "/v1/", "/v1/../etc/passwd", "/v1/sessions/../../etc/passwd/stream", "/v1//sessions",
-            "/v1/sessions/%2e%2e/stream", "/v1/sessions/;reboot/stream", "/v1/sessions/$(id)/stream", "/v1/searches",
-            "/v1/detect/x", "//etc/passwd",
+            "",
+            "/",
+            "/v2",
+            "/v12",
+            "/v1x/sessions",
+            "/v1/",
+            "/v1/../etc/passwd",
+            "/v1/sessions/../../etc/passwd/stream",
+            "/v1//sessions",
+            "/v1/sessions/%2e%2e/stream",
+            "/v1/sessions/;reboot/stream",
+            "/v1/sessions/$(id)/stream",
+            "/v1/searches",
+            "/v1/detect/x",
+            "//etc/passwd",
         ];
         for path in foreign {
             for method in ["GET", "POST", "DELETE", "PUT"] {

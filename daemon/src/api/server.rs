@@ -210,7 +210,9 @@ async fn read(body: Incoming, max: usize) -> Result<Vec<u8>, Answer> {
         Ok(Ok(whole)) => Ok(whole.to_bytes().into()),
         Ok(Err(fault)) if fault.is::<http_body_util::LengthLimitError>() => Err(too_long()),
         Ok(Err(_)) => Err(Answer::refused(400, "the body did not come to its end")),
-        Err(_) => Err(Answer::refused(408, format!("the body has to come within {} s", BODY_WITHIN.as_secs()))),
+        Err(_) => {
+            Err(Answer::refused(408, format!("the body has to come within {} s", BODY_WITHIN.as_secs())))
+        }
     }
 }
 

@@ -34,7 +34,12 @@ pub(super) async fn make(desk: &Desk, caller: Caller, body: &[u8]) -> Answer {
             return Answer::refused(403, "this terminal gives no templates out (api.reference)");
         }
         Ok(wish) => wish,
-        Err(why) => return Answer::refused(400, format!("a session is asked for by {{}} or {{\"reference\": true}}: {why}")),
+        Err(why) => {
+            return Answer::refused(
+                400,
+                format!("a session is asked for by {{}} or {{\"reference\": true}}: {why}"),
+            );
+        }
     };
     let id = SessionId(doorward_store::new_session());
     match desk.ask(Ask::Make(id, caller, wish.reference)).await {
@@ -58,7 +63,9 @@ pub(super) async fn stream(desk: &Arc<Desk>, caller: Caller, id: SessionId) -> A
             Ok(true) => {}
             // Nobody reads it any more: the next session need not wait until this one is over.
             Ok(false) => drop(desk.ask(Ask::End(id, caller)).await),
-            Err(_) => drop(send(&events, "expired", &json!({})).await),
+            Err(_) => {
+                send(&events, "expired", &json!({})).await;
+            }
         }
     });
     Answer { status: 200, again_s: None, body: Body::Stream(stream) }
@@ -106,12 +113,9 @@ fn guidance(cue: Cue) -> Value {
         Cue::Idle => ("wait", Reject::NoFace),
         Cue::OutOfOrder => ("out_of_order", Reject::Unrecorded),
         Cue::Advice(reject) if is_advice(reject) => (reject.code(), reject),
-        Cue::Watching
-        | Cue::Advice(_)
-        | Cue::Granted
-        | Cue::Denied(_)
-        | Cue::Alarm
-        | Cue::Fire => ("looking", Reject::Unproven),
+        Cue::Watching | Cue::Advice(_) | Cue::Granted | Cue::Denied(_) | Cue::Alarm | Cue::Fire => {
+            ("looking", Reject::Unproven)
+        }
     };
     json!({ "cue": word, "say": advice.advice() })
 }

@@ -47,9 +47,9 @@ impl Check<'_> {
             (None, None) => Some(PathBuf::from(format!("{FOLDER}/{terminal}.sock"))),
             (socket, _) => socket.clone(),
         };
-        if let Some(path) = socket.as_ref().filter(|path| {
-            !path.is_absolute() || path.as_os_str().len() > PATH_LEN_MAX
-        }) {
+        if let Some(path) =
+            socket.as_ref().filter(|path| !path.is_absolute() || path.as_os_str().len() > PATH_LEN_MAX)
+        {
             let allowed = format!("a path from the root on, of at most {PATH_LEN_MAX} bytes");
             return Err(self.refuse("api.socket", path.display(), allowed));
         }
@@ -75,6 +75,11 @@ impl Check<'_> {
             search: may(Word::Search),
             reference: may(Word::Reference),
         };
-        Ok(ApiConfig { socket, token: section.token_file.clone().filter(|_| listen.is_some()), listen, allowed })
+        Ok(ApiConfig {
+            socket,
+            token: section.token_file.clone().filter(|_| listen.is_some()),
+            listen,
+            allowed,
+        })
     }
 }

@@ -90,8 +90,7 @@ pub struct Show {
 
 /// The local API with all it has, for whoever tries it out.
 fn everything(socket: PathBuf) -> ApiConfig {
-    let allowed =
-        Allowed { sessions: true, detect: true, compare: true, search: true, reference: true };
+    let allowed = Allowed { sessions: true, detect: true, compare: true, search: true, reference: true };
     ApiConfig { socket: Some(socket), listen: None, token: None, allowed }
 }
 

@@ -80,9 +80,9 @@ impl Terminal {
     /// Answers.
     pub(super) fn answer(&mut self, ask: Ask, now: Now) -> Told {
         let done = match ask {
-            Ask::Make(id, caller, reference) => self.open_to_sessions(now).and_then(|()| {
-                self.sessions.make(id, caller, reference, now.mono).map_err(Refused::Session)
-            }),
+            Ask::Make(id, caller, reference) => self
+                .open_to_sessions(now)
+                .and_then(|()| self.sessions.make(id, caller, reference, now.mono).map_err(Refused::Session)),
             Ask::Stream(id, caller) => self.open_to_sessions(now).and_then(|()| {
                 let watching = matches!(self.attempts.state(), State::Watching(_));
                 self.sessions.stream(id, caller, watching, now.mono).map_err(Refused::Session)
@@ -94,7 +94,7 @@ impl Terminal {
             },
             question @ (Ask::Compare(..) | Ask::Verify(..) | Ask::Search(_)) => {
                 match self.allowance.take(now.mono) {
-                    Ok(()) => return self.judge(question).map_or_else(Told::Refused, |told| told),
+                    Ok(()) => return self.judge(question).unwrap_or_else(Told::Refused),
                     Err(wait) => Err(Refused::TooMany(wait)),
                 }
             }

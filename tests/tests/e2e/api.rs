@@ -91,7 +91,9 @@ fn h8_the_api_refuses_foreign_paths_long_fields_large_bodies_and_garbage_and_goe
     let mode = std::fs::metadata(&socket).expect("there").permissions().mode() & 0o777;
     assert_eq!(mode, 0o660, "its owner and its group");
     let post = |path: &str, length: usize, body: &[u8]| {
-        let head = format!("POST {path} HTTP/1.1\r\nhost: doord\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: doord\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
         [head.as_bytes(), body].concat()
     };
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: doord\r\n\r\n").into_bytes();

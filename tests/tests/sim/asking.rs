@@ -84,7 +84,9 @@ impl World {
                 self.program.session = Some(id);
                 (self.program.figures, self.program.full) = (Vec::new(), false);
             }
-            Told::Refused(Refused::LockedOut(_)) => assert!(locked_out, "refused for a lockout there is none of"),
+            Told::Refused(Refused::LockedOut(_)) => {
+                assert!(locked_out, "refused for a lockout there is none of")
+            }
             told => panic!("a session was asked for: {told:?}"),
         }
     }
@@ -94,7 +96,10 @@ impl World {
             Told::Finding(finding) => {
                 self.check_finding(&finding);
                 let again = self.ask(Ask::Take(id, US));
-                assert!(matches!(again, Told::Refused(Refused::Session(SessionFault::Unknown))), "taken twice");
+                assert!(
+                    matches!(again, Told::Refused(Refused::Session(SessionFault::Unknown))),
+                    "taken twice"
+                );
                 self.program.session = None;
             }
             Told::Refused(Refused::Session(SessionFault::Pending)) => {}

@@ -83,12 +83,7 @@ static VENDORS: [Vendor; 35] = [
         word: "rumqttc",
         home: "admin/src/simulate/line.rs",
     },
-    Vendor {
-        package: "hyper",
-        owner: "doorward-daemon",
-        word: "hyper::",
-        home: "daemon/src/api/server.rs",
-    },
+    Vendor { package: "hyper", owner: "doorward-daemon", word: "hyper::", home: "daemon/src/api/server.rs" },
     Vendor {
         package: "hyper-util",
         owner: "doorward-daemon",
