@@ -234,8 +234,9 @@ fn described(seen: &Seen) -> Value {
     let whole = |v: f32| f64::from(v.round() + 0.0);
     let Seen { detection, quality, reject } = seen;
     let region = detection.region;
+    let corners = [region.x, region.y, region.width, region.height].map(whole);
     json!({
-        "box": [region.x, region.y, region.width, region.height].map(whole),
+        "box": corners,
         "landmarks": detection.landmarks.points().map(|p| [whole(p.x), whole(p.y)]),
         "pose": { "yaw": whole(quality.pose.yaw), "pitch": whole(quality.pose.pitch), "roll": whole(quality.pose.roll) },
         "quality": {

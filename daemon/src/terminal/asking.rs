@@ -74,7 +74,7 @@ pub enum Refused {
 }
 
 /// Takes the answer, at once, and never waits.
-pub type Reply = Box<dyn FnOnce(Told) + Send>;
+pub type Reply = Box<dyn FnOnce(Told) + Send + Sync>;
 
 impl Terminal {
     /// Answers.
