@@ -88,6 +88,9 @@ fn is_blank<P: Copy + PartialEq>(plane: &Plane<P>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
     use crate::frame::Plane;
     use crate::time::Mono;
@@ -142,11 +145,8 @@ mod tests {
     fn c2_a_looped_infrared_stream_makes_the_moment_unproven_and_becomes_a_fault() {
         let mut freshness = Freshness::default();
         let picture = |number: u64| {
-            let pixels = (0..64 * 64u64).map(|at| {
-                let mixed = (at * 64 + number).wrapping_mul(0x2545_f491_4f6c_dd1d);
-                u8::try_from(mixed >> 56).unwrap()
-            });
-            Plane::new(64, 64, pixels.collect()).unwrap()
+            let mut noise = ChaCha8Rng::seed_from_u64(number);
+            Plane::new(64, 64, (0..64 * 64).map(|_| 100 + noise.random_range(0..4u8)).collect()).unwrap()
         };
         let moment = |ms: u64, shown: u64| Frameset {
             ir: Some(Arc::new(Shot { sequence: 0, at: Mono::from_millis(ms), plane: picture(shown) })),

@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn h9_questions_are_few() {
         let mut allowance = Allowance::default();
-        let at = |ms| Mono::from_millis(1_000_000 + ms);
+        let at = |ms: u64| Mono::from_millis(1_000_000 + ms);
         let asked = (0..100).filter(|_| allowance.take(at(0)).is_ok()).count();
         assert_eq!(asked, 20);
         assert_eq!(allowance.take(at(1000)), Err(Duration::from_secs(2)));

@@ -123,7 +123,7 @@ mod tests {
             recurrence.shows_again(&picture(number, 4));
         }
         let mut drawn = picture(4, 4);
-        drawn.pixels_mut()[..160 * 4].fill(255);
+        drawn.pixels_mut()[..160 * 2].fill(255);
         assert!(recurrence.shows_again(&drawn));
     }
 

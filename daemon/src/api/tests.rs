@@ -64,8 +64,8 @@ fn serve(room: usize) -> Server {
 }
 
 /// What is answered to a request with these further headers.
-fn ask(server: &Server, request: &str, headers: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+fn ask(port: u16, request: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let text = format!("{request} HTTP/1.1\r\nhost: doord\r\ncontent-length: 0\r\n{headers}\r\n");
     stream.write_all(text.as_bytes()).unwrap();
     let mut told = String::new();
@@ -80,45 +80,46 @@ fn token() -> String {
 #[test]
 fn h8_nothing_is_answered_and_nobody_is_asked_without_the_token() {
     let server = serve(1);
-    for headers in ["", "authorization: Bearer ab\r\n", "authorization: Basic YTph\r\n", "cookie: token=ab\r\n"] {
+    for headers in
+        ["", "authorization: Bearer ab\r\n", "authorization: Basic YTph\r\n", "cookie: token=ab\r\n"]
+    {
         for request in ["GET /v1", "POST /v1/sessions", "GET /nowhere", "POST /v1/search"] {
-            let told = ask(&server, request, headers);
+            let told = ask(server.port, request, headers);
             assert!(told.starts_with("http/1.1 401") && told.contains("www-authenticate"), "{told}");
         }
     }
     assert!(server.inputs.try_recv().is_err());
-    let told = ask(&server, "GET /v1", &token());
+    let told = ask(server.port, "GET /v1", &token());
     assert!(told.starts_with("http/1.1 200") && told.contains("no-store"), "{told}");
 }
 
 #[test]
 fn a_refusal_that_may_be_none_later_says_when_to_come_again() {
     let server = serve(1);
-    std::thread::scope(|scope| {
-        let terminal = scope.spawn(|| {
-            let refusals = [
-                Refused::Session(SessionFault::Full),
-                Refused::Session(SessionFault::Busy),
-                Refused::LockedOut(Duration::from_secs(1800)),
-                Refused::TooMany(Duration::from_millis(300)),
-            ];
-            for refusal in refusals {
-                let Input::Ask(_, reply) = server.inputs.recv().unwrap() else { panic!("not asked") };
-                reply(Told::Refused(refusal));
-            }
-        });
+    let port = server.port;
+    let asking = std::thread::spawn(move || {
         for (status, again) in [(429, 30), (409, 5), (423, 1800), (429, 1)] {
-            let told = ask(&server, "POST /v1/sessions", &token());
+            let told = ask(port, "POST /v1/sessions", &token());
             assert!(told.starts_with(&format!("http/1.1 {status}")), "{told}");
             assert!(told.contains(&format!("retry-after: {again}\r\n")), "{told}");
         }
-        terminal.join().unwrap();
     });
+    let refusals = [
+        Refused::Session(SessionFault::Full),
+        Refused::Session(SessionFault::Busy),
+        Refused::LockedOut(Duration::from_secs(1800)),
+        Refused::TooMany(Duration::from_millis(300)),
+    ];
+    for refusal in refusals {
+        let Input::Ask(_, reply) = server.inputs.recv().unwrap() else { panic!("not asked") };
+        reply(Told::Refused(refusal));
+    }
+    asking.join().unwrap();
 }
 
 #[test]
 fn h10_a_terminal_that_is_busy_with_the_door_is_not_waited_for() {
     let server = serve(0);
-    let told = ask(&server, "POST /v1/sessions", &token());
+    let told = ask(server.port, "POST /v1/sessions", &token());
     assert!(told.starts_with("http/1.1 503") && told.contains("retry-after: 1\r\n"), "{told}");
 }
