@@ -79,6 +79,16 @@ pub enum Order {
         Exit code: 0 answered, 2 the terminal refused or did not answer, 1 fault."
     )]
     Diagnose(One),
+    /// Let attempts begin again that failed checks have locked out.
+    #[command(
+        after_help = "Failed liveness checks lock faces out, wrong PINs and foreign cards those: for half an hour, and \
+        longer where it repeats. This ends it and is on record. Look first at what stood there: `doorctl audit tail` tells \
+        the refusals. Without --terminal all terminals of the site are told.\n\n\
+        Example:\n  doorctl order reset-lockout --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
+        --terminal lobby-1\n\n\
+        Exit code: 0 every terminal did it, 2 one refused or did not answer, 1 fault."
+    )]
+    ResetLockout(Several),
     /// End a lockdown.
     #[command(after_help = "Without --terminal all terminals of the site are told.\n\n\
         Example:\n  doorctl order release --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token\n\n\
@@ -134,7 +144,7 @@ pub struct One {
     terminal: TerminalId,
 }
 
-/// Options of `lockdown` and `release`.
+/// Options of `lockdown`, `release` and `reset-lockout`.
 #[derive(Debug, Args)]
 pub struct Several {
     #[command(flatten)]
@@ -167,6 +177,9 @@ pub fn run(command: &Order, out: &mut dyn Write) -> Answer {
             give(giving, std::slice::from_ref(terminal), &Command::Diagnose, out)
         }
         Order::Lockdown(Several { giving, terminal }) => give(giving, terminal, &Command::Lockdown, out),
+        Order::ResetLockout(Several { giving, terminal }) => {
+            give(giving, terminal, &Command::ResetLockout, out)
+        }
         Order::Release(Several { giving, terminal }) => give(giving, terminal, &Command::Release, out),
     }
 }

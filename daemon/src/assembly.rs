@@ -13,8 +13,8 @@ use doorward_core::door;
 use doorward_core::frame::Rgb;
 use doorward_core::freshness::Freshness;
 use doorward_core::intake::Intake;
-use doorward_core::liveness;
 use doorward_core::liveness::emitter::Pattern;
+use doorward_core::liveness;
 use doorward_core::lockout::{HISTORY_MS, Lockout};
 use doorward_core::outbox::Outbox;
 use doorward_core::pairing::Arrival;
@@ -30,6 +30,8 @@ use doorward_protocol::keys::PublicKey;
 use doorward_protocol::sealing::OpeningKey;
 use doorward_store::Store;
 
+use crate::api::errand::Errands;
+use crate::api::{Api, ApiConfig};
 use crate::capture::{Capture, Meeting, OpenCamera};
 use crate::centre::{self, CentreConfig, Identity};
 use crate::emitter::{LightMeter, Modulated, modulate};
@@ -79,6 +81,8 @@ pub struct Settings {
     pub liveness: liveness::Policy,
     /// Times of an attempt.
     pub attempt: attempt::Limits,
+    /// What programs on this machine may ask; none: nothing.
+    pub api: Option<ApiConfig>,
     /// Digest of the configuration, hexadecimal.
     pub digest: String,
 }
@@ -134,6 +138,11 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
         parts;
     let version = mind.vision.version();
     let references = (version, mind.dimension);
+    let api = settings.api.map(Api::prepare).transpose()?;
+    let observer = match &api {
+        Some(api) => api.beside(onlookers.observer),
+        None => onlookers.observer,
+    };
 
     let beginning = begin(&store, settings.attempt, settings.liveness)?;
     let started = Started {
@@ -157,7 +166,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
         beginning,
         devices,
         Box::new(journal_link.clone()),
-        onlookers.observer,
+        observer,
     );
 
     let mut threads = Supervisor::new(Arc::clone(&clock));
@@ -184,7 +193,12 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     };
     let evidence = to_terminal.clone();
     let watcher = readers.start(&mut threads, &clock, &to_terminal, onlookers.watcher)?;
-    threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher));
+    let level = settings.liveness.level.code();
+    let errands = match api {
+        Some(api) => api.start(&mut threads, &clock, &to_terminal, (version, level)),
+        None => Errands::none(),
+    };
+    threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher, errands));
     if let Some(way) = way {
         let uplink = match way {
             Way::Broker(config, opening) => {

@@ -2,6 +2,7 @@
 //! with. Every error names the file, the key, what was found and what is allowed. [`wiring`] checks the door's wires,
 //! [`liveness`] what the sensors can prove.
 
+mod api;
 pub mod centre;
 pub mod liveness;
 pub mod raw;
@@ -30,6 +31,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use self::reader::ReaderConfig;
+use crate::api::ApiConfig;
 use crate::centre::CentreConfig;
 
 /// Largest accepted `max_fpir`: one stranger in a hundred is no access control (attack case H5).
@@ -110,6 +112,8 @@ pub struct Config {
     pub emitter: Option<OutputLine>,
     /// The centre; none: it works alone.
     pub centre: Option<CentreConfig>,
+    /// What programs on this machine may ask; none: nothing.
+    pub api: Option<ApiConfig>,
     /// SHA-256 of the file, hexadecimal: what the audit trail names.
     pub digest: String,
 }
@@ -131,9 +135,11 @@ impl Config {
         let raw: raw::RawConfig = from_toml(text, file)?;
         let check = Check { file };
         let cameras = check.cameras(raw.cameras.clone())?;
+        let terminal = check.parsed("terminal", &raw.terminal)?;
         Ok(Self {
             site: check.parsed("site", &raw.site)?,
-            terminal: check.parsed("terminal", &raw.terminal)?,
+            api: raw.api.as_ref().map(|api| check.api(api, &terminal)).transpose()?,
+            terminal,
             door: check.door(&raw.door, &raw.inputs)?,
             rules: check.rules(&raw)?,
             quality: check.quality(&raw.quality)?,
@@ -271,6 +277,12 @@ mod tests {
         Config::parse(text, Path::new("doord.toml")).map_err(|e| e.to_string())
     }
 
+    /// A section that the sample has commented out, with a sign before it for the one that is cut off.
+    fn section(begins: &str) -> String {
+        let at = SAMPLE.find(begins).unwrap();
+        SAMPLE[at..].split("\n\n").next().unwrap().replace("\n#", "\n")
+    }
+
     #[test]
     fn the_documented_configuration_is_valid_and_says_what_it_means() {
         let config = parse(SAMPLE).unwrap();
@@ -322,8 +334,7 @@ mod tests {
 
     #[test]
     fn the_documented_centre_is_valid_and_a_broken_one_is_named() {
-        let at = SAMPLE.find("#[centre]").unwrap();
-        let section = SAMPLE[at..].replace("\n#", "\n");
+        let section = section("#[centre]");
         let text = format!("{SAMPLE}\n{}", &section[1..]);
         let centre = parse(&text).unwrap().centre.unwrap();
         assert_eq!((centre.broker.host.as_str(), centre.broker.port), ("hub.example", 8883));
@@ -337,6 +348,35 @@ mod tests {
             assert!(error.contains(expected), "{to}: {error}");
         }
         assert!(parse(SAMPLE).unwrap().centre.is_none(), "alone, as it comes");
+    }
+
+    #[test]
+    fn h7_the_documented_api_is_valid_is_off_as_it_comes_and_has_no_open_door() {
+        assert!(parse(SAMPLE).unwrap().api.is_none());
+        let section = section("#[api]");
+        let api = |from: &str, to: &str| {
+            let changed = section[1..].replacen(from, to, 1);
+            assert!(from.is_empty() || changed != section[1..], "{from} is not in the sample");
+            parse(&format!("{SAMPLE}\n{changed}")).map(|config| config.api.unwrap())
+        };
+        let documented = api("", "").unwrap();
+        assert_eq!(documented.socket.unwrap(), Path::new("/run/doorward/front-1.sock"));
+        assert_eq!(documented.listen.unwrap().port(), 8471);
+        for (from, to, expected) in [
+            ("127.0.0.1:8471", "0.0.0.0:8471", "an address of the loopback interface"),
+            ("127.0.0.1:8471", "192.0.2.1:8471", "an address of the loopback interface"),
+            ("127.0.0.1:8471", "localhost", "an address of the loopback interface"),
+            ("token_file", "#token_file", "name a file with the token"),
+            ("\"/run/", "\"run/", "a path from the root on"),
+            ("\"sessions\"", "\"everything\"", "unknown variant"),
+        ] {
+            let error = api(from, to).unwrap_err();
+            assert!(error.contains("doord.toml") && error.contains(expected), "{to}: {error}");
+        }
+        let only = parse(&format!("{SAMPLE}\n[api]\n")).unwrap().api.unwrap();
+        assert_eq!((only.listen, only.token), (None, None), "the socket alone");
+        let may = only.allowed;
+        assert!(may.sessions && !(may.detect || may.compare || may.search || may.reference));
     }
 
     #[test]

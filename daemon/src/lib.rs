@@ -6,6 +6,7 @@
 //! * [`config`]: the file. [`lock`]: the relay alone, for the time after a terminal.
 //! * `demo` (feature `demo`): a terminal with a drawn door and a page in the browser.
 
+pub mod api;
 pub mod assembly;
 pub mod capture;
 pub mod centre;

@@ -24,6 +24,7 @@ use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
 use doorward_store::{KeySource, MasterKey, Store, opening_keys};
 
+use crate::api::ApiConfig;
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings, Way};
 use crate::capture::OpenCamera;
 use crate::config::reader::ReaderConfig;
@@ -106,6 +107,7 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
         }
         None => println!("  centre       none; it works alone"),
     }
+    println!("  programs     {}", may_ask(config.api.as_ref()));
     for (name, says) in wiring::meaning(&config) {
         println!("  {name:<12} {says}");
     }
@@ -139,6 +141,19 @@ fn emitter(config: &Config) -> anyhow::Result<(Option<GpioEmitter>, Option<Modul
             Ok((Some(emitter), None))
         }
     }
+}
+
+/// What programs on this machine may ask, in words.
+fn may_ask(api: Option<&ApiConfig>) -> String {
+    let Some(ApiConfig { socket, listen, allowed, .. }) = api else {
+        return "may ask nothing".to_owned();
+    };
+    let at = [socket.as_ref().map(|path| path.display().to_string()), listen.map(|at| at.to_string())];
+    format!(
+        "may ask for {} at {}",
+        allowed.words().join(", "),
+        at.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    )
 }
 
 fn eyes(config: &Config) -> Eyes {
@@ -189,6 +204,7 @@ fn settings(config: &Config) -> Settings {
         quality: config.quality,
         liveness: config.liveness,
         attempt: config.attempt,
+        api: config.api.clone(),
         digest: config.digest.clone(),
     }
 }
@@ -210,6 +226,7 @@ fn log(observation: Observation) {
         }
         Observation::Stands(standing) => tracing::debug!(?standing, "state"),
         Observation::Relay(released) => tracing::debug!(released, "relay"),
+        Observation::SessionEnded(session) => tracing::info!(?session, "a session has its result"),
         Observation::Shown(_) | Observation::Recorded => {}
     }
 }

@@ -11,8 +11,9 @@
 //! [`Examiner::examine`] runs on the vision thread, everything else on the terminal thread; the simulator calls both on
 //! one. Time and devices are arguments, so the same inputs give the same run.
 
-mod locking;
+pub mod asking;
 mod orders;
+mod relay;
 mod showing;
 mod wiring;
 
@@ -26,16 +27,18 @@ use doorward_core::audit::{Disk, JournalFault, Recorded, record};
 use doorward_core::calibration::Calibration;
 use doorward_core::claim::{self, Admission, Claim, Claims, Spent};
 use doorward_core::credential::Credential;
-use doorward_core::decision::{Answer, Auditable, Cue, Decision, Grant, Reject};
+use doorward_core::decision::{Answer, Auditable, Cue, Decision, Reject};
 use doorward_core::door::points::Points;
 use doorward_core::door::{self, Door, Event, OnTamper, Signal};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::{Freshness, Frozen};
+use doorward_core::inquiry::Allowance;
 use doorward_core::liveness::emitter::Light;
 use doorward_core::liveness::{self, Level};
 use doorward_core::lockout::Lockout;
 use doorward_core::policy::{self, Candidate, Circumstances, Permit, Rules};
 use doorward_core::quality;
+use doorward_core::session::{SessionId, Sessions};
 use doorward_core::stages::{EmbedFault, Embedding, Face};
 use doorward_core::time::{Mono, Now};
 use doorward_core::timekeeping::Timekeeper;
@@ -48,6 +51,7 @@ use doorward_protocol::command::Admitted;
 use doorward_protocol::ids::PersonId;
 use doorward_store::Known;
 
+use self::asking::{Ask, Reply};
 pub use self::orders::Obeyed;
 use crate::emitter::LightMeter;
 use crate::people::People;
@@ -174,6 +178,8 @@ pub enum Input {
     Order(Admitted, SyncSender<Obeyed>),
     /// Who does not pass, whatever the store says.
     Deny(BTreeSet<PersonId>),
+    /// A question of a program beside the door, and where the answer goes.
+    Ask(Ask, Reply),
     /// Time passed.
     Tick,
 }
@@ -193,6 +199,8 @@ pub enum Observation {
     Recorded,
     /// The terminal's states changed.
     Stands(Standing),
+    /// A session has its result.
+    SessionEnded(SessionId),
 }
 
 /// Where a terminal stands.
@@ -235,6 +243,8 @@ pub struct Terminal {
     on_tamper: OnTamper,
     lockout: Lockout,
     spent: Spent,
+    sessions: Sessions,
+    allowance: Allowance,
     timekeeper: Timekeeper,
     /// An operator's; tampering may add to it.
     lockdown: bool,
@@ -244,6 +254,8 @@ pub struct Terminal {
     set_aside: BTreeMap<PersonId, Option<Permit>>,
     blind: bool,
     relay_obeys: bool,
+    /// Which lockouts are on record, in the order of [`Lockout::locks`].
+    locks_told: [bool; 3],
     /// The relay did not lock when told: when it is told again.
     relock_at: Option<Mono>,
     /// Everybody was to be erased and the disk did not do it: when it is told again.
@@ -294,12 +306,15 @@ impl Terminal {
             on_tamper: door.on_tamper,
             lockout: beginning.lockout,
             spent: beginning.spent,
+            sessions: Sessions::default(),
+            allowance: Allowance::default(),
             timekeeper: beginning.timekeeper,
             lockdown: beginning.lockdown,
             denied: BTreeSet::new(),
             set_aside: BTreeMap::new(),
             blind: false,
             relay_obeys: true,
+            locks_told: [false; 3],
             relock_at: None,
             erase_at: None,
             over_at: None,
@@ -339,6 +354,10 @@ impl Terminal {
                 self.denied = denied;
                 self.suspend_denied();
             }
+            Input::Ask(ask, reply) => {
+                let told = self.answer(ask, now);
+                reply(told);
+            }
             Input::Tick => {}
         }
         if self.erase_at.is_some() {
@@ -354,6 +373,7 @@ impl Terminal {
             let (attempt, door) = (self.attempts.number(), self.rules.door.clone());
             self.settle(Decision::ruled(claim.expired(), attempt, door), now.mono, now);
         }
+        self.sessions.tick(now.mono);
         self.move_door(door::Input::Tick, now);
         if self.relock_at.is_some_and(|at| now.mono >= at) {
             self.lock(now);
@@ -361,6 +381,7 @@ impl Terminal {
         if self.erase_at.is_some_and(|at| now.mono >= at) {
             self.erase_everybody(now);
         }
+        self.tell_lockouts(now);
         self.show(now);
         let stands = self.standing(now);
         if self.stood.replace(stands) != Some(stands) {
@@ -376,6 +397,7 @@ impl Terminal {
             self.door.deadline(),
             self.points.deadline(),
             self.claims.deadline(),
+            self.sessions.deadline(),
             self.relock_at,
             self.erase_at,
             self.over_at,
@@ -433,6 +455,7 @@ impl Terminal {
     }
 
     fn conclude(&mut self, verdict: Option<Verdict>, now: Now) {
+        self.tell_sessions(verdict.as_ref());
         match verdict {
             Some(Verdict::Case(case)) => self.decide(&case, now),
             Some(Verdict::Refused(refusal)) => {

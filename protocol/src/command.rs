@@ -60,6 +60,9 @@ pub enum Command {
     /// Say how you are.
     #[n(6)]
     Diagnose,
+    /// Let attempts begin again that failed checks have locked out.
+    #[n(7)]
+    ResetLockout,
     /// Start anew and take everybody from the roster again: after an erasure because the case was opened.
     #[n(8)]
     Refill,
@@ -71,9 +74,12 @@ impl Command {
     pub fn secures(&self) -> bool {
         match self {
             Command::Lock(_) | Command::Lockdown | Command::Diagnose => true,
-            Command::Unlock(..) | Command::Release | Command::Reboot | Command::Capture | Command::Refill => {
-                false
-            }
+            Command::Unlock(..)
+            | Command::Release
+            | Command::Reboot
+            | Command::Capture
+            | Command::ResetLockout
+            | Command::Refill => false,
         }
     }
 }
@@ -311,9 +317,11 @@ mod tests {
         let mut desk = Desk::new(SESSION);
         assert_eq!(admit(&mut desk, &unlock(1), false), Err(OrderFault::Clock));
         assert_eq!(admit(&mut desk, &order(2, SESSION, Command::Lockdown, Some(30)), false), Ok(()));
-        assert_eq!(
-            admit(&mut desk, &order(3, SESSION, Command::Release, Some(30)), false),
-            Err(OrderFault::Clock)
-        );
+        for (seq, command) in [(3, Command::Release), (4, Command::ResetLockout)] {
+            assert_eq!(
+                admit(&mut desk, &order(seq, SESSION, command, Some(30)), false),
+                Err(OrderFault::Clock)
+            );
+        }
     }
 }

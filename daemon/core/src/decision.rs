@@ -8,6 +8,7 @@ use doorward_protocol::ids::{AttemptId, DoorId, PersonId};
 
 use crate::attempt::Refusal;
 use crate::claim::{Claim, Ruling};
+use crate::disclosure;
 use crate::liveness::fusion::Level;
 use crate::liveness::movement::Move;
 
@@ -241,7 +242,8 @@ impl Grant {
             | Command::Reboot
             | Command::Capture
             | Command::Diagnose
-            | Command::Refill => None,
+            | Command::Refill
+            | Command::ResetLockout => None,
         }
     }
 
@@ -345,34 +347,10 @@ impl Decision {
         self.level
     }
 
-    /// The scores, where it came that far: as they are, for the terminal itself. What leaves it is coarser.
+    /// The scores, where it came that far: exact, and for eyes inside the process alone.
     #[must_use]
     pub fn scores(&self) -> Option<&Scores> {
         self.scores.as_ref()
-    }
-}
-
-/// Width of a band of comparison scores (cosine).
-const BAND: f32 = 0.1;
-/// Width of a band of liveness confidence (0 to 100).
-const CONFIDENCE_BAND: f32 = 10.0;
-
-/// The scores as they leave the terminal: in bands, counted from the threshold, so that a record says how sure an answer
-/// was and is no gradient for whoever changes a picture until it is accepted (attack case H9). More than a band below
-/// the threshold there is nothing to tell: -1.
-#[must_use]
-pub fn in_bands(scores: &Scores) -> Scores {
-    let threshold = scores.threshold;
-    let band = |score: f32| {
-        let steps = ((score - threshold) / BAND).floor();
-        // Asked so that a score that is no number falls out.
-        if steps >= -1.0 { threshold + steps * BAND } else { -1.0 }
-    };
-    Scores {
-        comparison_score: band(scores.comparison_score),
-        runner_up: band(scores.runner_up),
-        liveness: (scores.liveness / CONFIDENCE_BAND).floor() * CONFIDENCE_BAND,
-        ..*scores
     }
 }
 
@@ -395,7 +373,8 @@ impl Auditable for Decision {
             person: self.person.clone(),
             reason: reason.to_owned(),
             rule: self.rule.to_owned(),
-            scores: self.scores.as_ref().map(in_bands),
+            // What is on record leaves the terminal, and many read it.
+            scores: self.scores.as_ref().map(disclosure::scores),
             presented: self.presented,
             level: self.level,
         })
@@ -445,33 +424,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-
-    #[test]
-    fn h9_scores_leave_in_bands_that_tell_neither_a_step_nor_a_side_wrongly() {
-        let of = |score: f32| {
-            let scores = Scores {
-                comparison_score: score,
-                threshold: 0.46,
-                runner_up: score - 0.3,
-                liveness: 97.4,
-                frames: 3,
-                gallery: 10,
-            };
-            in_bands(&scores)
-        };
-        let mut told: Vec<f32> = (0..=2000).map(|i| of(-1.0 + i as f32 / 1000.0).comparison_score).collect();
-        told.dedup();
-        let refused = told.iter().filter(|score| **score < 0.46).count();
-        assert_eq!((refused, told.len()), (2, 8), "{told:?}");
-        for score in [0.4601, 0.5, 0.99] {
-            assert!(of(score).comparison_score >= 0.46 - 1e-6 && of(score).comparison_score <= score);
-        }
-        assert!(of(0.4599).comparison_score < 0.46);
-        assert_eq!(
-            (of(0.2).comparison_score, of(f32::NAN).comparison_score, of(0.9).liveness),
-            (-1.0, -1.0, 90.0)
-        );
-    }
 
     #[test]
     fn codes_are_unique_and_p1_advice_does_not_tell_a_spoof_from_a_stranger() {

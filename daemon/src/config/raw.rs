@@ -8,6 +8,7 @@ use doorward_hal::gpio::panel::PanelConfig;
 use doorward_hal::gpio::relay::RelayConfig;
 use serde::Deserialize;
 
+use super::api::ApiSection;
 use super::centre::CentreSection;
 use super::liveness::{EmitterSection, LivenessSection};
 use super::reader::ReaderSection;
@@ -37,6 +38,7 @@ pub struct RawConfig {
     pub(super) reader: Option<ReaderSection>,
     pub(super) emitter: Option<EmitterSection>,
     pub(super) centre: Option<CentreSection>,
+    pub(super) api: Option<ApiSection>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -33,6 +33,7 @@ use super::finding::{find_cast, load_models, no_models, no_people};
 use super::page::{self, Pages};
 use super::visitor::{VISITOR, Visitor};
 use super::words;
+use crate::api::{Allowed, ApiConfig};
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings, Way};
 use crate::journal::load_people;
 use crate::people::People;
@@ -85,6 +86,13 @@ pub struct Show {
     telling: Mutex<()>,
     pub(super) running: Mutex<Option<Running>>,
     pub(super) runs: Mutex<u32>,
+    api: Option<ApiConfig>,
+}
+
+/// The local API with all it has, for whoever tries it out.
+fn everything(socket: PathBuf) -> ApiConfig {
+    let allowed = Allowed { sessions: true, detect: true, compare: true, search: true, reference: true };
+    ApiConfig { socket: Some(socket), listen: None, token: None, allowed }
 }
 
 impl Show {
@@ -132,6 +140,7 @@ impl Show {
             }),
             running: Mutex::new(None),
             runs: Mutex::new(0),
+            api: options.api.clone().map(everything),
             clock,
         });
         if show.pack.is_some() {
@@ -247,6 +256,7 @@ impl Show {
                 cool_down_max: Duration::from_secs(5),
                 ..attempt::Limits::default()
             },
+            api: self.api.clone(),
             digest: "demo".to_owned(),
         }
     }
@@ -289,7 +299,7 @@ impl Show {
             Observation::Shown(cue) => self.state().cue = cue,
             Observation::Relay(released) => self.state().released = released,
             Observation::Stands(standing) => self.state().standing = Some(standing),
-            Observation::Recorded => {}
+            Observation::Recorded | Observation::SessionEnded(_) => {}
         }
         self.tell_terminal();
     }

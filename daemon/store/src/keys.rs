@@ -33,6 +33,9 @@ pub const CREDENTIAL: &str = "doorward.master";
 /// Name of the other one: `LoadCredentialEncrypted=doorward.opening:…`.
 const OPENING_CREDENTIAL: &str = "doorward.opening";
 
+/// Name of the third one: `LoadCredentialEncrypted=doorward.api:…`.
+const API_CREDENTIAL: &str = "doorward.api";
+
 /// What a configuration or an option says instead of a file's name to mean the systemd credential.
 const CREDENTIAL_WORD: &str = "credential";
 
@@ -183,6 +186,21 @@ const OPENING: Kept = Kept {
     form: "the lines that `doorctl keys sealing` or `rotate` wrote, at most 16",
     word: Some(OPENING_WORD),
 };
+
+const API: Kept = Kept {
+    what: "the token of the local API",
+    credential: API_CREDENTIAL,
+    form: "64 hexadecimal digits, as `openssl rand -hex 32` draws them",
+    word: None,
+};
+
+/// Reads what opens the local API over the loopback interface.
+///
+/// # Errors
+/// [`KeyFault`], which says what to do.
+pub fn api_token(source: &KeySource) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyFault> {
+    load(source, &API)
+}
 
 /// Reads the keys that open what is sealed to the site's terminals, the newest first: at least one.
 ///

@@ -171,19 +171,19 @@ impl CredentialKind {
     }
 }
 
-/// Scores of a decided attempt.
+/// Scores of a decided attempt, in steps: what did not reach its threshold says no more than that (attack case H9).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Encode, Decode)]
 pub struct Scores {
-    /// Comparison score (cosine) of the best reference.
+    /// Comparison score (cosine) of the best reference; -1 below the threshold.
     #[n(0)]
     pub comparison_score: f32,
     /// The threshold that applied.
     #[n(1)]
     pub threshold: f32,
-    /// Comparison score of the best reference of any other person; -1 where there is none.
+    /// Comparison score of the best reference of any other person; -1 where there is none above the threshold.
     #[n(2)]
     pub runner_up: f32,
-    /// Liveness confidence over the window, 0 to 100.
+    /// Liveness confidence over the window, 0, 50, 75 or 90.
     #[n(3)]
     pub liveness: f32,
     /// Frames that agreed.
@@ -223,6 +223,8 @@ impl DoorReport {
     pub const RELEASE_ORDERED: &str = "release_ordered";
     /// The event of an order to take everybody from the roster anew.
     pub const REFILL_ORDERED: &str = "refill_ordered";
+    /// The event of an order that lets locked out attempts begin again.
+    pub const LOCKOUT_RESET: &str = "lockout_reset";
 
     /// Whether nobody is to be let in from here on; none where it says nothing of that.
     #[must_use]

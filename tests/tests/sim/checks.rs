@@ -25,6 +25,11 @@ pub(crate) struct Totals {
     pub(crate) frames: u64,
     /// Those of them in which a camera repeated its picture.
     pub(crate) frozen: u64,
+    /// Those of them in which one was played from a recording.
+    pub(crate) looped: u64,
+    /// Sessions that came to a result, and those of them that found a live person.
+    pub(crate) sessions: u64,
+    pub(crate) found_live: u64,
     /// Grants recorded.
     pub(crate) grants: u64,
     /// Refusals recorded.
@@ -79,6 +84,9 @@ impl Totals {
         self.events += other.events;
         self.frames += other.frames;
         self.frozen += other.frozen;
+        self.looped += other.looped;
+        self.sessions += other.sessions;
+        self.found_live += other.found_live;
         self.grants += other.grants;
         self.denials += other.denials;
         self.spoofs += other.spoofs;
@@ -123,6 +131,9 @@ impl Totals {
             ("one-time codes shown again", self.replayed),
             ("power cuts", self.cuts),
             ("frozen framesets", self.frozen),
+            ("looped framesets", self.looped),
+            ("results of sessions", self.sessions),
+            ("sessions that found a live person", self.found_live),
             ("alarms", self.alarms),
             ("faults of the wiring", self.wiring_faults),
             ("orders", self.ordered),
@@ -140,12 +151,15 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} events, {} framesets ({} frozen), {} grants, {} denials ({} spoofs, {} unanswered), {} with the light, {} moved, {} high, {} unrecorded, {} power cuts, \
+            "{} events, {} framesets ({} frozen, {} looped), {} sessions ({} live), {} grants, {} denials ({} spoofs, {} unanswered), {} with the light, {} moved, {} high, {} unrecorded, {} power cuts, \
              {} alarms, {} wiring faults, {} orders ({} refused), {} roster entries ({} changes left out), {} entries delivered; credentials: {} claimed, {} alone, {} foreign, \
              {} borrowed, {} faceless, {} replayed",
             self.events,
             self.frames,
             self.frozen,
+            self.looped,
+            self.sessions,
+            self.found_live,
             self.grants,
             self.denials,
             self.spoofs,
@@ -249,6 +263,7 @@ fn decisions_are_allowed(world: &mut World) {
             Observation::Shown(_)
             | Observation::Relay(_)
             | Observation::Recorded
+            | Observation::SessionEnded(_)
             | Observation::Stands(_) => {}
         }
     }
@@ -257,6 +272,7 @@ fn decisions_are_allowed(world: &mut World) {
 /// A face is granted to the live person who stands there, and to nobody else; after a claim, to whom was claimed.
 fn a_face_is_allowed(world: &mut World, decision: &Decision, now: Now) {
     assert_eq!(world.frozen, None, "c2: granted while a camera repeated its picture");
+    assert!(!world.tape.plays(), "c2: granted while a recording was played again");
     let policy = world.model.policy;
     let who = world.proof.passes_for(&policy);
     let who = who.unwrap_or_else(|| panic!("granted while {:?} stood there", world.proof));

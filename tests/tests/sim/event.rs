@@ -5,6 +5,7 @@ use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::asking::Deed;
 use crate::eyes::{Figure, Reproduction, Sensor};
 use crate::office::{Blemish, Wish};
 use crate::proof::Lamp;
@@ -18,7 +19,7 @@ const FREEZES: [Option<Sensor>; 6] =
     [None, None, None, Some(Sensor::Colour), Some(Sensor::Infrared), Some(Sensor::Depth)];
 
 /// What is ordered; a lockdown that lasts for the rest of a run would leave little to see.
-const WISHES: [Wish; 9] = [
+const WISHES: [Wish; 10] = [
     Wish::Unlock,
     Wish::Unlock,
     Wish::Lock,
@@ -28,6 +29,7 @@ const WISHES: [Wish; 9] = [
     Wish::Reboot,
     Wish::Diagnose,
     Wish::Refill,
+    Wish::ResetLockout,
 ];
 /// What is wrong with an order; more often nothing.
 const BLEMISHES: [Blemish; 10] = [
@@ -87,6 +89,10 @@ pub(crate) enum Event {
     Lamp(Lamp),
     /// Whoever stands there does from now on what the panel asks for, or does not.
     Obedient(bool),
+    /// A recording of the last pictures is played in a loop in place of a camera, or stops.
+    Looped(Option<Sensor>),
+    /// A program beside the door does this with its session.
+    Session(Deed),
     /// The models break or work again.
     ModelsBroken(bool),
     /// The disk is full or has room.
@@ -139,7 +145,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..170) {
+        match rng.random_range(0..176) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -180,6 +186,8 @@ impl Event {
                 Event::Lamp(*pick(rng, &[Lamp::Follows, Lamp::Follows, Lamp::Covered, Lamp::Foreign]))
             }
             149..152 => Event::Obedient(rng.random_bool(0.6)),
+            152..154 => Event::Looped(*pick(rng, &FREEZES)),
+            154..158 => Event::Session(*pick(rng, &Deed::ALL)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
                 let kind = *pick(rng, &[Card, Pin, Qr, Qr]);

@@ -128,6 +128,48 @@ pub(crate) fn frozen(frames: Frameset, sensor: Sensor, before: &Frameset) -> Fra
     }
 }
 
+/// Framesets of a recording.
+const TAPE: usize = 8;
+
+/// What somebody records before a terminal's cameras, to play it in a loop in place of one of them.
+#[derive(Debug, Default)]
+pub(crate) struct Tape {
+    recorded: Vec<Frameset>,
+    /// The camera it is played in place of, and how much of it was.
+    playing: Option<(Sensor, usize)>,
+}
+
+impl Tape {
+    /// Plays what was recorded last, in place of a camera, or stops.
+    pub(crate) fn play(&mut self, sensor: Option<Sensor>) {
+        self.playing = sensor.filter(|_| self.recorded.len() >= 2).map(|sensor| (sensor, 0));
+    }
+
+    /// Whether a picture is played.
+    pub(crate) fn plays(&self) -> bool {
+        self.playing.is_some()
+    }
+
+    /// A terminal starts: it has seen nothing of what was recorded.
+    pub(crate) fn cut(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The frames of a moment as they arrive.
+    pub(crate) fn through(&mut self, frames: Frameset) -> Frameset {
+        let Some((sensor, at)) = &mut self.playing else {
+            if self.recorded.len() == TAPE {
+                self.recorded.remove(0);
+            }
+            self.recorded.push(frames.clone());
+            return frames;
+        };
+        let recorded = &self.recorded[*at % self.recorded.len()];
+        *at += 1;
+        frozen(frames, *sensor, recorded)
+    }
+}
+
 /// The frames of one moment; `number` makes every picture a new one.
 pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
     let print = |kind| matches!(view.figure, Figure::Reproduced(_, k) if k == kind);

@@ -20,6 +20,7 @@ impl World {
         *self.wires() = Wires { releases, ..Wires::default() };
         *self.view() = View::empty();
         (self.frozen, self.link, self.lose_acknowledgement) = (None, true, false);
+        self.tape.play(None);
         (0..door::Point::ALL.len()).for_each(|point| self.happen(&Event::Loop(point, 0)));
         self.happen(&Event::Fire(false));
         self.happen(&Event::Button(false));

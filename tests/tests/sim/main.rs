@@ -10,10 +10,13 @@
 //! * [`eyes`]: what the cameras see and the models say. [`hands`]: cards, PINs and codes.
 //! * [`office`]: orders from the centre, and what only looks like one.
 //! * [`roster`]: what admins sign, on its way into the store.
+//! * [`admins`]: who is enrolled at the terminal itself. [`asking`]: a program beside the door, and what it may learn.
 //! * [`power`]: effects, and the cuts between them.
 //! * [`model`]: who may pass, told without the real code. [`pairs`]: alarms set and cleared. [`checks`]: what must never
 //!   break. [`scripts`]: single attacks, told event by event.
 
+mod admins;
+mod asking;
 mod checks;
 mod event;
 mod eyes;

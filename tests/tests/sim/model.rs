@@ -57,6 +57,8 @@ pub(crate) struct Model {
     pub(crate) disarmed: bool,
     failed_at_ms: Vec<i64>,
     locked_until_ms: i64,
+    /// Orders that ended lockouts, as far as it knows.
+    pub(crate) resets: usize,
     wrong_pins_ms: Vec<i64>,
     pins_locked_until_ms: i64,
 }
@@ -122,6 +124,13 @@ impl Model {
             self.locked_until_ms = at_ms + 30 * MINUTE_MS;
             self.failed_at_ms.clear();
         }
+    }
+
+    /// An operator ended every lockout.
+    pub(crate) fn lockout_reset(&mut self) {
+        self.resets += 1;
+        (self.failed_at_ms, self.locked_until_ms) = (Vec::new(), 0);
+        (self.wrong_pins_ms, self.pins_locked_until_ms) = (Vec::new(), 0);
     }
 
     /// A grant ends the count of failures.

@@ -43,6 +43,8 @@ pub(crate) enum Wish {
     Diagnose,
     /// Take everybody from the roster anew.
     Refill,
+    /// Let attempts begin again that are locked out.
+    ResetLockout,
 }
 
 /// What is wrong with an order.
@@ -124,6 +126,7 @@ impl Office {
             Wish::Reboot => Command::Reboot,
             Wish::Diagnose => Command::Diagnose,
             Wish::Refill => Command::Refill,
+            Wish::ResetLockout => Command::ResetLockout,
         };
         let session = if blemish == Blemish::OtherLife { self.before } else { self.session };
         let now_s = now.wall.ms.div_euclid(1000);
@@ -190,6 +193,18 @@ impl World {
         self.entries(0).iter().rev().find_map(ordered).unwrap_or(false)
     }
 
+    /// Ends the model's lockouts where the trail has an order for it whose answer was lost with the power.
+    pub(crate) fn follow_resets(&mut self) {
+        let reset = |record: &&Record| {
+            let what = Entry::from_bytes(&record.bytes).expect("an entry").what;
+            matches!(what, What::Door(report) if report.event == "lockout_reset")
+        };
+        let on_record = self.entries(0).iter().filter(reset).count();
+        while self.model.resets < on_record {
+            self.model.lockout_reset();
+        }
+    }
+
     fn obey(&mut self, wish: Wish, order: Admitted) {
         let (reply, answer) = sync_channel(1);
         let (locked_down, ordered) = (self.model.locked_down(), self.model.lockdown);
@@ -216,6 +231,13 @@ impl World {
                 assert_eq!(done, !full, "a terminal starts anew with its record, and not without")
             }
             Wish::Refill => assert_eq!(done, ordered && !full, "people come back behind a locked door alone"),
+            Wish::ResetLockout => {
+                assert_eq!(done, !full, "p12: a lockout ends with its record, and not without");
+                if done {
+                    self.model.lockout_reset();
+                    assert_eq!(self.standing().expect("a terminal runs").locked_out_until_ms, None, "p12: reset and locked out still");
+                }
+            }
             Wish::Diagnose => assert!(matches!(outcome, Outcome::Report(_)), "{outcome:?}"),
             Wish::Lock | Wish::Lockdown => {
                 assert!(

@@ -165,6 +165,47 @@ fn d4_a_lockdown_holds_over_a_start_and_a_power_cut_until_somebody_ends_it() {
 }
 
 #[test]
+fn p12_a_lockout_is_told_holds_over_a_start_and_ends_at_an_operators_word_for_good() {
+    let mut world = world(OnTamper::Report);
+    let print = [Event::Appear(Figure::Reproduced(0, Reproduction::Print)), Event::Look(8)];
+    let leaves = [Event::Appear(Figure::Nobody), Event::Wait(20_000)];
+    let told: Vec<String> = (0..5).flat_map(|_| play(&mut world, &[&print[..], &leaves].concat())).collect();
+    assert_eq!(told, ["not_live", "not_live", "not_live", "not_live", "not_live", "lockout faces set"]);
+    let ada = [Event::Appear(Figure::Live(0)), Event::Look(8)];
+    assert_eq!(play(&mut world, &[&ada[..], &leaves].concat()), ["locked_out"]);
+    let started = play(&mut world, &[Event::Restart]);
+    assert_eq!(started.last().unwrap(), "lockout faces set", "told anew, as a start clears everything");
+    play(&mut world, &[Event::Order(Wish::ResetLockout, Blemish::NoOperator)]);
+    assert_eq!(play(&mut world, &[&ada[..], &leaves].concat()), ["locked_out"], "m6");
+    let told = play(&mut world, &[Event::Order(Wish::ResetLockout, Blemish::None)]);
+    assert_eq!(told, ["lockout_reset", "lockout faces cleared"]);
+    play(&mut world, &[Event::Restart]);
+    assert_eq!(play(&mut world, &ada), ["granted"]);
+}
+
+#[test]
+fn h9_whoever_stands_there_is_answered_after_as_many_pictures_and_with_one_record() {
+    let cases = [
+        (Figure::Live(0), "granted"),
+        (Figure::Live(1), "suspended"),
+        (Figure::Live(6), "unknown"),
+        (Figure::Reproduced(0, Reproduction::Print), "not_live"),
+    ];
+    let pictures = cases.map(|(figure, answer)| {
+        let mut world = world(OnTamper::Report);
+        world.happen(&Event::Suspend(1, true));
+        world.happen(&Event::Appear(figure));
+        let (before, mut told) = (world.frames, Vec::new());
+        while told.is_empty() {
+            told = play(&mut world, &[Event::Look(1)]);
+        }
+        assert_eq!(told, [answer]);
+        world.frames - before
+    });
+    assert_eq!(pictures, [pictures[0]; 4]);
+}
+
+#[test]
 fn r1_whoever_the_roster_erases_is_refused_also_where_power_fails_in_the_middle_of_it() {
     let arrives = [Event::Appear(Figure::Live(5)), Event::Look(8)];
     let leaves = [Event::Appear(Figure::Nobody), Event::Wait(40_000), Event::Look(3)];

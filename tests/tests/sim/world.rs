@@ -16,9 +16,7 @@ use doorward_core::liveness::emitter::Pattern;
 use doorward_core::outbox::{Effect, Input as OutboxInput, Outbox};
 use doorward_core::policy::{Rules, UntrustedTime};
 use doorward_core::schedule::Weekly;
-use doorward_core::template::UnitVector;
 use doorward_core::time::{ClockTrust, Mono, Now, Wall};
-use doorward_core::transform::Transform;
 use doorward_core::wiegand::reader::Reader;
 use doorward_core::{attempt, liveness, quality};
 use doorward_daemon::assembly::begin;
@@ -29,17 +27,18 @@ use doorward_hal::clock::Clock;
 use doorward_hal::fake::{self, FakeClock};
 use doorward_protocol::audit::{Head, Record, Verifier};
 use doorward_protocol::ids::PersonId;
-use doorward_store::{MasterKey, PersonRecord, Store};
+use doorward_store::{MasterKey, Store};
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
+use crate::asking::Program;
 use crate::checks::Totals;
 use crate::event::Event;
-use crate::eyes::{self, DIMENSION, Script, Sensor, VERSION, View};
+use crate::eyes::{self, DIMENSION, Script, Sensor, Tape, VERSION, View};
 use crate::hands;
 use crate::hardware::Hardware;
-use crate::model::{Model, Rights};
+use crate::model::Model;
 use crate::office::Office;
 use crate::pairs::Pairs;
 use crate::power::{Cut, Dark, Disk, Lock, SharedWires, Wires};
@@ -101,6 +100,10 @@ pub(crate) struct World {
     /// The camera that repeats its last picture, if one does.
     pub(crate) frozen: Option<Sensor>,
     last_look: Option<Frameset>,
+    /// A recording, and whether it is played.
+    pub(crate) tape: Tape,
+    /// The program beside the door.
+    pub(crate) program: Program,
     /// Framesets so far.
     pub(crate) frames: u32,
     folder: TempDir,
@@ -165,6 +168,8 @@ impl World {
             lose_acknowledgement: false,
             frozen: None,
             last_look: None,
+            tape: Tape::default(),
+            program: Program::default(),
             frames: 0,
             folder,
             store_path,
@@ -201,6 +206,9 @@ impl World {
             Event::Frozen(frozen) => self.frozen = frozen,
             Event::Lamp(lamp) => self.view().lamp = lamp,
             Event::Obedient(obedient) => self.view().obedient = obedient,
+            Event::Looped(sensor) => self.tape.play(sensor),
+            // Nothing else comes of it, not even another try to reach the centre.
+            Event::Session(deed) => return self.use_session(deed),
             Event::ModelsBroken(broken) => self.view().broken = broken,
             Event::DiskFull(full) => self.wires().disk_full = full,
             Event::RelayBroken(broken) => {
@@ -289,9 +297,13 @@ impl World {
             frames = eyes::frozen(frames, sensor, before);
             self.totals.frozen += 1;
         }
+        frames = self.tape.through(frames);
+        self.totals.looped += u64::from(self.tape.plays());
         self.last_look = Some(frames.clone());
         self.totals.frames += 1;
         self.proof.see(now, view, self.frozen);
+        let full = self.wires().disk_full;
+        self.program.see(view.figure, full);
         let (look, _) = self.examiner.examine(frames);
         self.step(Input::Evidence(look));
     }
@@ -434,6 +446,8 @@ impl World {
         self.examiner.light = policy.emitter.then(|| self.meter.clone());
         *self.shown.lock().expect("one thread") = None;
         let shown = Arc::clone(&self.shown);
+        self.tape.cut();
+        self.program.forget();
         self.terminal = Some(Terminal::new(
             people,
             (rules, calibration, door::Settings { on_tamper, ..door::Settings::default() }),
@@ -448,64 +462,13 @@ impl World {
             }),
         ));
         self.model.lockdown = self.lockdown_on_record();
+        self.follow_resets();
         self.tell_levels();
     }
 
     /// The disk that the store lies on.
     pub(crate) fn disk(&self) -> Disk {
         Disk { store: Arc::clone(&self.store), wires: Arc::clone(&self.wires) }
-    }
-
-    fn change_people(&mut self, change: impl FnOnce(&mut Self)) {
-        change(self);
-        let people = {
-            let mut store = self.store.lock().expect("one thread");
-            load_people(&mut store, VERSION, DIMENSION).expect("the store's persons can be read")
-        };
-        self.step(Input::People(Box::new(people)));
-    }
-
-    fn enrol(&mut self, who: u8) {
-        let wall = self.clock.now().wall;
-        let mut store = self.store.lock().expect("one thread");
-        let transform = Transform::new(&store.transform_key(), DIMENSION);
-        store.put_person(&record(who, false), wall).expect("a person can be put");
-        if !self.model.enrolled.contains_key(&who) {
-            let vector =
-                UnitVector::normalise(eyes::features(who, 0.25, u64::from(who))).expect("a template");
-            let template = transform.protect(&vector).expect("of the right dimension");
-            store
-                .put_template(&name(who), VERSION, template.vector(), "photo", wall)
-                .expect("a template can be put");
-            for (credential, terms) in hands::credentials(who, wall.ms) {
-                store.put_credential(&credential, &terms, wall).expect("a credential can be put");
-            }
-        }
-        drop(store);
-        let fresh = Rights { code_given_ms: wall.ms, ..Rights::default() };
-        self.model.enrolled.entry(who).or_insert(fresh).suspended = false;
-    }
-
-    fn erase(&mut self, who: u8) {
-        if self.model.enrolled.remove(&who).is_some() {
-            let wall = self.clock.now().wall;
-            self.store
-                .lock()
-                .expect("one thread")
-                .erase_person(&name(who), wall)
-                .expect("a person can be erased");
-        }
-    }
-
-    fn suspend(&mut self, who: u8, suspended: bool) {
-        let Some(rights) = self.model.enrolled.get_mut(&who) else { return };
-        rights.suspended = suspended;
-        let wall = self.clock.now().wall;
-        self.store
-            .lock()
-            .expect("one thread")
-            .put_person(&record(who, suspended), wall)
-            .expect("a person can be put");
     }
 
     /// Runs the real outbox against the centre until it rests.
@@ -561,16 +524,6 @@ impl World {
 /// The identifier of a simulated person.
 pub(crate) fn name(who: u8) -> PersonId {
     format!("person-{who}").parse().expect("an identifier")
-}
-
-fn record(who: u8, suspended: bool) -> PersonRecord {
-    PersonRecord {
-        id: name(who),
-        name: format!("Person {who}"),
-        valid_from_ms: None,
-        valid_until_ms: None,
-        suspended,
-    }
 }
 
 /// Copies the database with everything beside it, as the disk has it at this moment.

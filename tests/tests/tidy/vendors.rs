@@ -13,7 +13,7 @@ struct Vendor {
     home: &'static str,
 }
 
-static VENDORS: [Vendor; 33] = [
+static VENDORS: [Vendor; 36] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -78,6 +78,19 @@ static VENDORS: [Vendor; 33] = [
         owner: "doorward-admin",
         word: "rumqttc",
         home: "admin/src/simulate/line.rs",
+    },
+    Vendor { package: "hyper", owner: "doorward-daemon", word: "hyper::", home: "daemon/src/api/server.rs" },
+    Vendor {
+        package: "hyper-util",
+        owner: "doorward-daemon",
+        word: "hyper_util::",
+        home: "daemon/src/api/server.rs",
+    },
+    Vendor {
+        package: "http-body-util",
+        owner: "doorward-daemon",
+        word: "http_body_util::",
+        home: "daemon/src/api/server.rs",
     },
     Vendor { package: "axum", owner: "doorward-daemon", word: "axum", home: "daemon/src/demo/" },
     Vendor { package: "axum", owner: "doorward-hub", word: "axum", home: "admin/hub/src/http/" },

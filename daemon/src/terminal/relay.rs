@@ -1,4 +1,4 @@
-//! The relay: released on a record alone, locked until it obeys.
+//! The relay: what moves it, and what is done where it does not obey.
 
 use std::time::Duration;
 
