@@ -235,7 +235,11 @@ impl World {
                 assert_eq!(done, !full, "p12: a lockout ends with its record, and not without");
                 if done {
                     self.model.lockout_reset();
-                    assert_eq!(self.standing().expect("a terminal runs").locked_out_until_ms, None, "p12: reset and locked out still");
+                    assert_eq!(
+                        self.standing().expect("a terminal runs").locked_out_until_ms,
+                        None,
+                        "p12: reset and locked out still"
+                    );
                 }
             }
             Wish::Diagnose => assert!(matches!(outcome, Outcome::Report(_)), "{outcome:?}"),
