@@ -199,7 +199,7 @@ const API: Kept = Kept {
 /// # Errors
 /// [`KeyFault`], which says what to do.
 pub fn api_token(source: &KeySource) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyFault> {
-    load(source, &API)
+    load_one(source, &API)
 }
 
 /// Reads the keys that open what is sealed to the site's terminals, the newest first: at least one.
@@ -218,8 +218,7 @@ impl MasterKey {
     /// # Errors
     /// [`KeyFault`], which says what to do.
     pub fn load(source: &KeySource) -> Result<Self, KeyFault> {
-        let bytes = load(source, &MASTER)?.pop().expect("what was read holds a key");
-        Ok(Self::from_bytes(bytes))
+        load_one(source, &MASTER).map(Self::from_bytes)
     }
 
     /// Draws a new key and writes it to `path`: 32 raw bytes, mode 0600, durable. An existing file is left alone.
@@ -324,6 +323,11 @@ fn expand(hkdf: &Hkdf<Sha256>, info: &[&[u8]], bytes: &mut [u8; KEY_LEN]) {
 
 /// The bytes of a key.
 type Secret = Zeroizing<[u8; KEY_LEN]>;
+
+/// The one key of a file whose keys have no word before them.
+fn load_one(source: &KeySource, kept: &Kept) -> Result<Secret, KeyFault> {
+    Ok(load(source, kept)?.pop().expect("what was read holds a key"))
+}
 
 /// The keys of a file, at least one; one alone where no word stands before it.
 fn load(source: &KeySource, kept: &Kept) -> Result<Vec<Secret>, KeyFault> {
