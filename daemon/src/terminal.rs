@@ -26,7 +26,7 @@ use doorward_core::audit::{Disk, JournalFault, Recorded, record};
 use doorward_core::calibration::Calibration;
 use doorward_core::claim::{self, Admission, Claim, Claims, Spent};
 use doorward_core::credential::Credential;
-use doorward_core::decision::{Answer, Auditable, Cue, Decision, Grant, Reject};
+use doorward_core::decision::{Answer, Auditable, Cue, Decision, Reject};
 use doorward_core::door::points::Points;
 use doorward_core::door::{self, Door, Event, OnTamper, Signal};
 use doorward_core::frame::Frameset;
