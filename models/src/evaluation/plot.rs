@@ -63,9 +63,11 @@ impl Axis {
     /// Rates on a logarithmic axis from the decade at or below `low` up to 1.
     pub(super) fn log(label: &'static str, low: f64) -> Self {
         let low = 10f64.powf(low.clamp(1e-9, 0.1).log10().floor());
+        // From left to right, as labels are thinned out.
         let ticks = (0..10)
+            .rev()
             .map(|decade| 10f64.powi(-decade))
-            .take_while(|at| *at >= 0.99 * low)
+            .filter(|at| *at >= 0.99 * low)
             .map(|at| (at, round_percent(at)))
             .collect();
         Self { label, scale: Scale::Log, low, high: 1.0, ticks, room: 0.0 }
@@ -237,8 +239,10 @@ impl Plot {
             axes += &format!("<path class=\"grid\" d=\"M{x:.1} {TOP}V{bottom}\"/>\n");
             if x - labelled >= LABEL_APART {
                 let y = bottom + 22.0;
+                // A label in the middle of the right edge would be cut.
+                let anchor = if x > right - RIGHT { "end" } else { "middle" };
                 axes += &format!(
-                    "<text class=\"tick\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"{y}\">{label}</text>\n"
+                    "<text class=\"tick\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y}\">{label}</text>\n"
                 );
                 labelled = x;
             }
