@@ -12,7 +12,7 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 500.0;
 /// Room for the labels left of, right of, above and below the plot.
 const LEFT: f64 = 96.0;
-const RIGHT: f64 = 18.0;
+const RIGHT: f64 = 26.0;
 const TOP: f64 = 52.0;
 const BOTTOM: f64 = 58.0;
 
@@ -239,10 +239,8 @@ impl Plot {
             axes += &format!("<path class=\"grid\" d=\"M{x:.1} {TOP}V{bottom}\"/>\n");
             if x - labelled >= LABEL_APART {
                 let y = bottom + 22.0;
-                // A label in the middle of the right edge would be cut.
-                let anchor = if x > right - RIGHT { "end" } else { "middle" };
                 axes += &format!(
-                    "<text class=\"tick\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y}\">{label}</text>\n"
+                    "<text class=\"tick\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"{y}\">{label}</text>\n"
                 );
                 labelled = x;
             }
