@@ -37,7 +37,12 @@ impl Postgres {
         made.args(["--auth=trust", "--username=hub", "--no-sync", "-D", &store]).stdout(Stdio::null());
         assert!(made.status().unwrap().success(), "initdb failed");
         server.start_again();
-        let made = server.program("createdb").args(["--username=hub", "--host"]).arg(server.path()).arg("hub").status();
+        let made = server
+            .program("createdb")
+            .args(["--username=hub", "--host"])
+            .arg(server.path())
+            .arg("hub")
+            .status();
         assert!(made.unwrap().success(), "createdb failed");
         Some(server)
     }
