@@ -18,8 +18,9 @@ const REPORT_LEN_MAX: u64 = 16 << 20;
 #[derive(Debug, Args)]
 #[command(
     after_help = "OLD and NEW are reports that `doorctl evaluate pad`, `identify`, `pairs` or `quality` wrote with --json, \
-    or beside --html, of the same data. A rate got worse where the new one lies above the old interval and the old one below \
-    the new interval: beyond what either measurement leaves open. A rate that the new report tells no more counts as worse.\n\n\
+    or beside --html, of the same data. A rate got worse where the new one lies above the old interval and chance alone \
+    would deal the errors out so unevenly in fewer than one of forty cases (Fisher's exact test). A rate that the new report \
+    tells no more counts as worse.\n\n\
     Example:\n  doorctl evaluate compare old/pad.json new/pad.json\n\n\
     Exit code: 0 nothing got worse, 2 something did, 1 fault."
 )]

@@ -12,7 +12,7 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 500.0;
 /// Room for the labels left of, right of, above and below the plot.
 const LEFT: f64 = 96.0;
-const RIGHT: f64 = 18.0;
+const RIGHT: f64 = 26.0;
 const TOP: f64 = 52.0;
 const BOTTOM: f64 = 58.0;
 
@@ -63,9 +63,11 @@ impl Axis {
     /// Rates on a logarithmic axis from the decade at or below `low` up to 1.
     pub(super) fn log(label: &'static str, low: f64) -> Self {
         let low = 10f64.powf(low.clamp(1e-9, 0.1).log10().floor());
+        // From left to right, as labels are thinned out.
         let ticks = (0..10)
+            .rev()
             .map(|decade| 10f64.powi(-decade))
-            .take_while(|at| *at >= 0.99 * low)
+            .filter(|at| *at >= 0.99 * low)
             .map(|at| (at, round_percent(at)))
             .collect();
         Self { label, scale: Scale::Log, low, high: 1.0, ticks, room: 0.0 }

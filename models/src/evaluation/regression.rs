@@ -1,13 +1,17 @@
 //! Two reports of one test side by side: what got worse beyond doubt, before a new pack goes out to terminals.
 //!
-//! A rate got worse where each of the two measurements excludes the other's value: the new rate lies above the old
-//! interval, and the old rate below the new one. Requiring both keeps a small new sample, whose rate jumps about, from
-//! raising an alarm, and a small old one from hiding what a large new one shows.
+//! A rate got worse where the new one lies above the old interval, and chance alone would deal the errors of both out so
+//! unevenly in fewer than one of forty cases (Fisher's exact test, one-sided). The first alone would raise an alarm whenever
+//! a small new sample jumps about, the second alone where an interval that knows of more than counts holds both.
 
 use serde::Deserialize;
 
 use super::figure::Figure;
+use super::interval::ln_gamma;
 use super::page::{percent, printable};
+
+/// Chance that is not taken for a change: what lies beyond one end of a 95 % interval.
+const CHANCE_MAX: f64 = 0.025;
 
 /// Figures of one report: hundreds of species, cohorts and rates.
 const FIGURES_MAX: usize = 10_000;
@@ -83,7 +87,9 @@ impl Report {
         let report: Self = serde_json::from_slice(bytes).map_err(ReportError::Syntax)?;
         let sound = |figure: &&Figure| {
             let [low, high] = figure.interval;
-            (0.0..=1.0).contains(&low) && low <= figure.rate && figure.rate <= high && high <= 1.0
+            let within =
+                (0.0..=1.0).contains(&low) && low <= figure.rate && figure.rate <= high && high <= 1.0;
+            within && figure.errors <= figure.trials
         };
         match report.figures.iter().find(|figure| !sound(figure)) {
             Some(bad) => Err(ReportError::Figure(bad.name.clone())),
@@ -122,7 +128,7 @@ fn change(old: Option<&Figure>, new: Option<&Figure>) -> Change {
         (Some(_), None) => return Change::Gone,
         (None, _) => return Change::New,
     };
-    let beyond = |from: &Figure, to: &Figure| to.rate > from.interval[1] && from.rate < to.interval[0];
+    let beyond = |from: &Figure, to: &Figure| to.rate > from.interval[1] && by_chance(from, to) <= CHANCE_MAX;
     if beyond(old, new) {
         Change::Worse
     } else if beyond(new, old) {
@@ -130,6 +136,27 @@ fn change(old: Option<&Figure>, new: Option<&Figure>) -> Change {
     } else {
         Change::Same
     }
+}
+
+/// The probability that at least so many of all errors fall upon `to`, were both rates the same.
+fn by_chance(from: &Figure, to: &Figure) -> f64 {
+    let (mine, all) = (to.trials as f64, (from.trials + to.trials) as f64);
+    let errors = (from.errors + to.errors) as f64;
+    let choose = |n: f64, k: f64| ln_gamma(n + 1.0) - ln_gamma(k + 1.0) - ln_gamma(n - k + 1.0);
+    let mut sum = 0.0;
+    for count in to.errors..=to.trials.min(from.errors + to.errors) {
+        let count = count as f64;
+        if errors - count > all - mine {
+            continue;
+        }
+        let term = (choose(mine, count) + choose(all - mine, errors - count) - choose(all, errors)).exp();
+        sum += term;
+        // Above the expected number, terms only fall.
+        if count > errors * mine / all && term < 1e-12 * sum {
+            break;
+        }
+    }
+    sum.min(1.0)
 }
 
 impl Change {
@@ -187,17 +214,30 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_worse_where_each_measurement_excludes_the_other() {
+    fn a_rate_is_worse_where_it_left_its_interval_and_chance_does_not_explain_it() {
         assert_eq!(changes(&[("a", 1, 1000)], &[("a", 20, 1000)]), [Change::Worse]);
         assert_eq!(changes(&[("a", 20, 1000)], &[("a", 1, 1000)]), [Change::Better]);
         assert_eq!(changes(&[("a", 10, 1000)], &[("a", 14, 1000)]), [Change::Same]);
-        assert_eq!(
-            changes(&[("a", 0, 1000)], &[("a", 1, 20)]),
-            [Change::Same],
-            "a small new sample jumps about"
-        );
+        let one_of = |trials| changes(&[("a", 0, 1000)], &[("a", 1, trials)]);
+        assert_eq!(one_of(100), [Change::Same], "a small new sample jumps about");
+        assert_eq!(one_of(20), [Change::Worse], "one of 51 would be chance");
         assert_eq!(changes(&[("a", 0, 20)], &[("a", 100, 1000)]), [Change::Same], "20 allow 10 % as well");
         assert_eq!(changes(&[("a", 0, 100)], &[("a", 100, 1000)]), [Change::Worse]);
+    }
+
+    #[test]
+    fn chance_is_that_of_the_hypergeometric_distribution() {
+        let of = |from: (u64, u64), to: (u64, u64)| {
+            let figure = |(errors, trials)| Figure::counted("a", Count { errors, trials });
+            by_chance(&figure(from), &figure(to))
+        };
+        // The lady who tasted tea: all four cups right of eight, one way of seventy.
+        assert!((of((0, 4), (4, 4)) - 1.0 / 70.0).abs() < 1e-9);
+        assert!((of((1, 4), (3, 4)) - 17.0 / 70.0).abs() < 1e-9);
+        assert!((of((0, 1000), (1, 20)) - 20.0 / 1020.0).abs() < 1e-9);
+        assert_eq!(of((3, 10), (0, 10)), 1.0);
+        let large = of((700, 7_000_000), (700, 7_000_000));
+        assert!((large - 0.51).abs() < 0.01, "{large}");
     }
 
     #[test]

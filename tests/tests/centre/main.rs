@@ -6,13 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod broker;
-#[expect(dead_code, reason = "the hub's own tests ask more of it")]
-#[path = "../../../admin/hub/tests/hub/cluster.rs"]
-mod cluster;
 mod desk;
 mod doorhub;
 mod hub;
 mod outages;
+mod postgres;
 mod proxy;
 mod revocation;
 mod site;

@@ -5,32 +5,29 @@ use doorward_hal::clock::{Clock as _, SystemClock};
 use doorward_protocol::command::Command;
 
 use crate::broker::Broker;
-use crate::cluster::Cluster;
 use crate::doorhub::{Doorhub, Wrong};
 use crate::outages::{hub, nothing_lost_doubled_or_opened, unlock};
+use crate::postgres::Postgres;
 use crate::site::{self, Door};
 use crate::wait_for;
 
 #[test]
 fn m12_a_database_that_goes_and_comes_under_a_running_hub_loses_and_doubles_nothing() {
-    let Some(server) = Cluster::own() else {
-        eprintln!("skipped: no PostgreSQL here (Debian package postgresql)");
-        return;
-    };
+    let Some(mut server) = Postgres::start() else { return };
     let Some(broker) = Broker::shipped() else { return };
     let mut door = Door::start(&broker);
-    let Some(hub) = hub(&broker, Some(&server.database())) else { return };
+    let Some(hub) = hub(&broker, Some(&server.address())) else { return };
     for _ in 0..3 {
         let recorded = door.record(150);
         wait_for("some of it is kept", || door.acknowledged() + 100 > recorded);
-        server.kill();
+        server.end();
         let recorded = door.record(100);
         wait_for("the hub says that it keeps nothing", || {
             door.record(5);
             hub.figure("doorhub_keeping") == Some(0)
         });
         assert!(door.acknowledged() < recorded + 5, "what is not kept is not acknowledged");
-        server.start();
+        server.start_again();
     }
     nothing_lost_doubled_or_opened(&mut door, &hub);
     assert_eq!(hub.figure("doorhub_keeping"), Some(1));

@@ -112,6 +112,8 @@ pub(crate) struct World {
     pub(crate) lives: u32,
     key: MasterKey,
     true_wall_ms: i64,
+    /// The latest that the terminal's clock ever said.
+    pub(crate) latest_ms: i64,
 }
 
 impl World {
@@ -176,6 +178,7 @@ impl World {
             lives: 0,
             key,
             true_wall_ms: MONDAY_MS,
+            latest_ms: MONDAY_MS,
         };
         (0..4).for_each(|who| world.enrol(who));
         world.boot();
@@ -342,6 +345,7 @@ impl World {
     pub(crate) fn jump(&mut self, ms: i64, set: bool) {
         let trust = if set { ClockTrust::Synchronised } else { ClockTrust::HeldOver };
         let ms = self.clock.now().wall.ms.saturating_add(ms).max(0);
+        self.latest_ms = self.latest_ms.max(ms);
         self.clock.set_wall(Wall { ms, trust });
         self.step(Input::Tick);
     }

@@ -306,7 +306,7 @@ fn m12_every_record_is_kept_once_while_the_database_is_killed_again_and_again() 
         return eprintln!("skipped: no PostgreSQL here; it is in the Debian package postgresql");
     };
     let author = Author::new(2);
-    let hub = Doorhub::start_on(&broker, tempfile::tempdir().unwrap(), cluster.database().parse().unwrap());
+    let hub = Doorhub::start_on(&broker, tempfile::tempdir().unwrap(), cluster.database());
     hub.follow(&author);
     let doors: Vec<_> = (0..2)
         .map(|number| {

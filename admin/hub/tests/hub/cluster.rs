@@ -1,4 +1,5 @@
-//! A PostgreSQL server that tests start for themselves, as somebody who is not root.
+//! The databases that the same tests run on: a new file of SQLite, and a new database of a PostgreSQL server that the
+//! tests start for themselves, as somebody who is not root.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use doorward_hub::database::Address;
 use tempfile::TempDir;
 
 /// How often the server is looked for before the test gives up.
@@ -20,6 +22,16 @@ pub(crate) struct Cluster {
     server: Mutex<Option<Child>>,
     bin: PathBuf,
     folder: TempDir,
+}
+
+/// Runs a test on a new database of each kind.
+pub(crate) fn on_each(test: impl Fn(&Address)) {
+    let folder = tempfile::tempdir().unwrap();
+    test(&Address::File(folder.path().join("hub.db")));
+    match Cluster::shared() {
+        Some(cluster) => test(&cluster.database()),
+        None => eprintln!("skipped on PostgreSQL: no server here; it is in the Debian package postgresql"),
+    }
 }
 
 impl Cluster {
@@ -95,8 +107,8 @@ impl Cluster {
         }
     }
 
-    /// The address of a new database.
-    pub(crate) fn database(&self) -> String {
+    /// A new database.
+    pub(crate) fn database(&self) -> Address {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("hub{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let made = Command::new(self.bin.join("createdb"))
@@ -106,7 +118,7 @@ impl Cluster {
             .status()
             .unwrap();
         assert!(made.success(), "createdb failed");
-        format!("postgresql:///{name}?host={}&user=hub", self.folder.path().display())
+        format!("postgresql:///{name}?host={}&user=hub", self.folder.path().display()).parse().unwrap()
     }
 }
 

@@ -8,8 +8,7 @@ use doorward_hub::tally::{Tally, Why};
 use doorward_protocol::audit::{Head, Verifier};
 use doorward_protocol::roster::{Change, Revoke};
 
-use crate::cluster::Cluster;
-use crate::databases::on_each;
+use crate::cluster::{Cluster, on_each};
 use crate::site::{Author, HUB, Hub, NOW_MS, ROOT, STRANGER, Terminal, beginning, key, signed, stopped};
 
 /// Records of the first trail that is kept, with their chain verified from its genesis.
@@ -244,7 +243,7 @@ fn m12_while_the_database_is_down_nothing_is_acknowledged_and_then_everything_is
     let Some(cluster) = Cluster::own() else {
         return eprintln!("skipped: no PostgreSQL here; it is in the Debian package postgresql");
     };
-    let address = cluster.database().parse().unwrap();
+    let address = cluster.database();
     let mut author = Author::new(1);
     let mut hub = Hub::following(&address, &author);
     let mut door = Terminal::new(0);

@@ -4,7 +4,6 @@
 
 mod broker;
 mod cluster;
-mod databases;
 mod door;
 mod keeping;
 mod orders;

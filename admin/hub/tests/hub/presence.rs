@@ -5,7 +5,7 @@ use doorward_protocol::ids::SiteId;
 use doorward_protocol::message::{List, Text};
 use doorward_protocol::presence::Health;
 
-use crate::databases::on_each;
+use crate::cluster::on_each;
 use crate::site::{Author, Hub, NOW_MS, STRANGER, Terminal, door, fault, signed, started};
 
 fn site() -> SiteId {

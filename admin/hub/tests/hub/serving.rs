@@ -8,7 +8,7 @@ use doorward_protocol::ids::SiteId;
 use doorward_protocol::message::{self, List};
 use doorward_protocol::presence::RosterWanted;
 
-use crate::databases::on_each;
+use crate::cluster::on_each;
 use crate::site::{Author, ENROLLER, Hub, NOW_MS, NOW_S, OPERATOR, ROSTER, STRANGER, Terminal, key, signed};
 
 fn site() -> SiteId {

@@ -15,7 +15,9 @@ use crate::vision::Detection;
 const BRIGHT_MIN: f32 = 32.0;
 /// Face over surroundings. A face at 0.6 m returns several times what a wall at 2 m does (inverse square).
 const FALL_OFF_MIN: f32 = 1.25;
-/// Standard deviation over mean within the face. Skin, eyes and shadow give 0.15 to 0.4, bare paper below 0.06.
+/// Standard deviation over mean within the face. Skin, eyes and shadow give 0.15 to 0.4, bare paper below 0.06. Of 75 near
+/// infrared faces of `ir-dev` it refuses none (at most 3.9 %), of 129 attacks 12 % (7 to 19); docs/liveness.md has what
+/// else was tried there and left out.
 pub const CONTRAST_MIN: f32 = 0.09;
 
 /// Confidence 0 to 1 that a live face stands where the colour picture of size `picture` has one.
