@@ -368,6 +368,7 @@ impl Attempts {
         if let Some(seen) = look.seen {
             watch.see(seen, &self.limits, now);
         }
+        let live = matches!(look.evidence, Evidence::Live(_));
         match look.evidence {
             Evidence::Live(embedding) => {
                 watch.face_at = now;
@@ -399,12 +400,19 @@ impl Attempts {
             }
             Evidence::Fault => unreachable!("observe() turns faults into blindness before it watches"),
         }
-        self.weigh(watch, claimed, now)
+        self.weigh(watch, live, claimed, now)
     }
 
-    /// Asks the fusion table what follows from everything seen so far, and the person for what is lacking.
-    fn weigh(mut self, mut watch: Box<Watch>, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
-        let agrees = watch.agrees(&self.limits);
+    /// Asks the fusion table what follows from everything seen so far, and the person for what is lacking. Only a frame
+    /// that is `live` may be the last of a case: in any other, somebody else may have taken the place (attack case P8).
+    fn weigh(
+        mut self,
+        mut watch: Box<Watch>,
+        live: bool,
+        claimed: bool,
+        now: Mono,
+    ) -> (Self, Option<Verdict>) {
+        let agrees = live && watch.agrees(&self.limits);
         let emitter = if self.policy.emitter { emitter::follows(&watch.lights) } else { Says::NotFitted };
         let waited = now.since(watch.since) >= EMITTER_MAX;
         let unsure = watch.confidence() < UNSURE || self.refused_lately(now);

@@ -118,6 +118,12 @@ fn h5_hostile_manifests_are_refused_with_key_and_remedy() {
         ("preprocessing = 3", "preprocessing = 0", "embedding.preprocessing"),
         ("preprocessing = 3", "preprocessing = 3\ncrop_scale = 2.0", "embedding.crop_scale"),
         ("live_output = 1", "live_output = 3", "liveness[0].live_output"),
+        ("live_output = 1", "live_output = 1\ncrop_aspect = 9.0", "liveness[0].crop_aspect"),
+        (
+            "[calibration]\n",
+            "[liveness_calibration]\ndata = \"x\"\nbona_fide = 1\nattacks = 1\nslope = -1.0\noffset = 0.0\n[calibration]\n",
+            "liveness_calibration.slope",
+        ),
         ("deviation = [255.0", "deviation = [0.0", "detector.deviation"),
         ("[10.0, 12.0]", "[10.0, 1e9]", "embedding.template"),
         ("format = 1", "format = 2", "format is 2; allowed is 1"),

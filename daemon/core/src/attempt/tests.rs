@@ -173,6 +173,25 @@ fn p8_a_swap_during_the_attempt_begins_its_evidence_anew() {
 }
 
 #[test]
+fn p8_a_swap_in_a_dark_moment_of_the_pattern_concludes_nothing() {
+    let mut watching = attempts(Policy { emitter: true, ..Policy::default() });
+    let glimpse = |slot: u64, lit: bool| {
+        let face = if lit { 120.0 } else { 20.0 };
+        let glimpse = Some(Glimpse { slot, lit, face, around: 20.0 + face / 10.0 });
+        Some(Seen { region: REGION, landmarks: marks(), glimpse })
+    };
+    for slot in 0..14 {
+        let (lit, now) = (slot % 2 == 0, Mono::from_millis(60_000 + 100 * slot));
+        // Just before the light has been followed for long enough, somebody else steps in: in the dark.
+        let who = usize::from(slot >= 11);
+        let evidence = if lit { Evidence::Live(embedding(who, 0.9, now)) } else { Evidence::Unlit };
+        let (next, verdict) = watching.observe(Look { evidence, seen: glimpse(slot, lit) }, false, now);
+        assert!(verdict.is_none(), "{slot}: {verdict:?}");
+        watching = next;
+    }
+}
+
+#[test]
 fn an_attempt_that_asks_for_a_movement_is_bounded_and_a_claim_answers_in_its_place() {
     let policy = Policy { asks: liveness::Asks::Always, ..Policy::default() };
     let told = play(attempts(policy), &[Frame::Live; 150]);
