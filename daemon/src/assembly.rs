@@ -19,6 +19,7 @@ use doorward_core::outbox::Outbox;
 use doorward_core::pairing::Arrival;
 use doorward_core::policy::Rules;
 use doorward_core::quality;
+use doorward_core::template::TemplateVersion;
 use doorward_core::timekeeping::Timekeeper;
 use doorward_core::vision::Vision;
 use doorward_hal::clock::Clock;
@@ -27,12 +28,12 @@ use doorward_protocol::audit::{Entry, Started, What};
 use doorward_protocol::ids::AttemptId;
 use doorward_protocol::sealing::OpeningKey;
 use doorward_store::Store;
+use zeroize::Zeroizing;
 
-use crate::api::errand::Errands;
-use crate::api::{Api, ApiConfig};
+use crate::api::{self, Api, ApiConfig};
 use crate::capture::{Capture, Meeting, OpenCamera};
 use crate::centre::{self, CentreConfig, Identity};
-use crate::journal::{self, Listeners};
+use crate::journal::{self, JournalLink, Listeners};
 use crate::readers::Readers;
 use crate::supervise::{Beat, Supervisor};
 use crate::terminal::{Beginning, Devices, Examiner, Input, Observation, Terminal};
@@ -133,10 +134,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     let version = mind.vision.version();
     let references = (version, mind.dimension);
     let api = settings.api.map(Api::prepare).transpose()?;
-    let observer = match &api {
-        Some(api) => api.beside(onlookers.observer),
-        None => onlookers.observer,
-    };
+    let observer = api::beside(api.as_ref(), onlookers.observer);
 
     let beginning = begin(&store, settings.attempt, settings.liveness.window_min)?;
     let started = Started {
@@ -186,19 +184,11 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     let evidence = to_terminal.clone();
     let watcher = readers.start(&mut threads, &clock, &to_terminal, onlookers.watcher)?;
     let level = level(settings.liveness.fitted);
-    let errands = match api {
-        Some(api) => api.start(&mut threads, &clock, &to_terminal, (version, level)),
-        None => Errands::none(),
-    };
+    let errands = api::start(api, &mut threads, &clock, &to_terminal, (version, level));
     threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher, errands));
     if let Some(way) = way {
-        let uplink = match way {
-            Way::Broker(config, opening) => {
-                let intake = Intake::new(identity.own.site.clone(), opening, transform_key, references);
-                centre::start(&mut threads, &clock, *config, identity, intake, &journal_link, &to_terminal)
-            }
-            Way::Uplink(uplink) => uplink,
-        };
+        let known = (identity, transform_key, references);
+        let uplink = reach(way, known, &mut threads, &clock, &journal_link, &to_terminal);
         threads.spawn("uplink", false, move |beat| {
             uplink::run(&beat, clock.as_ref(), outbox, uplink, &journal_link, &newest)
         });
@@ -246,6 +236,24 @@ pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
     };
     let followed = store.followed().context("read how far the roster was followed")?;
     Ok(Identity { own, key: store.device_key(), followed })
+}
+
+/// Opens the way to the centre. What is `known`: who this terminal is, how it protects templates, and which.
+fn reach(
+    way: Way,
+    (identity, transform_key, references): (Identity, Zeroizing<[u8; 32]>, (TemplateVersion, usize)),
+    threads: &mut Supervisor,
+    clock: &Arc<dyn Clock>,
+    journal: &JournalLink,
+    terminal: &SyncSender<Input>,
+) -> Box<dyn Uplink> {
+    match way {
+        Way::Broker(config, opening) => {
+            let intake = Intake::new(identity.own.site.clone(), opening, transform_key, references);
+            centre::start(threads, clock, *config, identity, intake, journal, terminal)
+        }
+        Way::Uplink(uplink) => uplink,
+    }
 }
 
 /// What a live person is worth at a terminal with these cameras.
