@@ -44,8 +44,36 @@ pub struct Measured {
     pub visible: f32,
     /// Passive liveness from colour, 0 to 1.
     pub liveness: f32,
+    /// The same measures as scores 0 to 100; below 25 a terminal does not judge the face.
+    pub scores: Scored,
     /// Why a terminal would not judge this face; none where it would.
     pub reject: Option<&'static str>,
+}
+
+/// Quality as scores, 0 to 100: see [`quality::Scores`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Scored {
+    /// The least of the others.
+    pub least: f32,
+    /// Crispness.
+    pub sharpness: f32,
+    /// Neither dark nor glaring.
+    pub brightness: f32,
+    /// Difference of light and shade.
+    pub contrast: f32,
+    /// Turned towards the camera.
+    pub pose: f32,
+    /// Pixels between the eyes.
+    pub size: f32,
+    /// Inside the picture.
+    pub visible: f32,
+}
+
+impl From<quality::Scores> for Scored {
+    fn from(scores: quality::Scores) -> Self {
+        let quality::Scores { sharpness, brightness, contrast, pose, size, visible } = scores;
+        Self { least: scores.least(), sharpness, brightness, contrast, pose, size, visible }
+    }
 }
 
 /// The face of a photograph that a command works with.
@@ -167,6 +195,7 @@ pub fn remedy(reject: Reject) -> &'static str {
         | Reject::NotAccepted
         | Reject::Used
         | Reject::NotTheClaimed
+        | Reject::Unanswered
         | Reject::Unrecorded => reject.advice(),
     }
 }
@@ -191,6 +220,7 @@ fn measure(face: Face, vision: &mut dyn Vision) -> anyhow::Result<Measured> {
         sharpness: quality.sharpness,
         visible: quality.visible,
         liveness,
+        scores: quality::Scores::of(&quality, &Limits::default()).into(),
         reject: reject.map(Reject::code),
     })
 }
@@ -202,7 +232,7 @@ impl std::fmt::Display for Measured {
         write!(
             f,
             "{:.0} px between the eyes, yaw {:.0}, pitch {:.0}, brightness {:.0}, contrast {:.0}, sharpness {:.0}, \
-             liveness {:.2}: {}",
+             liveness {:.2}, quality {:.0}: {}",
             self.eye_distance,
             whole(self.yaw),
             whole(self.pitch),
@@ -210,6 +240,7 @@ impl std::fmt::Display for Measured {
             self.contrast,
             self.sharpness,
             self.liveness,
+            self.scores.least,
             self.reject.unwrap_or("good")
         )
     }

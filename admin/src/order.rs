@@ -62,6 +62,16 @@ pub enum Order {
         --terminal lobby-1\n\n\
         Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault.")]
     Reboot(One),
+    /// Have a terminal take everybody from the roster again, after its case was opened and it erased them.
+    #[command(
+        after_help = "Look at the terminal first: whoever opened it may have left something behind. It must be locked down, \
+        because people come back entry by entry; release it when `doorctl terminal list` says that it holds what was signed.\n\n\
+        Example:\n  doorctl order lockdown --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
+        --terminal lobby-1\n  doorctl order refill --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
+        --terminal lobby-1\n\n\
+        Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault."
+    )]
+    Refill(One),
     /// Ask a terminal how it is.
     #[command(
         after_help = "Example:\n  doorctl order diagnose --roster hq.roster --by op.key --hub http://127.0.0.1:8470 \
@@ -124,7 +134,7 @@ pub struct Lock {
     door: DoorId,
 }
 
-/// Options of `reboot` and `diagnose`.
+/// Options of `reboot`, `refill` and `diagnose`.
 #[derive(Debug, Args)]
 pub struct One {
     #[command(flatten)]
@@ -159,6 +169,9 @@ pub fn run(command: &Order, out: &mut dyn Write) -> Answer {
         }
         Order::Reboot(One { giving, terminal }) => {
             give(giving, std::slice::from_ref(terminal), &Command::Reboot, out)
+        }
+        Order::Refill(One { giving, terminal }) => {
+            give(giving, std::slice::from_ref(terminal), &Command::Refill, out)
         }
         Order::Diagnose(One { giving, terminal }) => {
             give(giving, std::slice::from_ref(terminal), &Command::Diagnose, out)
@@ -314,6 +327,7 @@ mod tests {
                 terminal,
                 from_s: 0,
                 until_s: i64::MAX,
+                joined_with: None,
             };
             trust.delegate(&delegation).unwrap();
         }
@@ -325,6 +339,8 @@ mod tests {
             terminal: name.parse().unwrap(),
             session: "ab".repeat(16),
             presence: "online".into(),
+            roster: None,
+            holds_what_was_signed: None,
             signed: None,
         }
     }

@@ -1,8 +1,10 @@
 //! Configuration: one TOML file, read into what the file may say ([`raw`]) and checked into what the program works
-//! with. Every error names the file, the key, what was found and what is allowed. [`wiring`] checks the door's wires.
+//! with. Every error names the file, the key, what was found and what is allowed. [`wiring`] checks the door's wires,
+//! [`liveness`] what the sensors can prove.
 
 mod api;
 pub mod centre;
+pub mod liveness;
 pub mod raw;
 pub mod reader;
 pub mod wiring;
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 use doorward_core::attempt;
 use doorward_core::door;
-use doorward_core::liveness::{self, Fitted};
+use doorward_core::liveness::Policy;
 use doorward_core::policy::{Rules, UntrustedTime};
 use doorward_core::quality;
 use doorward_core::schedule::Weekly;
@@ -85,7 +87,7 @@ pub struct Config {
     /// What a face must be like.
     pub quality: quality::Limits,
     /// What must speak for life.
-    pub liveness: liveness::Policy,
+    pub liveness: Policy,
     /// Times of an attempt.
     pub attempt: attempt::Limits,
     /// Where the store lies.
@@ -141,7 +143,7 @@ impl Config {
             door: check.door(&raw.door, &raw.inputs)?,
             rules: check.rules(&raw)?,
             quality: check.quality(&raw.quality)?,
-            liveness: check.liveness(&raw.liveness, &cameras)?,
+            liveness: check.liveness(&raw, &cameras)?,
             attempt: attempt::Limits {
                 window: usize::from(check.within("liveness.frames", raw.liveness.frames, 2, 10)?),
                 ..attempt::Limits::default()
@@ -155,7 +157,7 @@ impl Config {
             inputs: check.inputs(raw.inputs)?,
             reader: raw.reader.as_ref().map(|reader| check.reader(reader)).transpose()?,
             panel: check.panel(raw.panel)?,
-            emitter: raw.emitter,
+            emitter: raw.emitter.as_ref().map(liveness::EmitterSection::output),
             centre: raw.centre.as_ref().map(|centre| check.centre(centre)).transpose()?,
             digest: hex(&Sha256::digest(text.as_bytes())),
         })
@@ -263,26 +265,6 @@ impl Check<'_> {
             ..quality::Limits::default()
         })
     }
-
-    fn liveness(
-        &self,
-        section: &raw::LivenessSection,
-        cameras: &Cameras,
-    ) -> Result<liveness::Policy, ConfigError> {
-        let fitted = Fitted { infrared: cameras.infrared.is_some(), depth: cameras.depth.is_some() };
-        if !(fitted.infrared || fitted.depth || section.rgb_alone) {
-            let allowed = "a terminal without [cameras.infrared] and [cameras.depth] cannot tell a good photograph from \
-                a person; fit one of them, or accept the risk with rgb_alone = true";
-            return Err(self.refuse("liveness.rgb_alone", false, allowed));
-        }
-        Ok(liveness::Policy {
-            fitted,
-            rgb_min: self.within("liveness.rgb_min", section.rgb_min, 0.3, 0.99)?,
-            window_min: self.within("liveness.window_min", section.window_min, 50.0, 99.0)?,
-            rgb_alone: section.rgb_alone,
-            depth_fov: cameras.depth_fov,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -304,7 +286,7 @@ mod tests {
     #[test]
     fn the_documented_configuration_is_valid_and_says_what_it_means() {
         let config = parse(SAMPLE).unwrap();
-        assert_eq!(config.liveness.fitted, Fitted { infrared: true, depth: true });
+        assert!(config.liveness.fitted.infrared && config.liveness.fitted.depth);
         assert_eq!(config.rules.open_for, Duration::from_secs(5));
         assert_eq!(config.attempt.window, 3);
         assert_eq!(config.digest.len(), 64);
@@ -404,10 +386,6 @@ mod tests {
         {
             assert!(parse(&SAMPLE.replacen(from, to, 1)).is_err(), "{to} was accepted");
         }
-        let (before, after) = (SAMPLE.split("[cameras.infrared]").next(), SAMPLE.split("[relay]").nth(1));
-        let alone = format!("{}[relay]{}", before.unwrap(), after.unwrap());
-        assert!(parse(&alone).unwrap_err().contains("rgb_alone"));
-        assert!(parse(&alone.replace("rgb_alone = false", "rgb_alone = true")).is_ok());
     }
 
     #[test]

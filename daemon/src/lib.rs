@@ -13,6 +13,7 @@ pub mod centre;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod emitter;
 pub mod journal;
 pub mod lock;
 pub mod logging;

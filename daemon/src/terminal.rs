@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use doorward_core::attempt::{Attempts, Case, Evidence, State, Verdict};
+use doorward_core::attempt::{Attempts, Case, Evidence, Look, Seen, State, Verdict};
 use doorward_core::audit::{Disk, JournalFault, Recorded, record};
 use doorward_core::calibration::Calibration;
 use doorward_core::claim::{self, Admission, Claim, Claims, Spent};
@@ -33,7 +33,8 @@ use doorward_core::door::{self, Door, Event, OnTamper, Signal};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::{Freshness, Frozen};
 use doorward_core::inquiry::Allowance;
-use doorward_core::liveness;
+use doorward_core::liveness::emitter::Light;
+use doorward_core::liveness::{self, Level};
 use doorward_core::lockout::Lockout;
 use doorward_core::policy::{self, Candidate, Circumstances, Permit, Rules};
 use doorward_core::quality;
@@ -41,7 +42,7 @@ use doorward_core::session::{SessionId, Sessions};
 use doorward_core::stages::{EmbedFault, Embedding, Face};
 use doorward_core::time::{Mono, Now};
 use doorward_core::timekeeping::Timekeeper;
-use doorward_core::vision::{Vision, VisionFault};
+use doorward_core::vision::{Detection, Vision, VisionFault};
 use doorward_hal::clock::Clock;
 use doorward_hal::panel::Panel;
 use doorward_hal::relay::Relay;
@@ -52,6 +53,7 @@ use doorward_store::Known;
 
 use self::asking::{Ask, Reply};
 pub use self::orders::Obeyed;
+use crate::emitter::LightMeter;
 use crate::people::People;
 use crate::trace::{Ending, Stage, Trace};
 
@@ -65,6 +67,8 @@ pub struct Examiner {
     pub liveness: liveness::Policy,
     /// Whether the pictures are new.
     pub freshness: Freshness,
+    /// What the infrared light was; none where it follows no pattern.
+    pub light: Option<LightMeter>,
     /// Times the stages; decides nothing.
     pub clock: Arc<dyn Clock>,
 }
@@ -74,6 +78,8 @@ pub struct Examiner {
 enum Stop {
     #[error("{}", .0.code())]
     Reject(Reject),
+    #[error("the emitter was off or changed")]
+    Unlit,
     #[error(transparent)]
     Vision(#[from] VisionFault),
     #[error(transparent)]
@@ -90,31 +96,52 @@ impl From<Reject> for Stop {
 
 impl Examiner {
     /// Examines one frameset to its end, and says what was seen on the way.
-    pub fn examine(&mut self, frames: Frameset) -> (Evidence, Trace) {
-        let mut trace = Trace::begin(frames.at(), self.now());
-        match self.walk(frames, &mut trace) {
-            Ok(embedding) => (Evidence::Live(embedding), trace),
+    pub fn examine(&mut self, frames: Frameset) -> (Look, Trace) {
+        let (mut trace, mut seen) = (Trace::begin(frames.at(), self.now()), None);
+        let evidence = match self.walk(frames, &mut trace, &mut seen) {
+            Ok(embedding) => Evidence::Live(embedding),
             Err(Stop::Reject(reject)) => {
                 trace.ending = Ending::Rejected(reject);
-                (Evidence::Rejected(reject), trace)
+                Evidence::Rejected(reject)
+            }
+            Err(Stop::Unlit) => {
+                trace.ending = Ending::Unlit;
+                Evidence::Unlit
             }
             Err(stop @ (Stop::Vision(_) | Stop::Embed(_) | Stop::Frozen(_))) => {
                 trace.ending = Ending::Broke(chain(&stop));
-                (Evidence::Fault, trace)
+                Evidence::Fault
             }
-        }
+        };
+        (Look { evidence, seen }, trace)
     }
 
-    fn walk(&mut self, frames: Frameset, trace: &mut Trace) -> Result<Embedding, Stop> {
+    fn walk(
+        &mut self,
+        frames: Frameset,
+        trace: &mut Trace,
+        seen: &mut Option<Seen>,
+    ) -> Result<Embedding, Stop> {
         self.freshness.check(&frames)??;
 
         trace.found = self.vision.detect(&frames.rgb.plane)?;
         trace.lap(Stage::Detect, self.now());
         let face = Face::dominant(frames, &trace.found, &self.quality)?;
+        let &Detection { region, landmarks, .. } = face.detection();
+        let seen = seen.insert(Seen { region, landmarks, glimpse: None });
 
         let good = quality::check(face, &self.quality)?;
         trace.quality = Some(*good.quality());
         trace.lap(Stage::Quality, self.now());
+
+        // Without its own light, infrared proves nothing; what is missing altogether is told further down.
+        if let Some(light) = self.light.as_ref().filter(|_| good.frames().ir.is_some()) {
+            let (light, glimpse) = light.read(good.frames(), good.detection());
+            seen.glimpse = glimpse;
+            if matches!(light, Light::Dark(_) | Light::Changing) {
+                return Err(Stop::Unlit);
+            }
+        }
 
         let rgb = self.vision.liveness(good.picture(), good.detection())?;
         trace.lap(Stage::Liveness, self.now());
@@ -136,7 +163,7 @@ impl Examiner {
 /// What reaches the terminal.
 pub enum Input {
     /// A frameset was examined.
-    Evidence(Evidence),
+    Evidence(Look),
     /// The door's wiring reports.
     Signal(Signal),
     /// Somebody shows a credential.
@@ -185,6 +212,8 @@ pub struct Standing {
     pub open: bool,
     /// The attempt: `idle`, `watching`, `decided`, `cool_down` or `blind`.
     pub attempt: &'static str,
+    /// How much evidence of life it asks for.
+    pub level: Level,
     /// Until when attempts are locked out, milliseconds since 1970.
     pub locked_out_until_ms: Option<i64>,
 }
@@ -301,7 +330,7 @@ impl Terminal {
     pub fn step(&mut self, input: Input, now: Now) {
         let now = self.read_clock(now);
         match input {
-            Input::Evidence(evidence) => self.look(evidence, now),
+            Input::Evidence(look) => self.look(look, now),
             Input::Signal(signal) => self.sense(signal, now),
             Input::Credential(credential) => self.receive(&credential, now),
             Input::Fault(report) => self.note(&What::Fault(report), now),
@@ -397,6 +426,7 @@ impl Terminal {
             door: self.door.state(),
             open: self.door.is_open(),
             attempt,
+            level: self.attempts.level(),
             locked_out_until_ms: self.lockout.until_ms().filter(|_| locked_out),
         }
     }
@@ -408,17 +438,18 @@ impl Terminal {
         self.note(&what, now);
     }
 
-    fn look(&mut self, evidence: Evidence, now: Now) {
-        let blind = matches!(evidence, Evidence::Fault);
+    fn look(&mut self, look: Look, now: Now) {
+        let blind = matches!(look.evidence, Evidence::Fault);
         if blind != self.blind {
             self.blind = blind;
             let report = FaultReport { part: "vision".into(), code: "blind".into(), set: blind };
             self.note(&What::Fault(report), now);
         }
         // Where a face counts only after a credential, nobody stands there before it.
-        let looked_for = !self.rules.terms.mode.needs_claim() || self.claims.held(now.mono).is_some();
-        let evidence = if looked_for || blind { evidence } else { Evidence::Rejected(Reject::NoFace) };
-        let (attempts, verdict) = self.attempts.clone().observe(evidence, now.mono);
+        let claimed = self.claims.held(now.mono).is_some();
+        let looked_for = !self.rules.terms.mode.needs_claim() || claimed;
+        let look = if looked_for || blind { look } else { Evidence::Rejected(Reject::NoFace).into() };
+        let (attempts, verdict) = self.attempts.clone().observe(look, claimed, now.mono);
         self.attempts = attempts;
         self.conclude(verdict, now);
     }

@@ -3,7 +3,7 @@
 //! * [`engine`]: one network behind one trait; tract, and ONNX Runtime with the feature `ort`.
 //! * [`pack`]: the manifest that pins and describes models, and where it is found.
 //! * [`pixels`]: from pictures to tensors.
-//! * [`detector`], [`embedding`], [`liveness`]: what is done around each network.
+//! * [`detector`], [`embedding`], [`liveness`]: what is done around each network; [`fusion`]: one confidence of several.
 //! * [`vision`]: all of them as the core sees them.
 //! * [`golden`]: whether an engine computes on this processor what was measured elsewhere.
 //! * [`bench`]: the engines side by side on this machine.
@@ -14,6 +14,7 @@ pub mod detector;
 pub mod embedding;
 pub mod engine;
 pub mod evaluation;
+pub mod fusion;
 pub mod golden;
 pub mod liveness;
 pub mod pack;

@@ -8,6 +8,7 @@ use doorward_core::vision::{Detection, Vision, VisionFault};
 use crate::detector::Detector;
 use crate::embedding::Embedder;
 use crate::engine::{self, Engine, EngineKind};
+use crate::fusion::{self, Confidence};
 use crate::golden;
 use crate::liveness::Liveness;
 use crate::pack::{ModelEntry, Pack, PackFault, Reach};
@@ -17,6 +18,7 @@ pub struct Models {
     detector: Detector,
     embedder: Embedder,
     liveness: Vec<Liveness>,
+    confidence: Confidence,
     version: TemplateVersion,
     digest: [u8; 32],
 }
@@ -50,12 +52,13 @@ impl Models {
         let embedder = Embedder::new(load(entry)?, shape, entry.normalisation, embedding.alignment);
         let liveness = manifest.liveness.iter().map(|model| {
             let (entry, shape) = (&model.entry, &model.entry.signature.input.shape);
-            Ok(Liveness::new(load(entry)?, shape, entry.normalisation, model.crop_scale, model.live_output))
+            Ok(Liveness::new(load(entry)?, shape, entry.normalisation, model.crop, model.live_output))
         });
         Ok(Self {
             detector,
             embedder,
             liveness: liveness.collect::<Result<_, PackFault>>()?,
+            confidence: manifest.confidence(),
             version: TemplateVersion { model: entry.sha256, preprocessing: embedding.preprocessing },
             digest: pack.digest(),
         })
@@ -65,6 +68,26 @@ impl Models {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// What the pack's liveness networks say about a face together, in log-odds of life, before the pack's calibration:
+    /// what a calibration is made of.
+    ///
+    /// # Errors
+    /// [`VisionFault`] when the engine fails.
+    pub fn liveness_odds(&mut self, picture: &Plane<Rgb>, face: &Detection) -> Result<f32, VisionFault> {
+        let answers: Vec<f32> = self
+            .liveness
+            .iter_mut()
+            .map(|model| model.probability(picture, face.region).map_err(fault("liveness")))
+            .collect::<Result<_, _>>()?;
+        Ok(fusion::fused(answers).expect("a manifest without liveness models is refused"))
+    }
+
+    /// Confidence, 0 to 1, that a face with these log-odds is alive.
+    #[must_use]
+    pub fn confidence(&self) -> Confidence {
+        self.confidence
     }
 }
 
@@ -78,11 +101,8 @@ impl Vision for Models {
     }
 
     fn liveness(&mut self, picture: &Plane<Rgb>, face: &Detection) -> Result<f32, VisionFault> {
-        let mut sum = 0.0;
-        for model in &mut self.liveness {
-            sum += model.probability(picture, face.region).map_err(fault("liveness"))?;
-        }
-        Ok(sum / self.liveness.len() as f32)
+        let odds = self.liveness_odds(picture, face)?;
+        Ok(self.confidence.of(odds))
     }
 
     fn embed(&mut self, picture: &Plane<Rgb>, landmarks: &Landmarks) -> Result<Vec<f32>, VisionFault> {

@@ -54,7 +54,7 @@ pub enum Command {
     /// Start anew.
     #[n(4)]
     Reboot,
-    /// One picture, where the person before the terminal agreed to it on its panel.
+    /// One picture, where the person before the terminal agreed to it. No terminal can ask yet, so each refuses.
     #[n(5)]
     Capture,
     /// Say how you are.
@@ -63,6 +63,9 @@ pub enum Command {
     /// Let attempts begin again that failed checks have locked out.
     #[n(7)]
     ResetLockout,
+    /// Start anew and take everybody from the roster again: after an erasure because the case was opened.
+    #[n(8)]
+    Refill,
 }
 
 impl Command {
@@ -75,7 +78,8 @@ impl Command {
             | Command::Release
             | Command::Reboot
             | Command::Capture
-            | Command::ResetLockout => false,
+            | Command::ResetLockout
+            | Command::Refill => false,
         }
     }
 }
@@ -258,6 +262,7 @@ mod tests {
             terminal: None,
             from_s: 0,
             until_s: i64::MAX,
+            joined_with: None,
         };
         trust.delegate(&delegation).unwrap();
         let heading = Heading {

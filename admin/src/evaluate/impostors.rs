@@ -10,7 +10,7 @@ use anyhow::ensure;
 use doorward_core::template::{UnitVector, dot};
 use doorward_models::evaluation::comparison::COMPARISONS_MAX;
 use doorward_models::evaluation::curve::{OperatingPoint, Summary};
-use doorward_models::evaluation::{CalibrationTable, Curve};
+use doorward_models::evaluation::{CalibrationTable, Curve, Figure};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
@@ -46,6 +46,17 @@ impl AllImpostors {
             points: FMRS.into_iter().zip(at).filter(|(fmr, point)| supported(*fmr, point)).collect(),
             calibration: CalibrationTable::of(&curve, data),
         })
+    }
+}
+
+impl AllImpostors {
+    /// The error rates as every report tells them.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Figure> {
+        let figure = |(fmr, point): &(f64, OperatingPoint)| {
+            Figure::counted(format!("FNMR at FMR {fmr:e}, every two persons"), point.false_non_matches)
+        };
+        self.points.iter().map(figure).collect()
     }
 }
 

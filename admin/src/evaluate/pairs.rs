@@ -11,12 +11,12 @@ use doorward_models::evaluation::{CalibrationTable, Comparisons, Evaluation, Sid
 use doorward_models::pack::Pack;
 use serde::Serialize;
 
+use super::crew::{Crew, Effort};
 use super::impostors::AllImpostors;
 use super::listing::Listing;
-use super::{crew, faces, keep, tested, today};
+use super::{Telling, data_of, keep, looked, tested, today};
 use crate::answer::Answer;
 use crate::mind::Minding;
-use crate::text;
 
 /// Options of `evaluate pairs`.
 #[derive(Debug, Args)]
@@ -41,12 +41,6 @@ pub struct Pairs {
     /// The folder that its paths start from.
     #[arg(long, value_name = "DIR")]
     images: PathBuf,
-    /// JSON instead of text.
-    #[arg(long)]
-    json: bool,
-    /// Write a report with plots to this file.
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
     /// Write the calibration table, TOML for the manifest of a pack, to this file.
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
@@ -63,6 +57,12 @@ pub struct Pairs {
     /// Seed of the resampling behind the intervals: the same seed gives the same figures.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// How it is told.
+    #[command(flatten)]
+    telling: Telling,
+    /// How it is done.
+    #[command(flatten)]
+    effort: Effort,
 }
 
 /// The figures as JSON tells them.
@@ -98,8 +98,8 @@ impl Pictures {
     }
 
     /// Embeds every picture once.
-    fn acquire(self, pack: &Pack, engine: &EngineKind) -> anyhow::Result<Acquired> {
-        let templates = crew::work(&self.paths, pack, engine, |models, path| faces::acquire(models, path))?;
+    fn acquire(self, crew: &Crew<'_>) -> anyhow::Result<Acquired> {
+        let templates = looked::templates(crew, &self.paths)?;
         Ok(Acquired { listing: self.listing, persons: self.persons, templates })
     }
 }
@@ -137,7 +137,8 @@ pub fn calibrate(
     pack: &Pack,
     engine: &EngineKind,
 ) -> anyhow::Result<CalibrationTable> {
-    let acquired = Pictures::of(file, images, None, true)?.acquire(pack, engine)?;
+    let acquired =
+        Pictures::of(file, images, None, true)?.acquire(&Crew::new(pack, engine, &Effort::default()))?;
     let test = acquired.comparisons(String::new(), data.to_owned());
     let genuine = test.genuine.iter().map(|pair| pair.score).collect();
     let all = acquired.all_impostors(genuine, data)?;
@@ -152,7 +153,7 @@ pub fn run(options: &Pairs, minding: &Minding, out: &mut dyn Write) -> Answer {
     let limit = options.limit.map(|limit| limit as usize);
     let pictures = Pictures::of(&options.file, &options.images, limit, options.all_impostors)?;
     let (pack, engine) = (minding.pack(None)?, minding.engine()?);
-    let acquired = pictures.acquire(&pack, &engine)?;
+    let acquired = pictures.acquire(&Crew::new(&pack, &engine, &options.effort))?;
     let model = tested(&pack, &pack.manifest().embedding.entry.file, &engine);
     let data = data_of(options.data.as_deref(), &options.file)?;
     if let Err(why) = &acquired.persons {
@@ -166,32 +167,19 @@ pub fn run(options: &Pairs, minding: &Minding, out: &mut dyn Write) -> Answer {
     };
     if let Some(all) = &all_impostors {
         evaluation.calibration = all.calibration.clone();
+        evaluation.beside = all.figures();
     }
     options.tell(&evaluation, all_impostors.as_ref(), out)
 }
 
-/// What the pictures are, in words: those given, or the name of the list.
-///
-/// # Errors
-/// When there is neither.
-pub fn data_of(given: Option<&str>, list: &Path) -> anyhow::Result<String> {
-    match (given, list.file_name()) {
-        (Some(data), _) => Ok(data.to_owned()),
-        (None, Some(name)) => Ok(name.to_string_lossy().into_owned()),
-        (None, None) => bail!("{} is no file", list.display()),
-    }
-}
-
 impl Pairs {
     fn tell(&self, evaluation: &Evaluation, all: Option<&AllImpostors>, out: &mut dyn Write) -> Answer {
-        if let Some(path) = &self.html {
-            keep(path, &evaluation.html(&today()))?;
-        }
+        let told = Told { evaluation, all_impostors: all };
         if let Some(path) = &self.calibration {
             keep(path, &evaluation.calibration_toml())?;
         }
-        if self.json {
-            return text::json(out, &Told { evaluation, all_impostors: all });
+        if !self.telling.tell(&told, || evaluation.html(&today()), out)? {
+            return Ok(());
         }
         write!(out, "{evaluation}")?;
         if let Some(all) = all {

@@ -1,5 +1,5 @@
 //! Frames in folders: every folder that holds pictures is one sequence of one presentation, its frames in the order of
-//! their names, and consecutive frames of it are judged together, as a terminal does.
+//! their names; every folder that holds a recording is one as well.
 
 use std::cmp::Ordering;
 use std::fs;
@@ -13,19 +13,61 @@ const DEPTH_MAX: usize = 8;
 /// Pictures of one test: an hour of frames at thirty a second, and about an hour's work.
 const FRAMES_MAX: usize = 100_000;
 
-/// Every sequence below a folder, in the order of their paths.
+/// The file by which a folder is known for a recording.
+pub const RECORDING: &str = "recording.json";
+
+/// Frames of one presentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sequence {
+    /// Pictures in the order of their names: colour alone.
+    Pictures(Vec<PathBuf>),
+    /// The manifest of a recording, with whatever sensors it has.
+    Recording(PathBuf),
+}
+
+impl Sequence {
+    /// The folder that it lies in.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Sequence::Pictures(frames) => frames.first()?.parent(),
+            Sequence::Recording(manifest) => manifest.parent(),
+        }
+    }
+}
+
+/// Every sequence of pictures below a folder, in the order of their paths.
 ///
 /// # Errors
 /// A folder that cannot be read, holds no pictures, or too many.
 pub fn below(root: &Path) -> anyhow::Result<Vec<Vec<PathBuf>>> {
-    let mut found = Vec::new();
-    descend(root, 0, &mut found)?;
+    let pictures = |sequence| match sequence {
+        Sequence::Pictures(frames) => Some(frames),
+        Sequence::Recording(_) => None,
+    };
+    let found: Vec<Vec<PathBuf>> = sequences(root)?.into_iter().filter_map(pictures).collect();
     ensure!(!found.is_empty(), "{} holds no pictures (.jpg, .jpeg, .png)", root.display());
     Ok(found)
 }
 
-fn descend(folder: &Path, depth: usize, found: &mut Vec<Vec<PathBuf>>) -> anyhow::Result<()> {
+/// Every sequence below a folder, recordings among them, in the order of their paths.
+///
+/// # Errors
+/// A folder that cannot be read, holds neither, or too much.
+pub fn sequences(root: &Path) -> anyhow::Result<Vec<Sequence>> {
+    let mut found = Vec::new();
+    descend(root, 0, &mut found)?;
+    ensure!(!found.is_empty(), "{} holds no pictures (.jpg, .jpeg, .png) and no recordings", root.display());
+    Ok(found)
+}
+
+fn descend(folder: &Path, depth: usize, found: &mut Vec<Sequence>) -> anyhow::Result<()> {
     ensure!(depth <= DEPTH_MAX, "{} lies more than {DEPTH_MAX} folders deep", folder.display());
+    let manifest = folder.join(RECORDING);
+    if manifest.is_file() {
+        found.push(Sequence::Recording(manifest));
+        return Ok(());
+    }
     let (mut folders, mut frames) = (Vec::new(), Vec::new());
     let list = || format!("list {}", folder.display());
     for entry in fs::read_dir(folder).with_context(list)? {
@@ -42,9 +84,13 @@ fn descend(folder: &Path, depth: usize, found: &mut Vec<Vec<PathBuf>>) -> anyhow
     frames.sort_by(by_name);
     folders.sort_by(by_name);
     if !frames.is_empty() {
-        found.push(frames);
+        found.push(Sequence::Pictures(frames));
     }
-    let total: usize = found.iter().map(Vec::len).sum();
+    let frames = |sequence: &Sequence| match sequence {
+        Sequence::Pictures(frames) => frames.len(),
+        Sequence::Recording(_) => 1,
+    };
+    let total: usize = found.iter().map(frames).sum();
     ensure!(
         total <= FRAMES_MAX,
         "{} holds more than {FRAMES_MAX} pictures; test on a part",
@@ -86,19 +132,6 @@ fn run(text: &str) -> &str {
     &text[..end]
 }
 
-/// One score per window of consecutive frames: the mean of the frames that gave one; none where no frame did. Windows do
-/// not overlap; a rest that is shorter is left out, unless it is all there is.
-#[must_use]
-pub fn windows(scores: &[Option<f32>], length: usize) -> Vec<Option<f32>> {
-    let whole = scores.chunks_exact(length);
-    let parts: Vec<&[Option<f32>]> = if scores.len() < length { vec![scores] } else { whole.collect() };
-    let mean = |part: &&[Option<f32>]| {
-        let given: Vec<f32> = part.iter().copied().flatten().collect();
-        (!given.is_empty()).then(|| given.iter().sum::<f32>() / given.len() as f32)
-    };
-    parts.iter().map(mean).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +157,22 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_is_one_sequence_whatever_else_lies_in_its_folder() {
+        let root = tempfile::tempdir().unwrap();
+        for file in ["r/recording.json", "r/rgb_0.png", "r/ir_0.png", "p/a.png"] {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let manifest = root.path().join("r").join(RECORDING);
+        let pictures = vec![root.path().join("p/a.png")];
+        let found = sequences(root.path()).unwrap();
+        assert_eq!(found, [Sequence::Pictures(pictures.clone()), Sequence::Recording(manifest)]);
+        assert_eq!(found[1].folder(), Some(root.path().join("r").as_path()));
+        assert_eq!(below(root.path()).unwrap(), [pictures]);
+    }
+
+    #[test]
     fn a_folder_without_pictures_is_named() {
         let root = tempfile::tempdir().unwrap();
         assert!(below(root.path()).unwrap_err().to_string().contains("holds no pictures"));
@@ -141,23 +190,5 @@ mod tests {
         }
         assert_eq!(natural("f9", "f10"), Ordering::Less);
         assert_eq!(natural("0001_00_123.jpg", "0001_00_25.jpg"), Ordering::Greater);
-    }
-
-    #[test]
-    fn windows_are_means_of_what_was_seen() {
-        let close = |found: Vec<Option<f32>>, expected: &[Option<f32>]| {
-            assert_eq!(found.len(), expected.len());
-            for pair in found.iter().zip(expected) {
-                match pair {
-                    (Some(x), Some(y)) => assert!((x - y).abs() < 1e-6),
-                    (x, y) => assert_eq!(x, y),
-                }
-            }
-        };
-        let some = |values: &[f32]| values.iter().map(|v| Some(*v)).collect::<Vec<_>>();
-        close(windows(&some(&[0.0, 0.3, 0.6, 0.9, 0.9, 0.9, 0.1]), 3), &[Some(0.3), Some(0.9)]);
-        close(windows(&[None, Some(0.4), None, None, None, None], 3), &[Some(0.4), None]);
-        close(windows(&some(&[0.2, 0.4]), 3), &[Some(0.3)]);
-        close(windows(&some(&[0.2, 0.4]), 1), &[Some(0.2), Some(0.4)]);
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use doorward_models::engine::{self, EngineKind, volume};
 use doorward_models::golden;
-use doorward_models::pack::recipe::{GOLDEN_VALUES, Measured, Recipe, calibration_table};
+use doorward_models::pack::recipe::{GOLDEN_VALUES, Measured, Recipe, Table, table};
 use doorward_models::pack::signature::SIGNATURE_NAME;
 use doorward_models::pack::{
     self, MANIFEST_LEN_MAX, MANIFEST_NAME, Manifest, ModelEntry, Pack as Opened, PackFault, PackPath,
@@ -16,9 +16,9 @@ use doorward_models::pack::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{judged, prove, written};
+use super::{judged, liveness_told, prove, written};
 use crate::answer::{Answer, Stop};
-use crate::evaluate::pairs;
+use crate::evaluate::{self, pad, pairs};
 use crate::folder;
 use crate::mind::Minding;
 
@@ -27,10 +27,13 @@ use crate::mind::Minding;
 #[command(
     after_help = "A recipe is a manifest without golden values and calibration; digests may be missing where a file was not \
     made yet. models/packs/README.md has its form. Each file must have the inputs and outputs that the recipe says.\n\n\
-    The calibration is measured as `doorctl evaluate pairs --all-impostors` does, or taken from the table that its \
-    --calibration wrote. A pack is calibrated with exactly the files it is made of.\n\n\
+    The calibration of comparison is measured as `doorctl evaluate pairs --all-impostors` does, or taken from the table \
+    that its --calibration wrote; that of liveness as `doorctl evaluate pad --calibration` does, or taken from the table that \
+    it wrote. Without one of liveness, the answers of the networks are believed as they are. A pack is calibrated with \
+    exactly the files it is made of.\n\n\
     Examples:\n  \
-    doorctl pack build models/packs/house --weights runs --pairs pairs.csv --images lfw --out models/packs/house --replace\n  \
+    doorctl pack build models/packs/house --weights runs --pairs pairs.csv --images lfw --bona-fide set/live \
+    --attack print=set/print --out models/packs/house --replace\n  \
     doorctl pack build models/packs/opencv --weights fetched --liveness-of house --calibration table.toml --out ours\n\n\
     Exit code: 0 built, 2 the weights are not what the recipe says, or the pack is there already, 1 fault."
 )]
@@ -55,6 +58,18 @@ pub struct Build {
     /// Take the calibration from this table, which must have been measured with these very files.
     #[arg(long, value_name = "FILE", conflicts_with = "pairs")]
     calibration: Option<PathBuf>,
+    /// Measure the calibration of liveness on these folders of live persons, as for `evaluate pad`.
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "attack")]
+    bona_fide: Vec<PathBuf>,
+    /// And on these folders of attacks, each with the name of its species.
+    #[arg(long, value_name = "SPECIES=DIR", num_args = 1.., value_parser = pad::species, requires = "bona_fide")]
+    attack: Vec<pad::Attack>,
+    /// What these presentations are, for the manifest; without it the names of their folders.
+    #[arg(long, value_name = "TEXT", requires = "bona_fide")]
+    liveness_data: Option<String>,
+    /// Take the calibration of liveness from this table, which must have been measured with these very files.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bona_fide", "liveness_of"])]
+    liveness_calibration: Option<PathBuf>,
     /// The folder to make.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -99,6 +114,7 @@ pub fn run(options: &Build, minding: &Minding, out: &mut dyn Write) -> Answer {
     writeln!(out, "  digest       {}", hex(&pack.digest()))?;
     let comparisons = pack.calibration().comparisons();
     writeln!(out, "  calibration  {comparisons} comparisons of {}", pack.manifest().calibration_data)?;
+    writeln!(out, "  liveness     {}", liveness_told(&pack))?;
     Ok(())
 }
 
@@ -111,6 +127,11 @@ enum Calibration<'a> {
 }
 
 impl Build {
+    fn presented(&self) -> Option<pad::Shown> {
+        let some = !self.bona_fide.is_empty();
+        some.then(|| pad::Shown { bona_fide: self.bona_fide.clone(), attack: self.attack.clone() })
+    }
+
     fn calibration(&self) -> anyhow::Result<Calibration<'_>> {
         match (&self.calibration, &self.pairs, &self.images) {
             (Some(table), _, _) => Ok(Calibration::Table(table)),
@@ -138,7 +159,7 @@ fn completed(recipe: Recipe, liveness_of: Option<&Path>, folders: &mut Vec<PathB
             let bytes = read_bounded(&place.manifest, MANIFEST_LEN_MAX).map_err(judged)?;
             let manifest = Manifest::parse(&place.manifest, &bytes).map_err(judged)?;
             folders.extend(place.folders);
-            Ok(recipe.with_liveness(&manifest.liveness))
+            Ok(recipe.with_liveness(&manifest))
         }
         (true, None) => Err(Stop::refused(
             "the recipe has no liveness model: name a pack that has one with --liveness-of PACK, such as `house`",
@@ -199,26 +220,41 @@ fn assemble(
     }
     let measured: Vec<Measured> = files.iter().map(|(_, _, measured)| measured.clone()).collect();
     let place = PackPath { manifest: draft.join(MANIFEST_NAME), folders: vec![draft.to_owned()] };
-    let write = |calibration: Option<&str>| {
-        let text = recipe.manifest(&measured, calibration);
+    let write = |calibration: Option<&str>, liveness: Option<&str>| {
+        let text = recipe.manifest(&measured, calibration, liveness);
         written(folder::write(&place.manifest, text.as_bytes()), &place.manifest)
     };
-    let table = match *calibration {
-        Calibration::Table(table) => {
-            let bytes = read_bounded(table, MANIFEST_LEN_MAX).map_err(judged)?;
-            calibration_table(table, &bytes).map_err(judged)?
+    // What is measured is measured with a pack that is whole but for the calibrations.
+    write(None, None)?;
+    let draft = || Opened::open(&place).map_err(judged);
+    let shown = options.presented();
+    let liveness = match (&options.liveness_calibration, &shown) {
+        (Some(path), _) => Some(taken(path, Table::Liveness)?),
+        (None, Some(shown)) => {
+            let data = options.liveness_data.clone().unwrap_or_else(|| shown.names());
+            Some(pad::calibrate(shown, &data, &draft()?, engine).context("measure liveness")?.toml())
         }
+        (None, None) => None,
+    };
+    let comparison = match *calibration {
+        Calibration::Table(path) => taken(path, Table::Comparison)?,
         Calibration::Pairs(pairs, images) => {
-            write(None)?;
-            let pack = Opened::open(&place).map_err(judged)?;
-            let data = pairs::data_of(options.data.as_deref(), pairs)?;
-            pairs::calibrate(pairs, images, &data, &pack, engine).context("measure the calibration")?.toml()
+            let data = evaluate::data_of(options.data.as_deref(), pairs)?;
+            pairs::calibrate(pairs, images, &data, &draft()?, engine)
+                .context("measure the calibration")?
+                .toml()
         }
     };
-    write(Some(&table))?;
+    write(Some(&comparison), liveness.as_deref())?;
     let pack = Opened::open(&place).map_err(judged)?;
     prove(&pack, engine)?;
     Ok(pack)
+}
+
+/// A calibration that was measured before.
+fn taken(path: &Path, wanted: Table) -> Answer<String> {
+    let bytes = read_bounded(path, MANIFEST_LEN_MAX).map_err(judged)?;
+    table(path, &bytes, wanted).map_err(judged)
 }
 
 /// Copies what belongs to no pack, such as the recipe and its notes, from the folder that will be replaced.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use doorward_models::pack::{self, ModelEntry, Pack as Opened, hex};
 
-use super::{judged, keys, origin_of, prove, told};
+use super::{judged, keys, liveness_told, origin_of, prove, told};
 use crate::answer::Answer;
 use crate::mind::Minding;
 
@@ -48,6 +48,7 @@ pub fn run(options: &Check, minding: &Minding, out: &mut dyn Write) -> Answer {
         let estimate = if threshold.extrapolated { "  (beyond the sample)" } else { "" };
         writeln!(out, "    FMR {fmr:e}   threshold {:.4}{estimate}", threshold.score)?;
     }
+    writeln!(out, "  liveness     {}", liveness_told(&pack))?;
     for entry in pack.manifest().entries() {
         describe(entry, pack.weights(entry).len(), out)?;
     }

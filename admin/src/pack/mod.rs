@@ -118,6 +118,17 @@ fn told(origin: &Origin) -> String {
     }
 }
 
+/// What a pack's liveness is worth, in words.
+fn liveness_told(pack: &Opened) -> String {
+    match &pack.manifest().liveness_calibration {
+        None => "not calibrated: the networks are believed as they are".to_owned(),
+        Some(measured) => format!(
+            "calibrated with {} frames of live persons and {} of attacks of {}",
+            measured.bona_fide, measured.attacks, measured.data
+        ),
+    }
+}
+
 /// The folder of a pack's manifest.
 fn home(place: &PackPath) -> &Path {
     place.manifest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))

@@ -230,7 +230,7 @@ fn h8_names_that_are_more_than_names_are_refused() {
 }
 
 /// A recording of one photograph with the noise of a camera, and infrared of one brightness where it is given.
-fn record(terminal: &Terminal, name: &str, of: &str, infrared: Option<u8>) -> String {
+pub(crate) fn record(terminal: &Terminal, name: &str, of: &str, infrared: Option<u8>) -> String {
     let still = open(of);
     let folder = terminal.path(name);
     let mut recorder = Recorder::create(&folder, 70.0).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 75] = [
+const COMMANDS: [&str; 82] = [
     "",
     "init",
     "enroll",
@@ -24,6 +24,7 @@ const COMMANDS: [&str; 75] = [
     "keys init",
     "keys make",
     "keys sealing",
+    "keys rotate",
     "keys delegate",
     "keys revoke",
     "keys succeed",
@@ -34,6 +35,7 @@ const COMMANDS: [&str; 75] = [
     "roster erase",
     "roster set",
     "roster unset",
+    "roster reseal",
     "roster sync",
     "terminal",
     "terminal request",
@@ -48,6 +50,7 @@ const COMMANDS: [&str; 75] = [
     "order lockdown",
     "order release",
     "order reboot",
+    "order refill",
     "order diagnose",
     "erasure",
     "erasure certify",
@@ -62,8 +65,12 @@ const COMMANDS: [&str; 75] = [
     "simulate",
     "simulate fleet",
     "evaluate",
+    "evaluate pad",
+    "evaluate identify",
     "evaluate pairs",
-    "evaluate presentation",
+    "evaluate quality",
+    "evaluate compare",
+    "evaluate card",
     "bench engines",
     "bench packs",
     "pack",

@@ -1,6 +1,6 @@
 //! Lockout after failed checks: five in three minutes lock out for thirty minutes, repeated patterns for longer.
 //!
-//! Failed liveness checks lock the whole door; wrong PINs lock PINs out, and foreign cards and codes those, so that
+//! Failed liveness checks, and movements that were asked for and did not come, lock the whole door; wrong PINs lock PINs out, and foreign cards and codes those, so that
 //! somebody who plays with a keypad does not keep faces out. The state is derived from the audit trail, so that it
 //! survives a restart by itself; and so does an operator's word that ends it, which is a record among the others.
 
@@ -49,7 +49,7 @@ impl Lockout {
         match &entry.what {
             What::Decided(decided) => {
                 let reason = decided.reason.as_str();
-                if reason == Reject::NotLive.code() {
+                if reason == Reject::NotLive.code() || reason == Reject::Unanswered.code() {
                     self.liveness.add(entry.at_ms, FAILURES_MAX);
                 } else if decided.granted {
                     // Not so the PINs: who knows one of them could guess the others in between.
@@ -150,6 +150,7 @@ mod tests {
             rule: "examination".into(),
             scores: None,
             presented: None,
+            level: None,
         };
         Entry { at_ms, clock: ClockTrust::Synchronised, what: What::Decided(decided) }
     }

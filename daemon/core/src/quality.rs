@@ -69,6 +69,66 @@ pub struct Quality {
     pub visible: f32,
 }
 
+/// The score at which a limit lies, for each of [`Scores`].
+pub const SCORE_AT_LIMIT: f32 = 25.0;
+
+/// What was measured, as scores 0 to 100 that can be held against each other: larger is better, [`SCORE_AT_LIMIT`] is where
+/// the limit lies, 100 where more would not help a comparison. What covers a face within the picture is not measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scores {
+    /// Crispness.
+    pub sharpness: f32,
+    /// Neither dark nor glaring.
+    pub brightness: f32,
+    /// Difference of light and shade.
+    pub contrast: f32,
+    /// Turned towards the camera.
+    pub pose: f32,
+    /// Pixels between the eyes.
+    pub size: f32,
+    /// Inside the picture.
+    pub visible: f32,
+}
+
+impl Scores {
+    /// Scores of a face against limits. The good ends are where published studies and the evaluation photographs see no more
+    /// gain: half the range of luminance, a deviation of 45, 100 pixels between the eyes, a sharpness of 60.
+    #[must_use]
+    pub fn of(quality: &Quality, limits: &Limits) -> Self {
+        let turned =
+            (quality.pose.yaw.abs() / limits.yaw_max).max(quality.pose.pitch.abs() / limits.pitch_max);
+        let dark = score(quality.brightness, 0.0, limits.brightness_min, 110.0);
+        let bright = score(255.0 - quality.brightness, 0.0, 255.0 - limits.brightness_max, 95.0);
+        Self {
+            sharpness: score(quality.sharpness, 0.0, limits.sharpness_min, 60.0),
+            brightness: dark.min(bright),
+            contrast: score(quality.contrast, 0.0, limits.contrast_min, 45.0),
+            pose: score(-turned, -2.0, -1.0, 0.0),
+            size: score(quality.eye_distance, 0.0, limits.eye_distance_min, 100.0),
+            visible: score(quality.visible, 0.5, limits.visible_min, 1.0),
+        }
+    }
+
+    /// The least of them: what most stands in the way.
+    #[must_use]
+    pub fn least(&self) -> f32 {
+        let Self { sharpness, brightness, contrast, pose, size, visible } = *self;
+        [sharpness, brightness, contrast, pose, size, visible].into_iter().fold(100.0, f32::min)
+    }
+}
+
+/// 0 at `worst`, [`SCORE_AT_LIMIT`] at `limit`, 100 at `best` and beyond; straight between. A value that is no number
+/// scores 0, and a limit beyond `best` leaves nothing above it.
+fn score(value: f32, worst: f32, limit: f32, best: f32) -> f32 {
+    let share = |from: f32, to: f32| ((value - from) / (to - from).max(f32::EPSILON)).clamp(0.0, 1.0);
+    if value >= limit {
+        SCORE_AT_LIMIT + (100.0 - SCORE_AT_LIMIT) * share(limit, best)
+    } else {
+        let below = SCORE_AT_LIMIT.next_down() * share(worst, limit);
+        if below.is_nan() { 0.0 } else { below }
+    }
+}
+
 /// Measures a face. Luminance is sampled on a grid of at most 64 x 64 points, so the cost does not grow with the face.
 ///
 /// Sharpness compares differences between neighbouring samples at a fixed step relative to face size: the mean square
@@ -169,5 +229,52 @@ impl Grid {
         }
         let x = energy / ((SIDE - 2) * (SIDE - 2)) as f32 / self.variance().max(1.0);
         100.0 * x / (x + 0.15)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Quality {
+        let pose = Pose { yaw: 0.0, pitch: 0.0, roll: 0.0 };
+        Quality {
+            pose,
+            eye_distance: 120.0,
+            brightness: 130.0,
+            contrast: 50.0,
+            sharpness: 80.0,
+            visible: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_score_falls_below_its_limit_exactly_where_the_face_is_turned_down() {
+        let limits = Limits::default();
+        let least = |quality: Quality| Scores::of(&quality, &limits).least();
+        assert_eq!(least(good()), 100.0);
+        let turned = |yaw| Quality { pose: Pose { yaw, ..good().pose }, ..good() };
+        for (inside, outside) in [
+            (Quality { sharpness: 12.0, ..good() }, Quality { sharpness: 11.99, ..good() }),
+            (Quality { brightness: 35.0, ..good() }, Quality { brightness: 34.9, ..good() }),
+            (Quality { brightness: 235.0, ..good() }, Quality { brightness: 235.1, ..good() }),
+            (Quality { contrast: 12.0, ..good() }, Quality { contrast: 11.9, ..good() }),
+            (turned(-30.0), turned(-30.1)),
+            (Quality { eye_distance: 32.0, ..good() }, Quality { eye_distance: 31.9, ..good() }),
+            (Quality { visible: 0.9, ..good() }, Quality { visible: 0.89, ..good() }),
+        ] {
+            assert!((least(inside) - SCORE_AT_LIMIT).abs() < 1e-3, "{inside:?}: {}", least(inside));
+            assert!(least(outside) < SCORE_AT_LIMIT, "{outside:?}");
+        }
+        assert_eq!(least(Quality { sharpness: f32::NAN, ..good() }), 0.0);
+    }
+
+    #[test]
+    fn better_never_scores_less() {
+        let of = |sharpness: u8| {
+            Scores::of(&Quality { sharpness: sharpness.into(), ..good() }, &Limits::default())
+        };
+        assert!((0..100).map(|s| of(s).sharpness).is_sorted());
+        assert_eq!((of(0).sharpness, of(100).sharpness), (0.0, 100.0));
     }
 }

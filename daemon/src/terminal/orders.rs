@@ -51,13 +51,13 @@ impl Terminal {
                     (Outcome::Done, Some(seq))
                 }
             },
-            Command::Reboot => match self.noted("reboot_ordered", now) {
-                None => refused("it could not be recorded"),
-                seq => {
-                    self.over_at = Some(now.mono + RECEIPT_FIRST);
-                    (Outcome::Done, seq)
-                }
-            },
+            Command::Reboot => self.start_anew("reboot_ordered", now),
+            Command::Refill if !self.lockdown => refused(
+                "lock the terminal down first: while entries come back one after the other, whoever a later one erased could \
+                 pass",
+            ),
+            // From here on the store follows the roster from its beginning.
+            Command::Refill => self.start_anew(DoorReport::REFILL_ORDERED, now),
             Command::ResetLockout => match self.noted(DoorReport::LOCKOUT_RESET, now) {
                 None => refused("it could not be recorded"),
                 // The record itself ended it, here as at the next start.
@@ -65,7 +65,18 @@ impl Terminal {
             },
             Command::Diagnose => (Outcome::Report(self.diagnosis(now)), None),
             // Pictures leave a terminal only where the person before it agreed, and it has no way to ask.
-            Command::Capture => refused("this terminal cannot ask the person before it"),
+            Command::Capture => refused("no picture is taken: this terminal cannot ask the person before it"),
+        }
+    }
+
+    /// Puts on record that the program is to end, and ends it once the receipt is out: systemd starts it anew.
+    fn start_anew(&mut self, event: &str, now: Now) -> Obeyed {
+        match self.noted(event, now) {
+            None => refused("it could not be recorded"),
+            seq => {
+                self.over_at = Some(now.mono + RECEIPT_FIRST);
+                (Outcome::Done, seq)
+            }
         }
     }
 
@@ -92,11 +103,12 @@ impl Terminal {
         let stands = self.standing(now);
         let yes = |holds| if holds { "yes" } else { "no" };
         format!(
-            "door {}, leaf {}; attempt {}; {} persons, {} templates, {} credentials, {} denied; locked down: {}; locked out: {}; \
+            "door {}, leaf {}; attempt {}; liveness: {}; {} persons, {} templates, {} credentials, {} denied; locked down: {}; locked out: {}; \
              sees: {}; relay obeys: {}; clock: {:?}",
             stands.door.name(),
             if stands.open { "open" } else { "not open" },
             stands.attempt,
+            stands.level.code(),
             self.people.permits.len(),
             self.people.gallery.len(),
             self.people.wallet.len(),

@@ -11,6 +11,7 @@ use super::bootstrap::{self, Unit};
 use super::calibration::CalibrationTable;
 use super::comparison::{Comparisons, EvaluationError, Scored};
 use super::curve::{Count, Curve, OperatingPoint, Summary};
+use super::figure::Figure;
 use super::interval::{Interval, RULE_OF_THREE};
 use super::page::{number, percent, percents, printable};
 
@@ -122,6 +123,8 @@ pub struct Evaluation {
     pub band: Vec<BandPoint>,
     /// Thresholds for a pack.
     pub calibration: CalibrationTable,
+    /// Error rates of the same test that were measured beside these, for [`Evaluation::rates`].
+    pub beside: Vec<Figure>,
     /// The genuine pairs that look least alike.
     pub worst_genuine: Vec<NamedPair>,
     /// The impostor pairs that look most alike.
@@ -163,6 +166,7 @@ impl Evaluation {
             resampling: resampled.map(|found| (found.unit, found.draws)),
             band: band.iter().map(|point| BandPoint { fmr: point.fmr, fnmr: point.interval }).collect(),
             calibration: CalibrationTable::of(&curve, test.data.clone()),
+            beside: Vec::new(),
             worst_genuine: named(test, &test.genuine, |one, other| one.total_cmp(&other)),
             best_impostors: named(test, &test.impostor, |one, other| other.total_cmp(&one)),
             curve,
@@ -272,11 +276,33 @@ fn named(
     order.iter().take(SHOWN_MAX).map(|p| NamedPair { score: p.score, a: label(p.a), b: label(p.b) }).collect()
 }
 
+impl Evaluation {
+    /// The error rates as every report tells them; rates that the sample cannot speak of are left out.
+    #[must_use]
+    pub fn rates(&self) -> Vec<Figure> {
+        let eer = Figure {
+            name: "EER".into(),
+            rate: self.eer.value,
+            interval: [self.eer.interval.low, self.eer.interval.high],
+            errors: self.eer.false_non_matches.errors,
+            trials: self.eer.false_non_matches.trials,
+        };
+        let at =
+            self.at_fmr.iter().filter(|at| at.supported).map(|at| {
+                Figure::with(format!("FNMR at FMR {:e}", at.fmr), at.false_non_matches, at.interval)
+            });
+        let failures = Figure::counted("failure to acquire", self.acquisition.failures);
+        [eer].into_iter().chain(at).chain([failures]).chain(self.beside.clone()).collect()
+    }
+}
+
 impl Serialize for Evaluation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("report", "pairs")?;
         map.serialize_entry("model", &self.model)?;
         map.serialize_entry("data", &self.data)?;
+        map.serialize_entry("figures", &self.rates())?;
         map.serialize_entry("genuine_comparisons", &self.curve.genuine().len())?;
         map.serialize_entry("impostor_comparisons", &self.curve.impostor().len())?;
         map.serialize_entry("samples", &self.acquisition.failures.trials)?;

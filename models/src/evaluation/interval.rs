@@ -186,7 +186,7 @@ fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
 
 /// The logarithm of the gamma function of a positive number: Stirling's series (Abramowitz and Stegun 6.1.41), from a
 /// point where five terms reach the last digit.
-fn ln_gamma(x: f64) -> f64 {
+pub(super) fn ln_gamma(x: f64) -> f64 {
     const FAR: f64 = 15.0;
     let (mut x, mut shift) = (x, 0.0);
     while x < FAR {

@@ -6,7 +6,17 @@
 //! * [`curve`]: FMR and FNMR at every threshold; [`interval`], [`bootstrap`]: how far to trust them.
 //! * [`accuracy`]: ten folds, as on Labeled Faces in the Wild; [`calibration`]: thresholds for a pack.
 //! * [`evaluated`]: all of it in one [`Evaluation`], with JSON and text; `report`, `plot`, `page`: its HTML.
-//! * [`presentation`]: the same for liveness, with APCER per attack species.
+//! * [`presentation`]: the same for liveness, with APCER per attack species; [`window`]: several frames, one verdict;
+//!   [`liveness_fit`]: what a pack's liveness networks are worth.
+//! * [`identification`]: searches among many, by enrolled persons and by strangers.
+//! * [`cohorts`]: the same rates for each group of people by itself.
+//! * [`figure`]: one rate as every report tells it; [`regression`]: two reports side by side;
+//!   [`told`]: rates in words.
+//!
+//! # What every JSON report has
+//!
+//! `report` (`pad`, `identify`, `pairs` or `quality`), `model`, `data`, and `figures`: each error rate with `name`, `rate`,
+//! `interval` (`[low, high]` at 95 %), `errors` and `trials`. What follows is more of one of them.
 //!
 //! # The JSON of a comparison test
 //!
@@ -32,23 +42,37 @@
 pub mod accuracy;
 pub mod bootstrap;
 pub mod calibration;
+pub mod cohorts;
+mod cohorts_report;
 pub mod comparison;
 pub mod curve;
 pub mod evaluated;
+pub mod figure;
+pub mod identification;
+mod identification_report;
 pub mod interval;
+pub mod liveness_fit;
 mod page;
 mod plot;
 pub mod presentation;
 mod presentation_report;
+pub mod regression;
 mod report;
 #[cfg(test)]
 mod synthetic;
+pub mod told;
+pub mod window;
 
 pub use accuracy::Accuracy;
 pub use bootstrap::Unit;
 pub use calibration::{CalibrationPoint, CalibrationTable};
+pub use cohorts::CohortEvaluation;
 pub use comparison::{Comparisons, EvaluationError, Sample, Scored, Side};
 pub use curve::{Count, Curve, OperatingPoint};
 pub use evaluated::{AtFmr, Eer, Evaluation};
+pub use figure::Figure;
+pub use identification::IdentificationEvaluation;
 pub use interval::Interval;
+pub use liveness_fit::{Filmed, LivenessFit};
 pub use presentation::{PresentationError, PresentationEvaluation, Presentations, Presented};
+pub use window::Window;

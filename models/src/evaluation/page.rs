@@ -44,7 +44,7 @@ pub(super) fn text(foreign: &str) -> String {
 /// Foreign text for a screen: cut to a readable length, with control characters and those that turn the direction of
 /// writing shown as `\u{fffd}`, so that a file name can neither drive a terminal nor pretend to be another one.
 #[must_use]
-pub(super) fn printable(foreign: &str) -> String {
+pub fn printable(foreign: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -76,7 +76,7 @@ pub(super) fn table(words: usize, rows: &[Vec<String>]) -> String {
 
 /// A rate in per cent with three digits that count; nearly all is not shown as all.
 #[must_use]
-pub(super) fn percent(rate: f64) -> String {
+pub fn percent(rate: f64) -> String {
     let value = 100.0 * rate;
     let decimals = match value {
         v if v <= 0.0 || v >= 100.0 => 0,
@@ -101,7 +101,7 @@ pub(super) fn percents(interval: Interval) -> String {
 
 /// A count with its thousands apart.
 #[must_use]
-pub(super) fn number(count: u64) -> String {
+pub fn number(count: u64) -> String {
     let digits = count.to_string();
     let mut spaced = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -12,7 +12,7 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 500.0;
 /// Room for the labels left of, right of, above and below the plot.
 const LEFT: f64 = 96.0;
-const RIGHT: f64 = 18.0;
+const RIGHT: f64 = 26.0;
 const TOP: f64 = 52.0;
 const BOTTOM: f64 = 58.0;
 
@@ -38,6 +38,8 @@ pub(super) struct Axis {
     low: f64,
     high: f64,
     ticks: Vec<(f64, String)>,
+    /// More room beside the plot for its labels than numbers need, pixels.
+    room: f64,
 }
 
 impl Axis {
@@ -55,18 +57,27 @@ impl Axis {
             .take_while(|at| *at <= high + 1e-9 * step)
             .map(|at| (at, format!("{:.decimals$}", if at.abs() < 1e-9 { 0.0 } else { at })))
             .collect();
-        Self { label, scale: Scale::Linear, low, high, ticks }
+        Self { label, scale: Scale::Linear, low, high, ticks, room: 0.0 }
     }
 
     /// Rates on a logarithmic axis from the decade at or below `low` up to 1.
     pub(super) fn log(label: &'static str, low: f64) -> Self {
         let low = 10f64.powf(low.clamp(1e-9, 0.1).log10().floor());
+        // From left to right, as labels are thinned out.
         let ticks = (0..10)
+            .rev()
             .map(|decade| 10f64.powi(-decade))
-            .take_while(|at| *at >= 0.99 * low)
+            .filter(|at| *at >= 0.99 * low)
             .map(|at| (at, round_percent(at)))
             .collect();
-        Self { label, scale: Scale::Log, low, high: 1.0, ticks }
+        Self { label, scale: Scale::Log, low, high: 1.0, ticks, room: 0.0 }
+    }
+
+    /// Names in rows, the first one on top; a row's place is its number, from 0.
+    pub(super) fn names(names: Vec<String>) -> Self {
+        let (low, high) = (names.len() as f64 - 0.5, -0.5);
+        let ticks = names.into_iter().enumerate().map(|(row, name)| (row as f64, text(&name))).collect();
+        Self { label: "", scale: Scale::Linear, low, high, ticks, room: 90.0 }
     }
 
     /// Rates on a normal deviate axis from about `low` to `high`, as DET curves are drawn on (Martin and others,
@@ -80,7 +91,7 @@ impl Axis {
             .filter(|tick| (low..=high).contains(tick))
             .map(|tick| (tick, round_percent(tick)))
             .collect();
-        Self { label, scale: Scale::Deviate, low, high, ticks }
+        Self { label, scale: Scale::Deviate, low, high, ticks, room: 0.0 }
     }
 
     /// The smallest value that has a place of its own.
@@ -90,7 +101,7 @@ impl Axis {
 
     /// The place of a value between 0 (low end) and 1 (high end); values beyond the ends lie on them.
     fn place(&self, value: f64) -> f64 {
-        let value = value.clamp(self.low, self.high);
+        let value = value.clamp(self.low.min(self.high), self.high.max(self.low));
         let on = |v: f64| match self.scale {
             Scale::Linear => v,
             Scale::Log => v.log10(),
@@ -244,12 +255,15 @@ impl Plot {
             );
         }
         let (middle_x, middle_y) = ((LEFT + right) / 2.0, (TOP + bottom) / 2.0);
+        let room = self.y.room;
         format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n{axes}\
+            "<svg viewBox=\"{} 0 {} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n{axes}\
              <path class=\"frame\" d=\"M{LEFT} {TOP}V{bottom}H{right}\"/>\n\
              <text class=\"axis\" text-anchor=\"middle\" x=\"{middle_x}\" y=\"{}\">{}</text>\n\
              <text class=\"axis\" text-anchor=\"middle\" transform=\"translate(15 {middle_y}) rotate(-90)\">{}</text>\n\
              {body}{legend}</svg>\n",
+            -room,
+            WIDTH + room,
             HEIGHT - 10.0,
             self.x.label,
             self.y.label

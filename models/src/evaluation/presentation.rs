@@ -9,11 +9,15 @@ use std::fmt;
 use serde::Serialize;
 
 use super::curve::{Count, lowest_threshold};
+use super::figure::Figure;
 use super::interval::Interval;
 use super::page::{number, percent, percents, printable, round_percent};
 
 /// APCERs of the worst species that BPCER is told at; known as BPCER10, BPCER20 and BPCER100.
 pub const APCERS: [f64; 3] = [0.1, 0.05, 0.01];
+
+/// BPCERs that the APCER of the worst species is told at.
+pub const BPCERS: [f64; 3] = [0.05, 0.02, 0.01];
 
 /// Species in one test: the catalogues of testing laboratories list a few dozen.
 pub const SPECIES_MAX: usize = 256;
@@ -94,9 +98,28 @@ pub struct BpcerAt {
     pub bpcer_count: Count,
 }
 
+/// APCER where bona fide presentations are held to a BPCER.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApcerAt {
+    /// The BPCER that is not exceeded.
+    pub bpcer: f64,
+    /// The highest threshold that holds it.
+    pub threshold: f32,
+    /// The species that passes most often there.
+    pub worst_species: String,
+    /// Share of its presentations that pass there.
+    pub apcer: f64,
+    /// Exact 95 % interval.
+    pub apcer_interval: Interval,
+    /// Those that pass, and all that gave a score.
+    pub apcer_count: Count,
+}
+
 /// The result of a test of liveness.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PresentationEvaluation {
+    /// `pad`.
+    pub report: &'static str,
     /// What was tested.
     pub model: String,
     /// On what.
@@ -117,6 +140,10 @@ pub struct PresentationEvaluation {
     pub species: Vec<SpeciesRate>,
     /// BPCER at each of [`APCERS`].
     pub bpcer_at_apcer: Vec<BpcerAt>,
+    /// APCER of the worst species at each of [`BPCERS`].
+    pub apcer_at_bpcer: Vec<ApcerAt>,
+    /// The error rates at the threshold.
+    pub figures: Vec<Figure>,
     /// Scores in ascending order, for the sweep.
     #[serde(skip)]
     pub(super) sorted: Sorted,
@@ -146,7 +173,10 @@ impl PresentationEvaluation {
         });
         let (species, sorted): (Vec<SpeciesRate>, Vec<Vec<f32>>) = species.into_iter().unzip();
         let bpcer_count = refused(&bona_fide, threshold);
+        let each = species.iter().map(|s| Figure::counted(format!("APCER {}", s.name), s.apcer_count));
+        let figures = each.chain([Figure::counted("BPCER", bpcer_count)]).collect();
         Ok(Self {
+            report: "pad",
             model: test.model.clone(),
             data: test.data.clone(),
             threshold,
@@ -155,8 +185,13 @@ impl PresentationEvaluation {
             bpcer_count,
             bona_fide_non_responses: test.bona_fide.non_responses,
             worst_species: species[0].name.clone(),
-            species,
             bpcer_at_apcer: APCERS.iter().map(|apcer| bpcer_at(*apcer, &bona_fide, &sorted)).collect(),
+            apcer_at_bpcer: BPCERS
+                .iter()
+                .map(|bpcer| apcer_at(*bpcer, &bona_fide, &species, &sorted))
+                .collect(),
+            figures,
+            species,
             sorted: Sorted { bona_fide, species: sorted },
         })
     }
@@ -188,12 +223,12 @@ impl fmt::Display for PresentationEvaluation {
         }
         line("BPCER", self.bpcer, self.bpcer_interval, self.bpcer_count)?;
         for at in &self.bpcer_at_apcer {
-            line(
-                &format!("BPCER at APCER {}", round_percent(at.apcer)),
-                at.bpcer,
-                at.bpcer_interval,
-                at.bpcer_count,
-            )?;
+            let name = format!("BPCER at APCER {}", round_percent(at.apcer));
+            line(&name, at.bpcer, at.bpcer_interval, at.bpcer_count)?;
+        }
+        for at in &self.apcer_at_bpcer {
+            let name = format!("APCER at BPCER {}", round_percent(at.bpcer));
+            line(&name, at.apcer, at.apcer_interval, at.apcer_count)?;
         }
         Ok(())
     }
@@ -248,6 +283,26 @@ fn bpcer_at(apcer: f64, bona_fide: &[f32], species: &[Vec<f32>]) -> BpcerAt {
         bpcer: bpcer_count.rate(),
         bpcer_interval: bpcer_count.interval(),
         bpcer_count,
+    }
+}
+
+fn apcer_at(bpcer: f64, bona_fide: &[f32], species: &[SpeciesRate], sorted: &[Vec<f32>]) -> ApcerAt {
+    // The threshold may rise to the score below which the allowed share lies; equal scores fall together.
+    #[expect(clippy::cast_possible_truncation, reason = "a share of a vector's length is a place in it")]
+    let allowed = (bpcer * bona_fide.len() as f64).floor() as usize;
+    let threshold = bona_fide[allowed.min(bona_fide.len() - 1)];
+    let each = species.iter().zip(sorted).map(|(species, scores)| (species, passed(scores, threshold)));
+    let worse = |(_, a): &(&SpeciesRate, Count), (_, b): &(&SpeciesRate, Count)| {
+        a.rate().total_cmp(&b.rate()).then(a.interval().high.total_cmp(&b.interval().high))
+    };
+    let (worst, apcer_count) = each.max_by(worse).expect("a test without species is refused");
+    ApcerAt {
+        bpcer,
+        threshold,
+        worst_species: worst.name.clone(),
+        apcer: apcer_count.rate(),
+        apcer_interval: apcer_count.interval(),
+        apcer_count,
     }
 }
 
@@ -326,6 +381,24 @@ mod tests {
     }
 
     #[test]
+    fn apcer_is_told_where_bona_fide_presentations_are_held() {
+        let live: Vec<f32> = (0..100u8).map(|i| 0.5 + f32::from(i) / 200.0).collect();
+        let test = test_of(&live, &[("print", &[0.1, 0.52, 0.9, 0.2]), ("screen", &[0.1, 0.2])]);
+        let found = PresentationEvaluation::of(&test, 0.5).unwrap();
+        let at: Vec<(f64, f32, &str, f64)> = found
+            .apcer_at_bpcer
+            .iter()
+            .map(|at| (at.bpcer, at.threshold, at.worst_species.as_str(), at.apcer))
+            .collect();
+        assert_eq!(
+            at,
+            [(0.05, live[5], "print", 0.25), (0.02, live[2], "print", 0.5), (0.01, live[1], "print", 0.5)]
+        );
+        let refused_there = |at: f32| live.iter().filter(|score| **score < at).count();
+        assert!(found.apcer_at_bpcer.iter().all(|at| refused_there(at.threshold) as f64 <= 100.0 * at.bpcer));
+    }
+
+    #[test]
     fn presentations_that_say_nothing_are_refused() {
         let refused = |test, threshold| PresentationEvaluation::of(&test, threshold).unwrap_err();
         assert_eq!(refused(test_of(&[0.5], &[]), 0.5), PresentationError::Empty("attacks".into()));
@@ -355,5 +428,7 @@ mod tests {
         let high = json["species"][0]["apcer_interval"][1].as_f64().unwrap();
         assert!((high - 0.0950).abs() < 1e-3, "rule of three: {high}");
         assert!(json.get("sorted").is_none());
+        assert_eq!((&json["report"], &json["figures"][0]["name"]), (&"pad".into(), &"APCER print".into()));
+        assert_eq!(json["figures"][1]["interval"], json["bpcer_interval"]);
     }
 }

@@ -1,10 +1,10 @@
 //! The report of a liveness test as one HTML page.
 
-use super::curve::Count;
+use super::curve::{Count, Curve};
 use super::page::{number, page, percent, percents, printable, round_percent, table, text};
 use super::plot::{Axis, Ink, Plot, evenly};
-use super::presentation::{PresentationEvaluation, passed, refused};
-use super::report::figure;
+use super::presentation::{PresentationEvaluation, SpeciesRate, passed, refused};
+use super::report::{facts, figure, histogram};
 
 /// Species drawn: more lines than this cannot be told apart. The worst come first.
 const SPECIES_DRAWN_MAX: usize = 5;
@@ -23,20 +23,21 @@ impl PresentationEvaluation {
     #[must_use]
     pub fn html(&self, date: &str) -> String {
         let title = format!("Presentation attack detection: {}", printable(&self.model));
-        let mut body = format!("<h1>{}</h1>\n<dl class=\"facts\">\n", text(&title));
-        for (name, fact) in [
+        let mut body = format!("<h1>{}</h1>\n", text(&title));
+        body += &facts(&[
             ("Data", text(&self.data)),
             ("Date", text(date)),
-            ("Threshold", format!("{:.4}", self.threshold)),
-        ] {
-            body += &format!("<dt>{name}</dt><dd>{fact}</dd>\n");
-        }
-        body += &format!("</dl>\n<p>Worst species: <strong>{}</strong>.</p>\n", text(&self.worst_species));
+            ("Threshold", format!("{}", self.threshold)),
+        ]);
+        body += &format!("<p>Worst species: <strong>{}</strong>.</p>\n", text(&self.worst_species));
         body += "<h2>Error rates at the threshold</h2>\n";
         body += &self.rates();
         body += "<h2>Threshold sweep</h2>\n<div class=\"plots\">\n";
+        body += &self.det();
+        body += &self.scores();
         body += &self.sweep();
         body += &self.held();
+        body += &self.held_bona_fide();
         body += "</div>\n";
         body += "<p class=\"quiet\">Terms follow ISO/IEC 30107-3: APCER is the share of attack presentations of one \
                  species that pass, BPCER the share of bona fide presentations that are refused. Presentations without \
@@ -67,6 +68,44 @@ impl PresentationEvaluation {
         table(1, &rows)
     }
 
+    fn det(&self) -> String {
+        let bona_fide = &self.sorted.bona_fide;
+        let most = self.species.iter().map(|species| species.apcer_count.trials).max().unwrap_or(1);
+        let x = Axis::deviate("APCER", 0.7 / most.max(1) as f64, 0.9);
+        let y = Axis::deviate("BPCER", 0.7 / bona_fide.len() as f64, 0.9);
+        let floor = (x.low(), y.low());
+        let mut plot = Plot::new("Detection error trade-off: BPCER over APCER of each species", x, y);
+        for (place, (species, scores)) in self.drawn() {
+            let curve = Curve::new(bona_fide.clone(), scores.clone());
+            // A rate of zero lies on the edge: that no error was seen is what is to be shown here.
+            let points = curve.points();
+            let points = points
+                .map(|p| (p.false_matches.rate().max(floor.0), p.false_non_matches.rate().max(floor.1)));
+            plot.line(&shown(&species.name), Ink::Species(place), DASHES[place], points);
+        }
+        figure(
+            "Detection error trade-off",
+            &plot.svg(),
+            "One line for each species, at every threshold. Axes in normal deviates; a line at an edge means that no \
+             error was seen.",
+        )
+    }
+
+    fn scores(&self) -> String {
+        let names: Vec<String> = self.species.iter().map(|species| shown(&species.name)).collect();
+        let mut sides: Vec<(&str, Ink, &[f32])> = self
+            .drawn()
+            .map(|(place, (_, scores))| (names[place].as_str(), Ink::Species(place), scores.as_slice()))
+            .collect();
+        sides.push(("bona fide", Ink::Genuine, &self.sorted.bona_fide));
+        histogram("Scores", "liveness score", &sides, &[("in use".to_owned(), f64::from(self.threshold))])
+    }
+
+    /// The species that are drawn, worst first, with their scores.
+    fn drawn(&self) -> impl Iterator<Item = (usize, (&SpeciesRate, &Vec<f32>))> {
+        self.species.iter().zip(&self.sorted.species).take(SPECIES_DRAWN_MAX).enumerate()
+    }
+
     fn sweep(&self) -> String {
         let all = self.sorted.species.iter().chain([&self.sorted.bona_fide]);
         let (low, high) = all.fold((self.threshold, self.threshold), |(low, high), scores| {
@@ -92,11 +131,13 @@ impl PresentationEvaluation {
         let interval = |(at, count): &(f64, Count)| (*at, count.interval().low, count.interval().high);
         plot.band("", Ink::Genuine, &bona_fide.iter().map(interval).collect::<Vec<_>>());
         plot.line("BPCER", Ink::Genuine, "", rates(bona_fide));
-        for (place, (species, scores)) in
-            self.species.iter().zip(&self.sorted.species).take(SPECIES_DRAWN_MAX).enumerate()
-        {
-            let name: String = printable(&species.name).chars().take(NAME_DRAWN_MAX).collect();
-            plot.line(&name, Ink::Species(place), DASHES[place], rates(curve(&|at| passed(scores, at))));
+        for (place, (species, scores)) in self.drawn() {
+            plot.line(
+                &shown(&species.name),
+                Ink::Species(place),
+                DASHES[place],
+                rates(curve(&|at| passed(scores, at))),
+            );
         }
         plot.guide("in use", f64::from(self.threshold));
         figure(
@@ -125,4 +166,29 @@ impl PresentationEvaluation {
             "The lowest threshold at which no species passes more often than that.",
         )
     }
+
+    fn held_bona_fide(&self) -> String {
+        let head = ["BPCER", "Threshold", "Worst species", "APCER", "95 % interval", "Errors"];
+        let mut rows = vec![head.map(String::from).to_vec()];
+        for at in &self.apcer_at_bpcer {
+            rows.push(vec![
+                round_percent(at.bpcer),
+                format!("{:.4}", at.threshold),
+                text(&at.worst_species),
+                percent(at.apcer),
+                percents(at.apcer_interval),
+                format!("{} of {}", number(at.apcer_count.errors), number(at.apcer_count.trials)),
+            ]);
+        }
+        figure(
+            "APCER where bona fide presentations are held",
+            &table(0, &rows),
+            "The highest threshold at which no more bona fide presentations are refused than that.",
+        )
+    }
+}
+
+/// The name of a species beside its line.
+fn shown(name: &str) -> String {
+    printable(name).chars().take(NAME_DRAWN_MAX).collect()
 }

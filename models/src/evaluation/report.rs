@@ -69,9 +69,7 @@ impl Evaluation {
                 ),
             ),
         ];
-        let rows: String =
-            facts.iter().map(|(name, fact)| format!("<dt>{name}</dt><dd>{fact}</dd>\n")).collect();
-        format!("<dl class=\"facts\">\n{rows}</dl>\n")
+        self::facts(&facts)
     }
 
     fn figures(&self) -> String {
@@ -172,33 +170,11 @@ impl Evaluation {
     }
 
     fn histograms(&self) -> String {
-        let scores = [self.curve.genuine(), self.curve.impostor()];
-        let (low, high) = range(scores);
-        let edges = evenly(BARS, low, high);
-        let heights = scores.map(|side| shares(side, &edges));
-        let top = heights.iter().flatten().fold(0.0, |top: f64, share| top.max(*share));
-        let least = scores.iter().map(|side| 0.5 / side.len() as f64).fold(1.0, f64::min);
-        let draw = |y: Axis| {
-            let x = Axis::linear("comparison score", low.into(), high.into());
-            let mut plot = Plot::new("Histogram of genuine and impostor scores", x, y);
-            plot.bars("impostor", Ink::Impostor, &edges, &heights[1]);
-            plot.bars("genuine", Ink::Genuine, &edges, &heights[0]);
-            self.guides(&mut plot);
-            plot.svg()
-        };
-        let even = draw(Axis::linear("share of the side's pairs", 0.0, 1.08 * top));
-        let log = draw(Axis::log("share of the side's pairs", least));
-        let both = format!(
-            "<form class=\"scales\">Scale:\
-             <label><input type=\"radio\" name=\"scale\" class=\"scale-even\" checked> linear</label>\
-             <label><input type=\"radio\" name=\"scale\" class=\"scale-log\"> logarithmic</label></form>\n\
-             <div class=\"even\">{even}</div>\n<div class=\"log\">{log}</div>"
-        );
-        figure(
-            "Scores",
-            &both,
-            "Share of each side's pairs per bar, so that unequal numbers of pairs can be compared.",
-        )
+        let sides = [
+            ("impostor", Ink::Impostor, self.curve.impostor()),
+            ("genuine", Ink::Genuine, self.curve.genuine()),
+        ];
+        histogram("Scores", "comparison score", &sides, &self.thresholds())
     }
 
     fn rates_over_threshold(&self) -> String {
@@ -226,7 +202,9 @@ impl Evaluation {
             plot.band("", ink, &band);
             plot.line(name, ink, dash, points.iter().map(|(at, point)| (*at, side(point).rate())));
         }
-        self.guides(&mut plot);
+        for (caption, at) in self.thresholds() {
+            plot.guide(&caption, at);
+        }
         figure(
             "Error rates over the threshold",
             &plot.svg(),
@@ -234,12 +212,11 @@ impl Evaluation {
         )
     }
 
-    /// The thresholds of the headline figures.
-    fn guides(&self, plot: &mut Plot) {
-        plot.guide("EER", self.eer.threshold);
-        for at in self.at_fmr.iter().filter(|at| at.supported) {
-            plot.guide(&format!("FMR {}", round_percent(at.fmr)), f64::from(at.threshold));
-        }
+    /// The thresholds of the headline figures, with their captions.
+    fn thresholds(&self) -> Vec<(String, f64)> {
+        let supported = self.at_fmr.iter().filter(|at| at.supported);
+        let at = supported.map(|at| (format!("FMR {}", round_percent(at.fmr)), f64::from(at.threshold)));
+        [("EER".to_owned(), self.eer.threshold)].into_iter().chain(at).collect()
     }
 
     fn calibration_table(&self) -> String {
@@ -317,6 +294,51 @@ impl Evaluation {
     }
 }
 
+/// What a report begins with; facts are HTML.
+pub(super) fn facts(facts: &[(&str, String)]) -> String {
+    let rows: String = facts.iter().map(|(name, fact)| format!("<dt>{name}</dt><dd>{fact}</dd>\n")).collect();
+    format!("<dl class=\"facts\">\n{rows}</dl>\n")
+}
+
+/// Ascending scores of several sides, each as shares of its own, on an even and on a logarithmic scale; `guides` are
+/// thresholds with their captions.
+pub(super) fn histogram(
+    title: &str,
+    label: &'static str,
+    sides: &[(&str, Ink, &[f32])],
+    guides: &[(String, f64)],
+) -> String {
+    let ends = sides.iter().flat_map(|(_, _, scores)| [scores.first(), scores.last()]).flatten();
+    // Thresholds beyond all scores are drawn at the edge.
+    let (low, high) =
+        ends.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), at| (low.min(*at), high.max(*at)));
+    let (low, high) = if low < high { (low, high) } else { (low - 0.5, low + 0.5) };
+    let edges = evenly(BARS, low, high);
+    let heights: Vec<Vec<f64>> = sides.iter().map(|(_, _, scores)| shares(scores, &edges)).collect();
+    let top = heights.iter().flatten().fold(0.0, |top: f64, share| top.max(*share));
+    let least = sides.iter().map(|(_, _, scores)| 0.5 / scores.len().max(1) as f64).fold(1.0, f64::min);
+    let draw = |y: Axis| {
+        let mut plot = Plot::new(title, Axis::linear(label, low.into(), high.into()), y);
+        for ((name, ink, _), heights) in sides.iter().zip(&heights) {
+            plot.bars(name, *ink, &edges, heights);
+        }
+        for (caption, at) in guides {
+            plot.guide(caption, *at);
+        }
+        plot.svg()
+    };
+    let even = draw(Axis::linear("share of the side", 0.0, 1.08 * top));
+    let log = draw(Axis::log("share of the side", least));
+    // Each pair of buttons is a form of its own, so that plots are switched one by one.
+    let both = format!(
+        "<form class=\"scales\">Scale:\
+         <label><input type=\"radio\" name=\"scale\" class=\"scale-even\" checked> linear</label>\
+         <label><input type=\"radio\" name=\"scale\" class=\"scale-log\"> logarithmic</label></form>\n\
+         <div class=\"even\">{even}</div>\n<div class=\"log\">{log}</div>"
+    );
+    figure(&text(title), &both, "Share of each side per bar, so that unequal numbers can be compared.")
+}
+
 /// A plot with its heading and a line on how to read it.
 pub(super) fn figure(title: &str, drawing: &str, caption: &str) -> String {
     format!("<figure><h3>{title}</h3>\n{drawing}\n<figcaption>{caption}</figcaption></figure>\n")
@@ -332,6 +354,9 @@ fn range(sides: [&[f32]; 2]) -> (f32, f32) {
 
 /// The share of ascending scores between neighbouring edges; the last bar holds its upper edge too.
 fn shares(ascending: &[f32], edges: &[f32]) -> Vec<f64> {
+    if ascending.is_empty() {
+        return vec![0.0; edges.len() - 1];
+    }
     let below = |edge: f32| ascending.partition_point(|score| *score < edge);
     let last = edges.len() - 2;
     let bar = |(place, side): (usize, &[f32])| {

@@ -8,13 +8,15 @@ use doorward_core::calibration::{self, Calibration};
 use doorward_core::geometry::Point;
 use doorward_core::template::DIMENSION_MAX;
 
-use super::manifest::{RawModel, RawPoint, RawPort};
+use super::manifest::{RawLivenessCalibration, RawModel, RawPoint, RawPort};
 use super::{
-    DetectorModel, EmbeddingModel, LivenessModel, Manifest, ModelEntry, PackFault, Role, WEIGHTS_LEN_MAX,
-    address, unhex,
+    DetectorModel, EmbeddingModel, LivenessCalibration, LivenessModel, Manifest, ModelEntry, PackFault, Role,
+    WEIGHTS_LEN_MAX, address, unhex,
 };
 use crate::detector::{self, DetectionLimits};
 use crate::engine::{Port, Signature};
+use crate::fusion::Confidence;
+use crate::liveness::Crop;
 use crate::pixels::{Alignment, Normalisation};
 
 /// Shortest and longest side of a network's input: a few cells of the coarsest grid, and a tensor of 12 MB.
@@ -110,8 +112,11 @@ impl Check {
 
     pub(super) fn liveness(&self, mut raw: RawModel) -> Result<LivenessModel, PackFault> {
         let crop_scale = self.needed("crop_scale", raw.crop_scale.take())?;
+        let crop_aspect = raw.crop_aspect.take();
         let live_output = self.needed("live_output", raw.live_output.take())?;
         self.that("crop_scale", (1.0..=8.0).contains(&crop_scale), crop_scale, "1 to 8")?;
+        let sound = crop_aspect.is_none_or(|aspect| (0.5..=2.0).contains(&aspect));
+        self.that("crop_aspect", sound, crop_aspect, "0.5 to 2")?;
         let entry = self.model(Role::Liveness, raw)?;
         let classes = self.one_output(&entry)?;
         self.that("outputs", (2..=CLASSES_MAX).contains(&classes), classes, "2 to 16 classes")?;
@@ -121,7 +126,20 @@ impl Check {
             live_output,
             "the number of an output, counted from 0",
         )?;
-        Ok(LivenessModel { entry, crop_scale, live_output })
+        Ok(LivenessModel { entry, crop: Crop { scale: crop_scale, aspect: crop_aspect }, live_output })
+    }
+
+    pub(super) fn liveness_calibration(
+        &self,
+        raw: RawLivenessCalibration,
+    ) -> Result<LivenessCalibration, PackFault> {
+        let confidence = Confidence::new(raw.slope, raw.offset).map_err(|e| {
+            self.fault("slope", &e.to_string(), "what doorctl evaluate pad --calibration wrote")
+        })?;
+        self.that("bona_fide", raw.bona_fide > 0, raw.bona_fide, "1 frame or more")?;
+        self.that("attacks", raw.attacks > 0, raw.attacks, "1 frame or more")?;
+        let data = self.text("data", raw.data)?;
+        Ok(LivenessCalibration { data, bona_fide: raw.bona_fide, attacks: raw.attacks, confidence })
     }
 
     pub(super) fn calibration(
@@ -226,6 +244,7 @@ impl Check {
             ("samples_max", raw.samples_max.is_some()),
             ("preprocessing", raw.preprocessing.is_some()),
             ("crop_scale", raw.crop_scale.is_some()),
+            ("crop_aspect", raw.crop_aspect.is_some()),
             ("live_output", raw.live_output.is_some()),
         ];
         match keys.iter().find(|(_, present)| *present) {

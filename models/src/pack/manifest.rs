@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::check::Check;
 use super::{DetectorModel, ModelEntry, PackFault, Role};
+use crate::fusion::Confidence;
+use crate::liveness::Crop;
 use crate::pixels::{Alignment, Colour};
 
 /// The form this build reads.
@@ -33,10 +35,31 @@ pub struct EmbeddingModel {
 pub struct LivenessModel {
     /// The file.
     pub entry: ModelEntry,
-    /// Reach of its crop in face boxes.
-    pub crop_scale: f32,
+    /// What of the picture it sees.
+    pub crop: Crop,
     /// Which of its outputs, from zero, is the probability of life.
     pub live_output: usize,
+}
+
+/// What the answers of a pack's liveness models are worth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LivenessCalibration {
+    /// What it was measured on.
+    pub data: String,
+    /// Frames of live persons behind it.
+    pub bona_fide: u64,
+    /// Frames of attacks behind it.
+    pub attacks: u64,
+    /// From fused log-odds to confidence.
+    pub confidence: Confidence,
+}
+
+impl LivenessCalibration {
+    /// TOML to be put into the manifest of a pack.
+    #[must_use]
+    pub fn toml(&self) -> String {
+        super::text::liveness_calibration(self)
+    }
 }
 
 /// A checked manifest.
@@ -54,8 +77,10 @@ pub struct Manifest {
     pub detector_distant: Option<DetectorModel>,
     /// Makes templates.
     pub embedding: EmbeddingModel,
-    /// Liveness models; their answers are averaged.
+    /// Liveness models; their answers are fused ([`crate::fusion`]).
     pub liveness: Vec<LivenessModel>,
+    /// What their answers are worth, if that was measured.
+    pub liveness_calibration: Option<LivenessCalibration>,
     /// What the calibration was measured on.
     pub calibration_data: String,
     /// From comparison scores to error rates.
@@ -75,6 +100,7 @@ pub(super) struct RawManifest {
     #[serde(default)]
     liveness: Vec<RawModel>,
     calibration: Option<RawCalibration>,
+    liveness_calibration: Option<RawLivenessCalibration>,
 }
 
 /// One model. The keys at the end belong to some roles only.
@@ -103,6 +129,7 @@ pub(super) struct RawModel {
     pub(super) samples_max: Option<u8>,
     pub(super) preprocessing: Option<u16>,
     pub(super) crop_scale: Option<f32>,
+    pub(super) crop_aspect: Option<f32>,
     pub(super) live_output: Option<usize>,
 }
 
@@ -131,6 +158,16 @@ pub(super) struct RawPoint {
     pub(super) fmr: f64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLivenessCalibration {
+    pub(super) data: String,
+    pub(super) bona_fide: u64,
+    pub(super) attacks: u64,
+    pub(super) slope: f32,
+    pub(super) offset: f32,
+}
+
 impl RawManifest {
     /// Reads TOML; `path` is for the messages alone.
     pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, PackFault> {
@@ -144,9 +181,10 @@ impl RawManifest {
         detectors.into_iter().flatten().chain([&mut self.embedding]).chain(&mut self.liveness)
     }
 
-    /// Whether there is a calibration.
-    pub(super) fn is_calibrated(&self) -> bool {
-        self.calibration.is_some()
+    /// The first of the tables that are measured, if there is one.
+    pub(super) fn measured(&self) -> Option<&'static str> {
+        let liveness = self.liveness_calibration.as_ref().map(|_| "liveness_calibration");
+        self.calibration.as_ref().map(|_| "calibration").or(liveness)
     }
 
     /// Puts a calibration in that refuses everybody, where none was measured yet.
@@ -194,6 +232,10 @@ impl RawManifest {
                 .transpose()?,
             embedding: under(Role::Embedding).embedding(self.embedding)?,
             liveness: liveness.collect::<Result<_, _>>()?,
+            liveness_calibration: self
+                .liveness_calibration
+                .map(|raw| check.under("liveness_calibration").liveness_calibration(raw))
+                .transpose()?,
             calibration_data: check.under("calibration").text("data", calibration.data)?,
             calibration: check.calibration(&calibration.point, calibration.comparisons)?,
         };
@@ -209,6 +251,12 @@ impl Manifest {
     /// [`PackFault::Syntax`] or [`PackFault::Value`].
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, PackFault> {
         RawManifest::read(path, bytes)?.check(path, Sha256::digest(bytes).into(), 1)
+    }
+
+    /// From the fused answers of the liveness models to confidence; what they say themselves where nobody measured it.
+    #[must_use]
+    pub fn confidence(&self) -> Confidence {
+        self.liveness_calibration.as_ref().map_or(Confidence::AS_ANSWERED, |measured| measured.confidence)
     }
 
     /// All models: detector, distant detector, embedding, liveness.

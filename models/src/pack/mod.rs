@@ -24,7 +24,7 @@ mod search;
 pub mod signature;
 mod text;
 
-pub use manifest::{EmbeddingModel, LivenessModel, Manifest};
+pub use manifest::{EmbeddingModel, LivenessCalibration, LivenessModel, Manifest};
 pub use search::{CURRENT, MANIFEST_NAME, PackPath, RECIPE_NAME, SYSTEM_FOLDER, all_present, find, find_in};
 
 /// Largest manifest: fifty times the recommended one.

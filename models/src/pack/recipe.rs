@@ -1,13 +1,14 @@
 //! A recipe: all that people say about a pack, before anything is measured.
 //!
 //! It has the form of a manifest without golden values and without a calibration, and its digests may be missing where a
-//! file was not made yet, and so may its liveness models, which are then those of another pack. Whoever builds it adds what only the files themselves tell: their digests and sizes, the
-//! golden values, and a calibration that was measured with exactly these files.
+//! file was not made yet, and so may its liveness models, which are then those of another pack. Whoever builds it adds
+//! what only the files themselves tell: their digests and sizes, the golden values, and calibrations that were measured
+//! with exactly these files.
 
 use std::path::Path;
 
 use super::manifest::RawManifest;
-use super::{LivenessModel, Manifest, ModelEntry, PackFault, RECIPE_NAME, hex, text};
+use super::{Manifest, ModelEntry, PackFault, RECIPE_NAME, hex, text};
 
 /// Stands for the digest of a file that is not pinned yet; no file has it.
 const UNPINNED: [u8; 32] = [0; 32];
@@ -46,8 +47,8 @@ impl Recipe {
             allowed: allowed.to_owned(),
         };
         let measured = "nothing in a recipe: `doorctl pack build` measures it";
-        if raw.is_calibrated() {
-            return Err(fault("calibration", measured));
+        if let Some(table) = raw.measured() {
+            return Err(fault(table, measured));
         }
         for model in raw.models() {
             if !model.golden.is_empty() {
@@ -77,10 +78,11 @@ impl Recipe {
         self.draft.liveness.is_empty()
     }
 
-    /// The same recipe with the liveness models of another pack, digests and all.
+    /// The same recipe with the liveness models of another pack, digests, calibration and all.
     #[must_use]
-    pub fn with_liveness(mut self, models: &[LivenessModel]) -> Self {
-        self.draft.liveness = models.to_vec();
+    pub fn with_liveness(mut self, other: &Manifest) -> Self {
+        self.draft.liveness.clone_from(&other.liveness);
+        self.draft.liveness_calibration.clone_from(&other.liveness_calibration);
         self
     }
 
@@ -95,14 +97,20 @@ impl Recipe {
         entry.sha256 != UNPINNED
     }
 
-    /// The manifest of the pack; `measured` in the order of the entries, `calibration` the table as
-    /// [`crate::evaluation::CalibrationTable::toml`] writes it. Without one, the manifest has a provisional calibration
-    /// that lets nobody in: good for measuring the real one, and for nothing else.
+    /// The manifest of the pack; `measured` in the order of the entries, the calibrations as
+    /// [`crate::evaluation::CalibrationTable::toml`] and [`crate::evaluation::LivenessFit::toml`] write them. Without the
+    /// first, the manifest has a provisional one that lets nobody in: good for measuring the real one, and for nothing
+    /// else. Without the second, that of the pack whose liveness models were taken holds, if it has one.
     ///
     /// # Panics
     /// Unless there is one of `measured` for each entry.
     #[must_use]
-    pub fn manifest(&self, measured: &[Measured], calibration: Option<&str>) -> String {
+    pub fn manifest(
+        &self,
+        measured: &[Measured],
+        calibration: Option<&str>,
+        liveness: Option<&str>,
+    ) -> String {
         let mut manifest = self.draft.clone();
         assert_eq!(manifest.entries().count(), measured.len(), "every file was measured");
         for (entry, measured) in manifest.entries_mut().zip(measured) {
@@ -110,29 +118,52 @@ impl Recipe {
             entry.bytes = Some(measured.bytes);
             entry.golden = measured.golden.iter().map(|value| rounded(*value)).collect();
         }
+        let taken = manifest.liveness_calibration.as_ref().map(text::liveness_calibration);
+        let liveness = liveness.map(str::to_owned).or(taken);
         format!(
-            "# Made by `doorctl pack build` from {RECIPE_NAME}: change that one and build again.\n{}\n{}",
+            "# Made by `doorctl pack build` from {RECIPE_NAME}: change that one and build again.\n{}\n{}{}",
             text::models(&manifest),
+            liveness.map_or_else(String::new, |table| format!("{table}\n")),
             calibration.unwrap_or(PROVISIONAL)
         )
     }
 }
 
-/// Reads a calibration table as `doorctl evaluate pairs --calibration` writes it; `path` is for the messages alone. What
-/// its numbers are worth is checked with the manifest that it becomes part of.
+/// One of the tables of a manifest that are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    /// From comparison scores to error rates.
+    Comparison,
+    /// From the answers of liveness models to confidence.
+    Liveness,
+}
+
+impl Table {
+    /// Its key in a manifest, and the command that writes it.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Table::Comparison => ("calibration", "doorctl evaluate pairs --calibration"),
+            Table::Liveness => ("liveness_calibration", "doorctl evaluate pad --calibration"),
+        }
+    }
+}
+
+/// Reads a table as `doorctl evaluate` writes it; `path` is for the messages alone. What its numbers are worth is
+/// checked with the manifest that it becomes part of.
 ///
 /// # Errors
 /// [`PackFault::Syntax`], or [`PackFault::Value`] for a file with anything else in it.
-pub fn calibration_table(path: &Path, bytes: &[u8]) -> Result<String, PackFault> {
+pub fn table(path: &Path, bytes: &[u8], wanted: Table) -> Result<String, PackFault> {
     let syntax = |e: toml::de::Error| PackFault::Syntax { path: path.to_owned(), source: Box::new(e) };
-    let table: toml::Table = toml::from_slice(bytes).map_err(syntax)?;
-    let keys: Vec<&str> = table.keys().map(String::as_str).collect();
-    if keys != ["calibration"] {
+    let found: toml::Table = toml::from_slice(bytes).map_err(syntax)?;
+    let keys: Vec<&str> = found.keys().map(String::as_str).collect();
+    let (key, command) = wanted.names();
+    if keys != [key] {
         return Err(PackFault::Value {
             path: path.to_owned(),
             key: "its tables".to_owned(),
             found: format!("{keys:?}").chars().take(200).collect(),
-            allowed: "[calibration] alone, as `doorctl evaluate pairs --calibration` writes it".to_owned(),
+            allowed: format!("[{key}] alone, as `{command}` writes it"),
         });
     }
     Ok(String::from_utf8_lossy(bytes).into_owned())
@@ -161,7 +192,7 @@ mod tests {
     /// The recommended manifest without what is measured.
     fn recipe_text() -> String {
         let (_, text) = recommended();
-        let (models, _) = text.split_once("[calibration]").unwrap();
+        let (models, _) = text.split_once("[liveness_calibration]").unwrap();
         let mut kept = String::new();
         let mut golden = false;
         for line in models.lines() {
@@ -183,8 +214,11 @@ mod tests {
             .entries()
             .map(|e| Measured { sha256: e.sha256, bytes: 1000, golden: e.golden.clone() })
             .collect();
-        let calibration = &text[text.find("[calibration]").unwrap()..];
-        let built = recipe.manifest(&measured, Some(calibration));
+        let (_, tables) = text.split_once("[liveness_calibration]").unwrap();
+        let (liveness, calibration) = tables.split_once("[calibration]").unwrap();
+        let whole = [("[liveness_calibration]", liveness), ("[calibration]", calibration)];
+        let [liveness, calibration] = whole.map(|(head, rest)| format!("{head}{rest}"));
+        let built = recipe.manifest(&measured, Some(&calibration), Some(&liveness));
         let mut found = Manifest::parse(Path::new("pack.toml"), built.as_bytes()).unwrap();
         for entry in found.entries_mut() {
             assert_eq!(entry.bytes.take(), Some(1000));
@@ -201,7 +235,7 @@ mod tests {
         for (place, one) in each.iter_mut().enumerate() {
             one.sha256[0] = u8::try_from(place).unwrap();
         }
-        let draft = recipe.manifest(&each, None);
+        let draft = recipe.manifest(&each, None, None);
         let draft = Manifest::parse(Path::new("pack.toml"), draft.as_bytes()).unwrap();
         assert!(draft.calibration.threshold(1e-3).score > 0.99);
         assert_eq!(draft.detector.entry.golden, [0.123_457]);
@@ -214,19 +248,28 @@ mod tests {
         let (without, _) = text.split_once("[[liveness]]").unwrap();
         let recipe = Recipe::parse(Path::new("recipe.toml"), without.as_bytes()).unwrap();
         assert!(recipe.lacks_liveness());
-        let recipe = recipe.with_liveness(&expected.liveness);
+        let recipe = recipe.with_liveness(&expected);
         let pinned: Vec<&str> =
             recipe.entries().filter(|entry| Recipe::is_pinned(entry)).map(|e| e.file.as_str()).collect();
         assert_eq!(pinned, ["minifasnet_v2_2.7.onnx", "minifasnet_v1se_4.0.onnx"]);
+        let measured = Measured { sha256: [7; 32], bytes: 1, golden: vec![] };
+        let mut each = vec![measured; recipe.entries().count()];
+        each.iter_mut().zip(1..).for_each(|(one, place)| one.sha256[0] = place);
+        let built = recipe.manifest(&each, None, None);
+        let built = Manifest::parse(Path::new("pack.toml"), built.as_bytes()).unwrap();
+        assert_eq!(built.liveness_calibration, expected.liveness_calibration, "its calibration comes along");
     }
 
     #[test]
     fn h5_a_table_brings_a_calibration_and_nothing_else() {
         let path = Path::new("table.toml");
-        assert_eq!(calibration_table(path, PROVISIONAL.as_bytes()).unwrap(), PROVISIONAL);
+        let read = |text: &str| table(path, text.as_bytes(), Table::Comparison);
+        assert_eq!(read(PROVISIONAL).unwrap(), PROVISIONAL);
+        let other = table(path, PROVISIONAL.as_bytes(), Table::Liveness).unwrap_err().to_string();
+        assert!(other.contains("[liveness_calibration] alone"), "{other}");
         for text in [format!("{PROVISIONAL}[[liveness]]\nfile = \"x\"\n"), String::new(), "[cali".to_owned()]
         {
-            let fault = calibration_table(path, text.as_bytes()).unwrap_err().to_string();
+            let fault = read(&text).unwrap_err().to_string();
             assert!(fault.contains("table.toml"), "{fault}");
         }
     }
@@ -246,6 +289,13 @@ mod tests {
             (
                 format!("{}[calibration]\ndata = \"x\"\ncomparisons = 1\npoint = []\n", recipe_text()),
                 "calibration",
+            ),
+            (
+                format!(
+                    "{}[liveness_calibration]\ndata = \"x\"\nbona_fide = 1\nattacks = 1\nslope = 1.0\noffset = 0.0\n",
+                    recipe_text()
+                ),
+                "liveness_calibration",
             ),
             (recipe_text().replace("preprocessing = 1", "preprocessing = 1\ngolden = [0.5]"), "golden"),
         ] {

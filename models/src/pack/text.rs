@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{EmbeddingModel, LivenessModel, Manifest, ModelEntry, Role};
+use super::{EmbeddingModel, LivenessCalibration, LivenessModel, Manifest, ModelEntry, Role};
 use crate::detector::DetectionLimits;
 use crate::engine::Port;
 use crate::pixels::Colour;
@@ -10,11 +10,21 @@ use crate::pixels::Colour;
 /// Golden values a line.
 const GOLDEN_ROW: usize = 8;
 
-/// The models of a manifest as TOML; the calibration is not among them.
+/// The models of a manifest as TOML; the calibrations are not among them.
 pub(super) fn models(manifest: &Manifest) -> String {
     let mut text = String::new();
     write_models(manifest, &mut text).expect("writing to a string cannot fail");
     text
+}
+
+/// What liveness is worth, as TOML.
+pub(super) fn liveness_calibration(measured: &LivenessCalibration) -> String {
+    let LivenessCalibration { data, bona_fide, attacks, confidence } = measured;
+    let (slope, offset) = (confidence.slope(), confidence.offset());
+    format!(
+        "[liveness_calibration]\ndata = {}\nbona_fide = {bona_fide}\nattacks = {attacks}\nslope = {slope:?}\noffset = {offset:?}\n",
+        quoted(data)
+    )
 }
 
 fn write_models(manifest: &Manifest, text: &mut String) -> fmt::Result {
@@ -86,7 +96,11 @@ fn embedding(model: &EmbeddingModel, text: &mut String) -> fmt::Result {
 
 fn liveness(model: &LivenessModel, text: &mut String) -> fmt::Result {
     entry(&model.entry, text)?;
-    writeln!(text, "crop_scale = {:?}\nlive_output = {}", model.crop_scale, model.live_output)?;
+    writeln!(text, "crop_scale = {:?}", model.crop.scale)?;
+    if let Some(aspect) = model.crop.aspect {
+        writeln!(text, "crop_aspect = {aspect:?}")?;
+    }
+    writeln!(text, "live_output = {}", model.live_output)?;
     golden(&model.entry, text)
 }
 

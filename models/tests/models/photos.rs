@@ -9,7 +9,7 @@ use doorward_core::vision::{Detection, Vision as _};
 use doorward_models::detector::{DetectionLimits, Detector, outputs};
 use doorward_models::embedding::Embedder;
 use doorward_models::engine::{self, EngineKind, Port, Signature};
-use doorward_models::liveness::Liveness;
+use doorward_models::liveness::{Crop, Liveness};
 use doorward_models::pack::{Manifest, ModelEntry, Pack, find};
 use doorward_models::pixels::{Alignment, Colour, Normalisation};
 use doorward_models::vision::Models;
@@ -155,8 +155,10 @@ fn liveness_is_that_of_the_reference() {
     let (pack, manifest) = manifest();
     for (i, model) in manifest.liveness.iter().enumerate() {
         let (entry, shape) = (&model.entry, &model.entry.signature.input.shape);
+        // The reference cuts along the box as the detector draws it.
+        let crop = Crop { aspect: None, ..model.crop };
         let mut liveness =
-            Liveness::new(run(&pack, entry), shape, entry.normalisation, model.crop_scale, model.live_output);
+            Liveness::new(run(&pack, entry), shape, entry.normalisation, crop, model.live_output);
         for (name, picture, faces) in &photos {
             for face in faces {
                 let found = liveness.probability(picture, face.region).unwrap();

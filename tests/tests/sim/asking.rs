@@ -84,7 +84,7 @@ impl World {
     fn begin_session(&mut self) {
         self.program.made += 1;
         let id = SessionId(self.program.made.to_be_bytes());
-        let locked_out = self.standing().locked_out_until_ms.is_some();
+        let locked_out = self.standing().expect("a terminal runs").locked_out_until_ms.is_some();
         match self.ask(Ask::Make(id, US, true)) {
             Told::Done => {
                 assert!(!locked_out, "p12: a session while attempts are locked out");

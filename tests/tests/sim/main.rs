@@ -6,6 +6,7 @@
 //!
 //! * [`event`]: everything that can happen. [`world`]: what it happens to.
 //! * [`hardware`]: the door as it hangs in the wall, which lets people out by itself.
+//! * [`proof`]: what must speak for life, and what the light and the person really do.
 //! * [`eyes`]: what the cameras see and the models say. [`hands`]: cards, PINs and codes.
 //! * [`office`]: orders from the centre, and what only looks like one.
 //! * [`roster`]: what admins sign, on its way into the store.
@@ -26,6 +27,7 @@ mod model;
 mod office;
 mod pairs;
 mod power;
+mod proof;
 mod roster;
 mod scripts;
 mod world;

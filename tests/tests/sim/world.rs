@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use doorward_core::calibration::{Calibration, Point};
 use doorward_core::claim::{Mode, Terms};
+use doorward_core::decision::Cue;
 use doorward_core::door::{self, OnTamper, Signal, Trouble};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::Freshness;
+use doorward_core::liveness::emitter::Pattern;
 use doorward_core::outbox::{Effect, Input as OutboxInput, Outbox};
 use doorward_core::policy::{Rules, UntrustedTime};
 use doorward_core::schedule::Weekly;
@@ -18,6 +20,7 @@ use doorward_core::time::{ClockTrust, Mono, Now, Wall};
 use doorward_core::wiegand::reader::Reader;
 use doorward_core::{attempt, liveness, quality};
 use doorward_daemon::assembly::begin;
+use doorward_daemon::emitter::LightMeter;
 use doorward_daemon::journal::load_people;
 use doorward_daemon::terminal::{Devices, Examiner, Input, Observation, Standing, Terminal};
 use doorward_hal::clock::Clock;
@@ -32,13 +35,14 @@ use tempfile::TempDir;
 use crate::asking::Program;
 use crate::checks::Totals;
 use crate::event::Event;
-use crate::eyes::{self, DIMENSION, Figure, Script, Sensor, Tape, VERSION, View};
+use crate::eyes::{self, DIMENSION, Script, Sensor, Tape, VERSION, View};
 use crate::hands;
 use crate::hardware::Hardware;
 use crate::model::Model;
 use crate::office::Office;
 use crate::pairs::Pairs;
 use crate::power::{Cut, Dark, Disk, Lock, SharedWires, Wires};
+use crate::proof::{self, Proof};
 
 /// Monday 2026-01-05, 10:00 UTC.
 pub(crate) const MONDAY_MS: i64 = 1_767_607_200_000;
@@ -75,8 +79,14 @@ pub(crate) struct World {
     pub(crate) office: Office,
     /// What happened in this run.
     pub(crate) totals: Totals,
-    /// What stood there at each frameset since the last check.
-    pub(crate) figure_seen: Vec<(Mono, Figure)>,
+    /// What stood there lately.
+    pub(crate) proof: Proof,
+    /// What the emitter is told.
+    pub(crate) pattern: Pattern,
+    /// What is known of that.
+    pub(crate) meter: LightMeter,
+    /// What the panel shows.
+    pub(crate) shown: Arc<Mutex<Option<Cue>>>,
     terminal: Option<Terminal>,
     examiner: Examiner,
     /// The card reader beside the door.
@@ -122,31 +132,35 @@ impl World {
             wall: Wall { ms: MONDAY_MS, trust: ClockTrust::Synchronised },
         };
         let clock = fake::clock(start);
-        let view = View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
-        let view = Arc::new(Mutex::new(view));
+        let view = Arc::new(Mutex::new(View::empty()));
         let examiner = Examiner {
             vision: Box::new(Script::new(Arc::clone(&view))),
             quality: quality::Limits { eye_distance_min: 10.0, ..quality::Limits::default() },
             liveness: liveness::Policy::default(),
             freshness: Freshness::default(),
+            light: None,
             clock: Arc::new(clock.clone()),
         };
         let modes = [Mode::Face, Mode::CardAndFace, Mode::PinAndFace, Mode::FaceOrCardAndFace];
         let mode = modes[rng.random_range(0..modes.len())];
         let consequences = [OnTamper::Report, OnTamper::Report, OnTamper::Lockdown, OnTamper::Erase];
         let on_tamper = consequences[rng.random_range(0..consequences.len())];
+        let policy = proof::policy(rng);
         let mut world = Self {
             clock,
+            proof: Proof::default(),
+            pattern: Pattern::new(rng.random()),
+            meter: LightMeter::new(Duration::ZERO),
+            shown: Arc::default(),
             wires: Arc::new(Mutex::new(Wires::default())),
             view,
             store: Arc::new(Mutex::new(store)),
-            model: Model::new(rng.random(), mode, rng.random(), on_tamper),
+            model: Model::new(policy, (rng.random(), rng.random()), mode, on_tamper),
             hardware: Hardware::default(),
             pairs: Pairs::default(),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
             office: Office::new(),
             totals: Totals::default(),
-            figure_seen: Vec::new(),
             terminal: None,
             examiner,
             reader: hands::reader(),
@@ -193,6 +207,8 @@ impl World {
             Event::InfraredLost(lost) => self.view().infrared_lost = lost,
             Event::DepthLost(lost) => self.view().depth_lost = lost,
             Event::Frozen(frozen) => self.frozen = frozen,
+            Event::Lamp(lamp) => self.view().lamp = lamp,
+            Event::Obedient(obedient) => self.view().obedient = obedient,
             Event::Looped(sensor) => self.tape.play(sensor),
             // Nothing else comes of it, not even another try to reach the centre.
             Event::Session(deed) => return self.use_session(deed),
@@ -263,8 +279,8 @@ impl World {
     }
 
     /// Where the terminal stands.
-    pub(crate) fn standing(&self) -> Standing {
-        self.terminal.as_ref().expect("a terminal runs").standing(self.clock.now())
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        self.terminal.as_ref().map(|terminal| terminal.standing(self.clock.now()))
     }
 
     /// Takes the observations since the last call.
@@ -275,6 +291,8 @@ impl World {
     pub(crate) fn look(&mut self) {
         self.pass(FRAME);
         self.frames += 1;
+        self.shine();
+        self.move_as_told();
         let view = *self.view();
         let now = self.clock.now().mono;
         let mut frames = eyes::frameset(&view, now, self.frames);
@@ -286,11 +304,11 @@ impl World {
         self.totals.looped += u64::from(self.tape.plays());
         self.last_look = Some(frames.clone());
         self.totals.frames += 1;
-        self.figure_seen.push((now, view.figure));
+        self.proof.see(now, view, self.frozen);
         let full = self.wires().disk_full;
         self.program.see(view.figure, full);
-        let (evidence, _) = self.examiner.examine(frames);
-        self.step(Input::Evidence(evidence));
+        let (look, _) = self.examiner.examine(frames);
+        self.step(Input::Evidence(look));
     }
 
     /// Lets the terminal hear from the wiring.
@@ -389,8 +407,11 @@ impl World {
     /// Starts a terminal over the store, as doord does.
     fn boot(&mut self) {
         self.wires().cut_in = None;
-        let followed = self.store.lock().expect("one thread").followed().expect("readable");
-        self.office.begin(followed, self.clock.now(), self.head());
+        let heads = {
+            let store = self.store.lock().expect("one thread");
+            (store.followed().expect("readable"), store.roster_known().expect("readable"))
+        };
+        self.office.begin(heads, self.clock.now(), self.head());
         self.tell_model();
         self.follow_pairs();
         self.pairs.start();
@@ -413,9 +434,10 @@ impl World {
             Point { score: 0.6, fmr: 1e-6 },
         ];
         let calibration = Calibration::new(points, 10_000_000).expect("a calibration");
+        let policy = self.model.policy;
         let mut store = self.store.lock().expect("one thread");
         let beginning =
-            begin(&store, attempt::Limits::default(), 60.0).expect("the store's history can be read");
+            begin(&store, attempt::Limits::default(), policy).expect("the store's history can be read");
         let people = load_people(&mut store, VERSION, DIMENSION).expect("the store's persons can be read");
         let (acknowledged, head) = (store.acknowledged().expect("readable"), store.head().expect("a head"));
         drop(store);
@@ -424,6 +446,10 @@ impl World {
         let relay = Lock { wires: Arc::clone(&self.wires), clock: Arc::new(self.clock.clone()) };
         let journal = self.disk();
         self.examiner.freshness = Freshness::default();
+        self.examiner.liveness = policy;
+        self.examiner.light = policy.emitter.then(|| self.meter.clone());
+        *self.shown.lock().expect("one thread") = None;
+        let shown = Arc::clone(&self.shown);
         self.tape.cut();
         self.program.forget();
         self.terminal = Some(Terminal::new(
@@ -432,7 +458,12 @@ impl World {
             beginning,
             Devices { relay: Box::new(relay), panel: Box::new(Dark) },
             Box::new(journal),
-            Box::new(move |observation| observed.lock().expect("one thread").push(observation)),
+            Box::new(move |observation| {
+                if let Observation::Shown(cue) = &observation {
+                    *shown.lock().expect("one thread") = Some(*cue);
+                }
+                observed.lock().expect("one thread").push(observation);
+            }),
         ));
         self.model.lockdown = self.lockdown_on_record();
         self.follow_resets();

@@ -13,7 +13,7 @@ struct Vendor {
     home: &'static str,
 }
 
-static VENDORS: [Vendor; 35] = [
+static VENDORS: [Vendor; 36] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -57,12 +57,8 @@ static VENDORS: [Vendor; 35] = [
     },
     Vendor { package: "coset", owner: "doorward-protocol", word: "coset", home: "protocol/src/envelope.rs" },
     Vendor { package: "hpke", owner: "doorward-protocol", word: "hpke::", home: "protocol/src/sealing.rs" },
-    Vendor {
-        package: "console",
-        owner: "doorward-admin",
-        word: "console::",
-        home: "admin/src/credential/asking.rs",
-    },
+    Vendor { package: "console", owner: "doorward-admin", word: "console::", home: "admin/src/unseen.rs" },
+    Vendor { package: "argon2", owner: "doorward-admin", word: "argon2::", home: "admin/src/locked.rs" },
     Vendor { package: "rqrr", owner: "doorward-hal", word: "rqrr::", home: "hal/src/qr.rs" },
     Vendor { package: "qrcodegen", owner: "doorward-hal", word: "qrcodegen::", home: "hal/src/qr.rs" },
     Vendor {
