@@ -20,6 +20,7 @@ use doorward_core::outbox::Outbox;
 use doorward_core::pairing::Arrival;
 use doorward_core::policy::Rules;
 use doorward_core::quality;
+use doorward_core::template::TemplateVersion;
 use doorward_core::timekeeping::Timekeeper;
 use doorward_core::vision::Vision;
 use doorward_hal::clock::Clock;
@@ -29,13 +30,13 @@ use doorward_protocol::ids::AttemptId;
 use doorward_protocol::keys::PublicKey;
 use doorward_protocol::sealing::OpeningKey;
 use doorward_store::Store;
+use zeroize::Zeroizing;
 
-use crate::api::errand::Errands;
-use crate::api::{Api, ApiConfig};
+use crate::api::{self, Api, ApiConfig};
 use crate::capture::{Capture, Meeting, OpenCamera};
 use crate::centre::{self, CentreConfig, Identity};
 use crate::emitter::{LightMeter, Modulated, modulate};
-use crate::journal::{self, Listeners};
+use crate::journal::{self, JournalLink, Listeners};
 use crate::readers::Readers;
 use crate::supervise::{Beat, Supervisor};
 use crate::terminal::{Beginning, Devices, Examiner, Input, Observation, Terminal};
@@ -139,10 +140,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     let version = mind.vision.version();
     let references = (version, mind.dimension);
     let api = settings.api.map(Api::prepare).transpose()?;
-    let observer = match &api {
-        Some(api) => api.beside(onlookers.observer),
-        None => onlookers.observer,
-    };
+    let observer = api::beside(api.as_ref(), onlookers.observer);
 
     let beginning = begin(&store, settings.attempt, settings.liveness)?;
     let started = Started {
@@ -194,20 +192,11 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     let evidence = to_terminal.clone();
     let watcher = readers.start(&mut threads, &clock, &to_terminal, onlookers.watcher)?;
     let level = settings.liveness.level.code();
-    let errands = match api {
-        Some(api) => api.start(&mut threads, &clock, &to_terminal, (version, level)),
-        None => Errands::none(),
-    };
+    let errands = api::start(api, &mut threads, &clock, &to_terminal, (version, level));
     threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher, errands));
     if let Some(way) = way {
-        let uplink = match way {
-            Way::Broker(config, opening) => {
-                let intake = Intake::new(identity.own.site.clone(), opening, transform_key, references)
-                    .joined(PublicKey::of(&identity.key).id(), joining_key);
-                centre::start(&mut threads, &clock, *config, identity, intake, &journal_link, &to_terminal)
-            }
-            Way::Uplink(uplink) => uplink,
-        };
+        let known = (identity, (transform_key, joining_key), references);
+        let uplink = reach(way, known, &mut threads, &clock, &journal_link, &to_terminal);
         threads.spawn("uplink", false, move |beat| {
             uplink::run(&beat, clock.as_ref(), outbox, uplink, &journal_link, &newest)
         });
@@ -256,6 +245,29 @@ pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
     let followed = store.followed().context("read how far the roster was followed")?;
     let known = store.roster_known().context("read how far the roster was known")?;
     Ok(Identity { own, key: store.device_key(), followed, known })
+}
+
+/// Opens the way to the centre. What is `known`: who this terminal is, how it protects templates, and which.
+fn reach(
+    way: Way,
+    (identity, (transform_key, joining_key), references): (
+        Identity,
+        (Zeroizing<[u8; 32]>, OpeningKey),
+        (TemplateVersion, usize),
+    ),
+    threads: &mut Supervisor,
+    clock: &Arc<dyn Clock>,
+    journal: &JournalLink,
+    terminal: &SyncSender<Input>,
+) -> Box<dyn Uplink> {
+    match way {
+        Way::Broker(config, opening) => {
+            let intake = Intake::new(identity.own.site.clone(), opening, transform_key, references)
+                .joined(PublicKey::of(&identity.key).id(), joining_key);
+            centre::start(threads, clock, *config, identity, intake, journal, terminal)
+        }
+        Way::Uplink(uplink) => uplink,
+    }
 }
 
 /// Starts the pattern of the infrared light.

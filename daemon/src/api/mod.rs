@@ -126,12 +126,7 @@ impl Api {
         Ok(Self { config, token, cues, ended })
     }
 
-    /// Looks on beside whoever observes already.
-    #[must_use]
-    pub fn beside(
-        &self,
-        mut observer: Box<dyn FnMut(Observation) + Send>,
-    ) -> Box<dyn FnMut(Observation) + Send> {
+    fn beside(&self, mut observer: Box<dyn FnMut(Observation) + Send>) -> Box<dyn FnMut(Observation) + Send> {
         let (cues, ended) = (self.cues.clone(), self.ended.clone());
         Box::new(move |observation| {
             match &observation {
@@ -152,9 +147,7 @@ impl Api {
         })
     }
 
-    /// Starts its thread. Returns what the vision thread does for it.
-    #[must_use]
-    pub fn start(
+    fn start(
         self,
         threads: &mut Supervisor,
         clock: &Arc<dyn Clock>,
@@ -183,6 +176,34 @@ impl Api {
             serve(&beat, &config, Arc::new(desk))
         });
         taken
+    }
+}
+
+/// Lets the API look on, where there is one, beside whoever observes already.
+#[must_use]
+pub fn beside(
+    api: Option<&Api>,
+    observer: Box<dyn FnMut(Observation) + Send>,
+) -> Box<dyn FnMut(Observation) + Send> {
+    match api {
+        Some(api) => api.beside(observer),
+        None => observer,
+    }
+}
+
+/// Starts the API, where there is one. Returns what the vision thread does for it. `served`: the models in use, and what a
+/// live person is worth.
+#[must_use]
+pub fn start(
+    api: Option<Api>,
+    threads: &mut Supervisor,
+    clock: &Arc<dyn Clock>,
+    terminal: &SyncSender<Input>,
+    served: (TemplateVersion, &'static str),
+) -> Errands {
+    match api {
+        Some(api) => api.start(threads, clock, terminal, served),
+        None => Errands::none(),
     }
 }
 
