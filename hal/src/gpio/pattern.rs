@@ -2,7 +2,8 @@
 //!
 //! Nobody needs colours to read it: both lamps mean "look here", a steady one is an answer, a slow blink is a terminal
 //! out of order, a fast one an alarm. By ear: one long tone lets in, two short ones refuse, beeps without end are an
-//! alarm, and even those end, because a buzzer nobody can stop is one that somebody cuts off.
+//! alarm, and even those end, because a buzzer nobody can stop is one that somebody cuts off. Who is asked to move hears
+//! one to four short beeps and sees the lamp of that side blink; docs/liveness.md has the sign for beside the door.
 
 use std::time::Duration;
 
