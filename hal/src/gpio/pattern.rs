@@ -2,7 +2,8 @@
 //!
 //! Nobody needs colours to read it: both lamps mean "look here", a steady one is an answer, a slow blink is a terminal
 //! out of order, a fast one an alarm. By ear: one long tone lets in, two short ones refuse, beeps without end are an
-//! alarm, and even those end, because a buzzer nobody can stop is one that somebody cuts off.
+//! alarm, and even those end, because a buzzer nobody can stop is one that somebody cuts off. Who is asked to move hears
+//! three to six short beeps and sees the lamp of that side blink; docs/liveness.md has the sign for beside the door.
 
 use std::time::Duration;
 
@@ -68,10 +69,10 @@ fn rhythms(cue: Cue) -> [Rhythm; 3] {
             let (beckons, beeps) =
                 (Blink { on: 250, off: 250, times: FOR_EVER }, |times| Blink { on: 80, off: 220, times });
             match movement {
-                Move::TurnLeft => [beckons, Off, beeps(1)],
-                Move::TurnRight => [Off, beckons, beeps(2)],
-                Move::Nod => [beckons, beckons, beeps(3)],
-                Move::Closer => [On, beckons, beeps(4)],
+                Move::TurnLeft => [beckons, Off, beeps(3)],
+                Move::TurnRight => [Off, beckons, beeps(4)],
+                Move::Nod => [beckons, beckons, beeps(5)],
+                Move::Closer => [On, beckons, beeps(6)],
             }
         }
         Cue::Granted => [On, Off, Blink { on: 400, off: 100, times: 1 }],
