@@ -105,19 +105,20 @@ fn time_of_flight(
     for (y, (row, nir)) in range.pixels_mut().chunks_mut(width).zip(nir.pixels().chunks(width)).enumerate() {
         let (noise, luck) = (sensor.row(sequence, y, 3, width), sensor.row(sequence, y, 4, width));
         let mut before = row[0];
-        for x in 0..width {
-            let true_mm = row[x];
-            let light = returned(nir[x], true_mm);
+        let chances = noise.iter().zip(luck);
+        for ((value, nir), (noise, luck)) in row.iter_mut().zip(nir).zip(chances) {
+            let true_mm = *value;
+            let light = returned(*nir, true_mm);
             // Photon noise: with the root of the light that comes back; other light adds its own.
             let deviation = 0.9 * ((1.0 + ambient) / light.max(1e-3)).sqrt();
-            let mut reading = f32::from(true_mm) + f32::from(noise[x]) / UNIT * deviation;
+            let mut reading = f32::from(true_mm) + f32::from(*noise) / UNIT * deviation;
             if true_mm.abs_diff(before) > EDGE_MM {
                 // A pixel that sees both sides of an edge reads something in between: a flying pixel.
-                reading += chance(luck[x]) * (f32::from(before) - f32::from(true_mm));
+                reading += chance(*luck) * (f32::from(before) - f32::from(true_mm));
             }
             let lost = light < FAINTEST * (1.0 + 0.5 * ambient);
             before = true_mm;
-            row[x] = if lost { 0 } else { (reading + 0.5).clamp(0.0, 65_535.0) as u16 };
+            *value = if lost { 0 } else { (reading + 0.5).clamp(0.0, 65_535.0) as u16 };
         }
     }
     range

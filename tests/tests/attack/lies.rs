@@ -31,8 +31,11 @@ fn taken_for_live(lie: Lie, level: Level, rests_on_it: &[&str]) -> Vec<String> {
     taken
 }
 
-/// A rigid mask has a head's relief and skin's brightness: where colour does not see it, nothing does.
+/// A rigid mask has a head's relief and skin's brightness: where colour does not see it, nothing does. A known weakness.
 const MASKS: [&str; 2] = ["mask_rigid", "mask_rigid_eyes"];
+/// A worn paper mask in carbon ink shows infrared a face, with living eyes; where the colour model takes it for one as well,
+/// only depth sees that it is paper. A known weakness.
+const MASKS_WITHOUT_DEPTH: [&str; 3] = ["mask_rigid", "mask_rigid_eyes", "mask_paper_carbon"];
 
 #[test]
 fn p1_p2_p3_p4_p5_with_a_colour_model_that_believes_everything_all_but_rigid_masks_are_refused() {
@@ -41,14 +44,14 @@ fn p1_p2_p3_p4_p5_with_a_colour_model_that_believes_everything_all_but_rigid_mas
 }
 
 #[test]
-fn p1_p4_p9_with_an_infrared_stream_of_a_live_person_attacks_are_refused() {
+fn p1_p4_p9_with_an_infrared_stream_of_a_live_person_all_but_rigid_masks_are_refused() {
     let taken = taken_for_live(Lie::Infrared, Level::Standard, &MASKS);
     assert!(taken.is_empty(), "{taken:?}");
 }
 
 #[test]
-fn p1_p4_p10_with_a_depth_stream_of_a_live_person_attacks_are_refused() {
-    let taken = taken_for_live(Lie::Depth, Level::Standard, &MASKS);
+fn p1_p4_p10_with_a_depth_stream_of_a_live_person_all_but_masks_are_refused() {
+    let taken = taken_for_live(Lie::Depth, Level::Standard, &MASKS_WITHOUT_DEPTH);
     assert!(taken.is_empty(), "{taken:?}");
 }
 
