@@ -113,6 +113,7 @@ fn guidance(cue: Cue) -> Value {
         Cue::Idle => ("wait", Reject::NoFace),
         Cue::OutOfOrder => ("out_of_order", Reject::Unrecorded),
         Cue::Advice(reject) if is_advice(reject) => (reject.code(), reject),
+        Cue::Move(movement) => return json!({ "cue": "move", "say": movement.advice() }),
         Cue::Watching | Cue::Advice(_) | Cue::Granted | Cue::Denied(_) | Cue::Alarm | Cue::Fire => {
             ("looking", Reject::Unproven)
         }
@@ -132,6 +133,7 @@ fn is_advice(reject: Reject) -> bool {
         | Reject::TooDark
         | Reject::TooBright
         | Reject::Flat
+        | Reject::Unanswered
         | Reject::CredentialFirst => true,
         Reject::Unproven
         | Reject::NotLive
