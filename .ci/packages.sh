@@ -19,6 +19,7 @@ PAGE_PACKAGES=(
 # What the tests of the hub need, which are skipped where it is absent.
 CENTRE_PACKAGES=(
   "mosquitto|the broker between terminals and hub, as it is shipped, with TLS"
+  "faketime|lets a hub's clock be wrong by years in a test"
   "postgresql|the larger of the hub's two databases; the tests start a server of their own"
 )
 

@@ -1,8 +1,8 @@
 # What the scripts in this folder share: architectures and how cargo reaches them. Sourced from the root of the workspace.
 # shellcheck shell=bash
 
-# The parts of the product: what a package holds.
-PRODUCT=(--package doorward-daemon --package doorward-admin)
+# The parts of the product: what the packages hold.
+PRODUCT=(--package doorward-daemon --package doorward-admin --package doorward-hub)
 
 # enter_target amd64|arm64: sets target, binaries (the folder they end up in), cargo_options and run_with.
 enter_target() {

@@ -221,6 +221,7 @@ mod tests {
                 rule: "weekly".into(),
                 scores: Some(scores),
                 presented: None,
+                level: None,
             }),
         };
         Entry { at_ms: 1_800_000_000_000 + number as i64, clock: ClockTrust::Synchronised, what }

@@ -212,7 +212,9 @@ impl Erased {
                     | Change::SettingTake(_)
                     | Change::Delegate(_)
                     | Change::Revoke(_)
-                    | Change::Succeed(_) => {}
+                    | Change::Succeed(_)
+                    | Change::Hand(_)
+                    | Change::SealTo(_) => {}
                 }
             }
             states.push(*entry.state);
@@ -310,6 +312,7 @@ mod tests {
                 terminal: (role == Role::Terminal).then(|| format!("t{seed}").parse().unwrap()),
                 from_s: 0,
                 until_s: i64::MAX,
+                joined_with: None,
             })
         };
         let mut ledger = Ledger::open(&path, None).unwrap();

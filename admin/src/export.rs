@@ -217,6 +217,7 @@ mod tests {
             rule: "weekly".into(),
             scores: Some(scores),
             presented: None,
+            level: None,
         };
         Entry { at_ms: 1000, clock: ClockTrust::Synchronised, what: What::Decided(decided) }
     }

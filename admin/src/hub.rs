@@ -135,6 +135,10 @@ pub struct Known {
     pub session: String,
     /// `online`, `silent` or `away`.
     pub presence: String,
+    /// The newest roster entry that it follows.
+    pub roster: Option<u64>,
+    /// Whether it holds what was signed there; none where it is behind.
+    pub holds_what_was_signed: Option<bool>,
     /// What it said that it holds, as it signed it; none where an older hub kept it.
     pub signed: Option<String>,
 }

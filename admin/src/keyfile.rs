@@ -20,11 +20,13 @@ use rand_chacha::rand_core::SeedableRng as _;
 use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Stop};
-use crate::folder;
+use crate::{folder, locked, unseen};
 
 /// What keys are for.
 pub struct Purpose {
     private: &'static str,
+    /// A private key under a passphrase.
+    locked: &'static str,
     public: &'static str,
     maker: &'static str,
 }
@@ -32,6 +34,7 @@ pub struct Purpose {
 /// Keys that answer for model packs.
 pub const PACK: Purpose = Purpose {
     private: "doorward-pack-private-1",
+    locked: "doorward-pack-locked-1",
     public: "doorward-pack-public-1",
     maker: "doorctl pack keygen",
 };
@@ -39,12 +42,13 @@ pub const PACK: Purpose = Purpose {
 /// Keys of people and machines whose word counts at a site.
 pub const AUTHORITY: Purpose = Purpose {
     private: "doorward-authority-private-1",
+    locked: "doorward-authority-locked-1",
     public: "doorward-authority-public-1",
     maker: "doorctl keys make",
 };
 
-/// Longest key file: a word, 64 digits, and what an editor may add.
-const FILE_LEN_MAX: usize = 200;
+/// Longest key file: a word, 128 digits, and what an editor may add.
+const FILE_LEN_MAX: usize = 250;
 
 /// What a private key's file holds.
 #[must_use]
@@ -62,14 +66,21 @@ pub fn private_line(word: &str, secret: &[u8; 32]) -> Zeroizing<String> {
     line
 }
 
-/// Draws a key, writes both halves and says where.
+/// Draws a key, writes both halves and says where. `locked`: a passphrase is asked for, under which the private one lies.
 ///
 /// # Errors
-/// [`Stop::Refused`] where either file is there already.
-pub fn create(file: &Path, purpose: &Purpose, out: &mut dyn Write) -> Answer<SigningKey> {
+/// [`Stop::Refused`] where either file is there already, or the passphrase is too short or typed in two ways.
+pub fn create(file: &Path, purpose: &Purpose, locked: bool, out: &mut dyn Write) -> Answer<SigningKey> {
     let key = draw();
-    let halves = Halves { secret: Zeroizing::new(key.to_bytes()), public: PublicKey::of(&key).hex() };
-    halves.write(file, (purpose.private, purpose.public))?;
+    let (secret, public) = (Zeroizing::new(key.to_bytes()), PublicKey::of(&key).hex());
+    let halves = Halves { public, line: lines(purpose.private, [&*secret]) };
+    // Looked at before anybody is asked.
+    nothing_there(file)?;
+    let halves = match locked {
+        true => Halves { line: Zeroizing::new(under_a_passphrase(purpose, &secret)?), ..halves },
+        false => halves,
+    };
+    halves.write(file, purpose.public)?;
     writeln!(out, "private key {} (keep it off the terminals, and a copy in a safe)", file.display())?;
     halves.tell(file, out)?;
     Ok(key)
@@ -80,32 +91,54 @@ pub fn create(file: &Path, purpose: &Purpose, out: &mut dyn Write) -> Answer<Sig
 /// # Errors
 /// [`Stop::Refused`] where either file is there already.
 pub fn create_opening(file: &Path, out: &mut dyn Write) -> Answer {
-    let key = OpeningKey::draw(&mut generator());
-    let halves = Halves { secret: key.to_bytes(), public: hex(&key.sealing_key().to_bytes()) };
-    halves.write(file, (OPENING_WORD, SEALING_WORD))?;
+    write_opening(file, &[OpeningKey::draw(&mut generator())], out)
+}
+
+/// Writes a site's opening keys, the newest first, and the sealing key that belongs to that one, and says where.
+///
+/// # Errors
+/// [`Stop::Refused`] where either file is there already.
+pub fn write_opening(file: &Path, keys: &[OpeningKey], out: &mut dyn Write) -> Answer {
+    let newest = keys.first().context("there is no key to write")?;
+    let secrets: Vec<_> = keys.iter().map(OpeningKey::to_bytes).collect();
+    let line = opening_lines(secrets.iter().map(|secret| &**secret));
+    let halves = Halves { line, public: hex(&newest.sealing_key().to_bytes()) };
+    halves.write(file, SEALING_WORD)?;
     writeln!(out, "opening key {} (for the site's terminals, and a copy in a safe)", file.display())?;
     halves.tell(file, out)
 }
 
+/// What a file of opening keys holds, the newest first.
+#[must_use]
+pub fn opening_lines<'a>(keys: impl IntoIterator<Item = &'a [u8; 32]>) -> Zeroizing<String> {
+    lines(OPENING_WORD, keys)
+}
+
+fn lines<'a>(word: &str, secrets: impl IntoIterator<Item = &'a [u8; 32]>) -> Zeroizing<String> {
+    let secrets: Vec<_> = secrets.into_iter().collect();
+    // Reserved to its full length at once: a string that grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(128 * secrets.len()));
+    secrets.iter().for_each(|secret| text.push_str(&private_line(word, secret)));
+    text
+}
+
 /// Both halves of a key on their way into files.
 struct Halves {
-    secret: Zeroizing<[u8; 32]>,
+    /// What the private half's file holds.
+    line: Zeroizing<String>,
+    /// Digits.
     public: String,
 }
 
 impl Halves {
-    fn write(&self, file: &Path, (private, public): (&str, &str)) -> Answer {
+    /// Writes both; `public` is the word before that one.
+    fn write(&self, file: &Path, public: &str) -> Answer {
+        nothing_there(file)?;
         let public_file = public_file(file);
-        for path in [file, &public_file] {
-            if path.symlink_metadata().is_ok() {
-                return Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())));
-            }
-        }
-        let line = private_line(private, &self.secret);
         let create = |path: &Path, mode, bytes: &[u8]| {
             folder::create(path, mode, bytes).with_context(|| format!("create {}", path.display()))
         };
-        create(file, 0o600, line.as_bytes())?;
+        create(file, 0o600, self.line.as_bytes())?;
         create(&public_file, 0o644, format!("{public} {}\n", self.public).as_bytes())?;
         Ok(())
     }
@@ -115,6 +148,25 @@ impl Halves {
         writeln!(out, "  {}", self.public)?;
         Ok(())
     }
+}
+
+/// Refuses where either half's file is there.
+fn nothing_there(file: &Path) -> Answer {
+    for path in [file, &public_file(file)] {
+        if path.symlink_metadata().is_ok() {
+            return Err(Stop::refused(format!("{} exists, and nothing is overwritten", path.display())));
+        }
+    }
+    Ok(())
+}
+
+/// What a locked key's file holds.
+fn under_a_passphrase(purpose: &Purpose, secret: &[u8; 32]) -> Answer<String> {
+    let typed = unseen::new_line("passphrase")?;
+    let typed = typed.ok_or_else(|| Stop::refused("the two passphrases differ; nothing was written"))?;
+    let mut salt = [0; 32];
+    fill(&mut salt);
+    locked::lock(purpose.locked, secret, &typed, salt.first_chunk().expect("a salt is shorter than that"))
 }
 
 fn draw() -> SigningKey {
@@ -177,6 +229,12 @@ pub fn private(path: &Path, purpose: &Purpose) -> anyhow::Result<SigningKey> {
     let line = secret(path, "private key")?;
     if line.starts_with(purpose.public) {
         bail!("{} is a public key; signing needs the private one, without .pub", path.display());
+    }
+    if line.starts_with(purpose.locked) {
+        let typed = unseen::line(&format!("passphrase of {}", path.display()))?;
+        let seed = locked::unlock(&line, purpose.locked, &typed);
+        let seed = seed.with_context(|| format!("the passphrase does not open {}", path.display()))?;
+        return Ok(SigningKey::from_bytes(&seed));
     }
     let seed = digits(&line, purpose.private).map(Zeroizing::new);
     let seed =
@@ -258,7 +316,7 @@ mod tests {
     fn made(folder: &Path) -> (PathBuf, String) {
         let file = folder.join("pack.key");
         let mut out = Vec::new();
-        create(&file, &PACK, &mut out).unwrap();
+        create(&file, &PACK, false, &mut out).unwrap();
         let said = String::from_utf8(out).unwrap();
         (file, said.lines().last().unwrap().trim().to_owned())
     }
@@ -274,10 +332,10 @@ mod tests {
         assert_eq!(public(&public_file, "--trust", &PACK).unwrap(), expected);
         assert_eq!(public(&said, "--trust", &PACK).unwrap(), expected);
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
-        let again = create(&file, &PACK, &mut Vec::new()).map(drop);
+        let again = create(&file, &PACK, false, &mut Vec::new()).map(drop);
         assert!(matches!(again, Err(Stop::Refused(_))), "{again:?}");
         fs::remove_file(&file).unwrap();
-        let again = create(&file, &PACK, &mut Vec::new()).map(drop);
+        let again = create(&file, &PACK, false, &mut Vec::new()).map(drop);
         assert!(matches!(again, Err(Stop::Refused(_))), "the public half is there: {again:?}");
         assert_eq!(public(&public_file, "--trust", &PACK).unwrap(), expected);
     }

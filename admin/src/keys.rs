@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::answer::{Answer, Stop};
 use crate::keyfile::{self, AUTHORITY};
 use crate::ledger::Ledger;
-use crate::{place, text};
+use crate::{place, rotation, text};
 
 const DAY_S: i64 = 24 * 60 * 60;
 
@@ -37,8 +37,11 @@ pub enum Keys {
     )]
     Init(Init),
     /// Draw a key for a person or a machine.
-    #[command(after_help = "Each person draws a key of their own and hands over FILE.pub.\n\n\
-        Example:\n  doorctl keys make ada.key\n\nExit code: 0 made, 2 something is there already, 1 fault.")]
+    #[command(
+        after_help = "Each person draws a key of their own and hands over FILE.pub. With --passphrase whoever copies FILE \
+        has to guess: it is asked for here and at every signature, unseen, or read as a line of the standard input.\n\n\
+        Example:\n  doorctl keys make --passphrase ada.key\n\nExit code: 0 made, 2 something is there already, 1 fault."
+    )]
     Make(Make),
     /// Draw the key that opens what is sealed to a site's terminals.
     #[command(
@@ -46,7 +49,19 @@ pub enum Keys {
         whoever enrols. Broker and hub have neither: names, templates and credentials are bytes to them.\n\n\
         Example:\n  doorctl keys sealing opening.key\n\nExit code: 0 made, 2 something is there already, 1 fault."
     )]
-    Sealing(Make),
+    Sealing(Draw),
+    /// Draw another opening key, and hand it to every terminal of the site.
+    #[command(
+        after_help = "After an opening key was stolen, or a terminal that held it: retire the terminal first, and it is handed \
+        nothing. Terminals learn the new key from the roster, sealed to each of them, whenever they follow it; nobody has to go \
+        there, and what was sealed before goes on opening. FILE holds the new key and those before it, and takes the old \
+        file's place when terminals are provisioned. Then seal again what is in force: `doorctl roster reseal`.\n\n\
+        What was sealed to the stolen key stays readable for the thief who has a copy of the roster: give people new cards and \
+        PINs.\n\n\
+        Example:\n  doorctl keys rotate --roster hq.roster --by root.key --opening-key opening.key opening-2.key\n\n\
+        Exit code: 0 done, 2 a terminal would be left out, or the key that signs may not, 1 fault."
+    )]
+    Rotate(rotation::Rotate),
     /// Give a key its roles, in place of those it had.
     #[command(
         after_help = "Example:\n  doorctl keys delegate --roster hq.roster --by root.key --holder \"Ada Lovelace\" \
@@ -69,7 +84,7 @@ pub enum Keys {
     /// Check a roster from its beginning, and show whose word counts.
     #[command(
         after_help = "JSON: an object with site, root, genesis, entries, state, and keys: a list of objects with key, holder, \
-        roles, terminal, from, until (RFC 3339), revoked.\n\n\
+        roles, terminal, from, until (RFC 3339), revoked; and seal_to, where a key was rotated.\n\n\
         Example:\n  doorctl keys list --roster hq.roster --root root.key.pub\n\n\
         Exit code: 0 the roster holds, 2 it does not, or has another root, 1 fault."
     )]
@@ -85,13 +100,26 @@ pub struct Init {
     /// The roster's file, which must not exist.
     #[arg(long, value_name = "FILE")]
     roster: PathBuf,
+    /// Ask for a passphrase, without which the root key signs nothing.
+    #[arg(long)]
+    passphrase: bool,
     /// The root key's file, which must not exist.
+    file: PathBuf,
+}
+
+/// Options of `sealing`.
+#[derive(Debug, Args)]
+pub struct Draw {
+    /// The opening key's file, which must not exist.
     file: PathBuf,
 }
 
 /// Options of `make`.
 #[derive(Debug, Args)]
 pub struct Make {
+    /// Ask for a passphrase, without which the key signs nothing. Not for a hub's key: a hub starts by itself.
+    #[arg(long)]
+    passphrase: bool,
     /// The private key's file, which must not exist.
     file: PathBuf,
 }
@@ -208,8 +236,9 @@ impl fmt::Display for RoleName {
 pub fn run(command: &Keys, out: &mut dyn Write) -> Answer {
     match command {
         Keys::Init(options) => init(options, out),
-        Keys::Make(options) => keyfile::create(&options.file, &AUTHORITY, out).map(drop),
+        Keys::Make(options) => keyfile::create(&options.file, &AUTHORITY, options.passphrase, out).map(drop),
         Keys::Sealing(options) => keyfile::create_opening(&options.file, out),
+        Keys::Rotate(options) => rotation::rotate(options, out),
         Keys::Delegate(options) => delegate(options, out),
         Keys::Revoke(options) => {
             let key = named(&options.public)?;
@@ -230,7 +259,7 @@ fn init(options: &Init, out: &mut dyn Write) -> Answer {
         let file = options.roster.display();
         return Err(Stop::refused(format!("{file} exists, and nothing is overwritten")));
     }
-    let root = PublicKey::of(&keyfile::create(&options.file, &AUTHORITY, out)?);
+    let root = PublicKey::of(&keyfile::create(&options.file, &AUTHORITY, options.passphrase, out)?);
     Ledger::create(&options.roster, options.site.clone(), root, keyfile::genesis())?;
     writeln!(out, "roster      {}, of site {}", options.roster.display(), options.site)?;
     Ok(())
@@ -247,6 +276,7 @@ fn delegate(options: &Delegate, out: &mut dyn Write) -> Answer {
         terminal: options.terminal.clone(),
         from_s,
         until_s: from_s + i64::from(options.days) * DAY_S,
+        joined_with: None,
     };
     let said = format!(
         "key {} of {} is {} until {}",
@@ -277,6 +307,7 @@ struct Listing {
     genesis: String,
     entries: u64,
     state: String,
+    seal_to: Option<String>,
     keys: Vec<Listed>,
 }
 
@@ -297,6 +328,7 @@ fn list(options: &List, out: &mut dyn Write) -> Answer {
     let genesis = hex(&ledger.genesis());
     let follower = ledger.follower();
     let state = hex(&follower.tree().root());
+    let seal_to = follower.seal_to().map(|key| hex(&key));
     let trust = follower.trust();
     let keys = trust.holders().map(|(delegation, revoked)| Listed {
         key: delegation.key.id().to_string(),
@@ -313,6 +345,7 @@ fn list(options: &List, out: &mut dyn Write) -> Answer {
         genesis,
         entries: follower.head().seq,
         state,
+        seal_to,
         keys: keys.collect(),
     };
     if options.json {
@@ -322,6 +355,9 @@ fn list(options: &List, out: &mut dyn Write) -> Answer {
     writeln!(out, "root     {}", listing.root)?;
     writeln!(out, "genesis  {}", listing.genesis)?;
     writeln!(out, "state    {}", listing.state)?;
+    if let Some(key) = &listing.seal_to {
+        writeln!(out, "seals to {key}")?;
+    }
     for key in &listing.keys {
         let terminal = key.terminal.as_ref().map(|terminal| format!(" {terminal}")).unwrap_or_default();
         let end = if key.revoked { "revoked".to_owned() } else { format!("until {}", key.until) };

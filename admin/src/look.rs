@@ -195,6 +195,7 @@ pub fn remedy(reject: Reject) -> &'static str {
         | Reject::NotAccepted
         | Reject::Used
         | Reject::NotTheClaimed
+        | Reject::Unanswered
         | Reject::Unrecorded => reject.advice(),
     }
 }

@@ -62,6 +62,16 @@ pub enum Order {
         --terminal lobby-1\n\n\
         Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault.")]
     Reboot(One),
+    /// Have a terminal take everybody from the roster again, after its case was opened and it erased them.
+    #[command(
+        after_help = "Look at the terminal first: whoever opened it may have left something behind. It must be locked down, \
+        because people come back entry by entry; release it when `doorctl terminal list` says that it holds what was signed.\n\n\
+        Example:\n  doorctl order lockdown --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
+        --terminal lobby-1\n  doorctl order refill --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
+        --terminal lobby-1\n\n\
+        Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault."
+    )]
+    Refill(One),
     /// Ask a terminal how it is.
     #[command(
         after_help = "Example:\n  doorctl order diagnose --roster hq.roster --by op.key --hub http://127.0.0.1:8470 \
@@ -69,6 +79,16 @@ pub enum Order {
         Exit code: 0 answered, 2 the terminal refused or did not answer, 1 fault."
     )]
     Diagnose(One),
+    /// Let attempts begin again that failed checks have locked out.
+    #[command(
+        after_help = "Failed liveness checks lock faces out, wrong PINs and foreign cards those: for half an hour, and \
+        longer where it repeats. This ends it and is on record. Look first at what stood there: `doorctl audit tail` tells \
+        the refusals. Without --terminal all terminals of the site are told.\n\n\
+        Example:\n  doorctl order reset-lockout --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
+        --terminal lobby-1\n\n\
+        Exit code: 0 every terminal did it, 2 one refused or did not answer, 1 fault."
+    )]
+    ResetLockout(Several),
     /// End a lockdown.
     #[command(after_help = "Without --terminal all terminals of the site are told.\n\n\
         Example:\n  doorctl order release --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token\n\n\
@@ -114,7 +134,7 @@ pub struct Lock {
     door: DoorId,
 }
 
-/// Options of `reboot` and `diagnose`.
+/// Options of `reboot`, `refill` and `diagnose`.
 #[derive(Debug, Args)]
 pub struct One {
     #[command(flatten)]
@@ -124,7 +144,7 @@ pub struct One {
     terminal: TerminalId,
 }
 
-/// Options of `lockdown` and `release`.
+/// Options of `lockdown`, `release` and `reset-lockout`.
 #[derive(Debug, Args)]
 pub struct Several {
     #[command(flatten)]
@@ -150,10 +170,16 @@ pub fn run(command: &Order, out: &mut dyn Write) -> Answer {
         Order::Reboot(One { giving, terminal }) => {
             give(giving, std::slice::from_ref(terminal), &Command::Reboot, out)
         }
+        Order::Refill(One { giving, terminal }) => {
+            give(giving, std::slice::from_ref(terminal), &Command::Refill, out)
+        }
         Order::Diagnose(One { giving, terminal }) => {
             give(giving, std::slice::from_ref(terminal), &Command::Diagnose, out)
         }
         Order::Lockdown(Several { giving, terminal }) => give(giving, terminal, &Command::Lockdown, out),
+        Order::ResetLockout(Several { giving, terminal }) => {
+            give(giving, terminal, &Command::ResetLockout, out)
+        }
         Order::Release(Several { giving, terminal }) => give(giving, terminal, &Command::Release, out),
     }
 }
@@ -301,6 +327,7 @@ mod tests {
                 terminal,
                 from_s: 0,
                 until_s: i64::MAX,
+                joined_with: None,
             };
             trust.delegate(&delegation).unwrap();
         }
@@ -312,6 +339,8 @@ mod tests {
             terminal: name.parse().unwrap(),
             session: "ab".repeat(16),
             presence: "online".into(),
+            roster: None,
+            holds_what_was_signed: None,
             signed: None,
         }
     }

@@ -22,6 +22,7 @@ use crate::hub::{self, Hub};
 use crate::keyfile;
 use crate::keys::{self, Signing};
 use crate::ledger::Ledger;
+use crate::{rotation, site};
 
 /// The roster of a site: persons and settings, signed entry by entry.
 #[derive(Debug, Subcommand)]
@@ -67,6 +68,14 @@ pub enum Roster {
         Exit code: 0 done, 2 the key that signs may not, 1 fault."
     )]
     Unset(Unset),
+    /// After `keys rotate`: seal again what is in force and was sealed to an earlier key.
+    #[command(
+        after_help = "So that a terminal that joins with the newest key alone can open everything. It opens names, templates and \
+        credentials here for a moment: run it where the opening key is kept, off the network.\n\n\
+        Example:\n  doorctl roster reseal --roster hq.roster --by ada.key --opening-key opening-2.key\n\n\
+        Exit code: 0 done, 2 nothing was rotated, something does not open, or the key that signs may not, 1 fault."
+    )]
+    Reseal(rotation::Reseal),
     /// Bring the local copy and the hub's to the same entry.
     #[command(
         long_about = "Bring the local copy and the hub's to the same entry.\n\n\
@@ -84,9 +93,9 @@ pub enum Roster {
 pub struct Put {
     #[command(flatten)]
     signing: Signing,
-    /// The sealing key of the site's terminals: its file, or the 64 digits.
+    /// The sealing key of the site's terminals: its file, or the 64 digits; not needed once the roster says it.
     #[arg(long, value_name = "KEY")]
-    seal_to: String,
+    seal_to: Option<String>,
     #[command(flatten)]
     at: At,
     /// Form of the content, so that terminals know how to read it.
@@ -216,14 +225,18 @@ pub fn run(command: &Roster, out: &mut dyn Write) -> Answer {
             let said = format!("{} {:?} is taken away", name(options.setting), options.name);
             keys::sign(&options.signing, Change::SettingTake(at), &said, out)
         }
+        Roster::Reseal(options) => rotation::reseal(options, out),
         Roster::Sync(options) => sync(options, out),
     }
 }
 
 fn put(options: &Put, out: &mut dyn Write) -> Answer {
-    let key = keyfile::sealing(&options.seal_to)?;
     let content = content(&options.content, CONTENT_LEN_MAX)?;
-    let site = Ledger::open(&options.signing.roster, None)?.follower().trust().site().clone();
+    let mut ledger = Ledger::open(&options.signing.roster, None)?;
+    let key = site::sealing(options.seal_to.as_deref(), ledger.follower().seal_to())?;
+    let site = ledger.follower().trust().site().clone();
+    // The roster's file is locked while it is open, and signing opens it anew.
+    drop(ledger);
     let at = options.at.of(&options.person);
     let said = format!("{} {} of {} is put, sealed", name(options.at.slot), at.number, at.person);
     let sealed =

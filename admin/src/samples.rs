@@ -33,7 +33,7 @@ const OF_RECORDING: usize = 5;
 /// # Errors
 /// [`Stop::Refused`] names the first photograph that will not do.
 pub fn of_photos(photos: &[PathBuf], supervised: bool, vision: &mut dyn Vision) -> Answer<Vec<UnitVector>> {
-    let policy = passive();
+    let policy = Policy::colour_alone();
     let mut samples = Vec::new();
     let mut confidence = 0.0;
     for path in photos {
@@ -62,7 +62,7 @@ pub fn of_recording(folder: &Path, vision: &mut dyn Vision) -> Answer<Vec<UnitVe
     let recording = Recording::open(folder).context("open the recording")?;
     let fitted = Fitted { infrared: recording.has_ir(), depth: recording.has_depth() };
     let policy = match (fitted.infrared, fitted.depth) {
-        (false, false) => passive(),
+        (false, false) => Policy::colour_alone(),
         (true, _) | (_, true) => Policy { fitted, depth_fov: recording.depth_fov(), ..Policy::default() },
     };
     let mut live: Vec<Embedding> = Vec::new();
@@ -85,12 +85,6 @@ pub fn of_recording(folder: &Path, vision: &mut dyn Vision) -> Answer<Vec<UnitVe
     progress.finish_and_clear();
     judge(&live, &rejects, &policy, folder)?;
     Ok(spread(&live, OF_RECORDING))
-}
-
-/// Colour alone: what a photograph can show.
-fn passive() -> Policy {
-    let fitted = Fitted { infrared: false, depth: false };
-    Policy { fitted, rgb_alone: true, ..Policy::default() }
 }
 
 fn examine(

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use doorward_protocol::contents::{self, Content};
+use doorward_protocol::hex::hex;
 use doorward_protocol::ids::PersonId;
 use doorward_protocol::roster::{Change, NUMBER_MAX, PersonSlot, Slot};
 use doorward_protocol::sealing::SealingKey;
@@ -37,7 +38,7 @@ pub struct ForSite {
 pub struct SealedForSite {
     #[command(flatten)]
     site: ForSite,
-    /// The sealing key of the site's terminals: its file, or the 64 digits.
+    /// The sealing key of the site's terminals: its file, or the 64 digits; not needed once the roster says it.
     #[arg(long, value_name = "KEY", requires = "roster", help_heading = "For all terminals of a site")]
     seal_to: Option<String>,
 }
@@ -73,11 +74,27 @@ impl SealedForSite {
     /// # Errors
     /// As [`ForSite::open`], and without a sealing key.
     pub fn open(&self) -> Answer<Option<SealedSite>> {
-        let Some(site) = self.site.open()? else { return Ok(None) };
-        let sealing = self.seal_to.as_deref().context(
+        let Some(mut site) = self.site.open()? else { return Ok(None) };
+        let sealing = sealing(self.seal_to.as_deref(), site.ledger.follower().seal_to())?;
+        Ok(Some(SealedSite { site, sealing }))
+    }
+}
+
+/// The key to seal to, of what was given and what the roster says.
+///
+/// # Errors
+/// Where neither says one; [`Stop::Refused`] where they say two.
+pub fn sealing(given: Option<&str>, said: Option<[u8; 32]>) -> Answer<SealingKey> {
+    let said = said.and_then(|bytes| SealingKey::from_bytes(&bytes));
+    let given = given.map(keyfile::sealing).transpose()?;
+    match (given, said) {
+        (Some(given), Some(said)) if given != said => Err(Stop::refused(format!(
+            "--seal-to is an earlier key: since the rotation this roster seals to {}; leave --seal-to away",
+            hex(&said.to_bytes())
+        ))),
+        (given, said) => Ok(said.or(given).context(
             "--roster needs --seal-to, the sealing key of the site's terminals: `doorctl keys sealing` draws it",
-        )?;
-        Ok(Some(SealedSite { site, sealing: keyfile::sealing(sealing)? }))
+        )?),
     }
 }
 

@@ -238,6 +238,7 @@ mod tests {
                 terminal: Some(terminal.parse().unwrap()),
                 from_s: 0,
                 until_s: i64::MAX,
+                joined_with: None,
             };
             trust.delegate(&delegation).unwrap();
         }

@@ -14,6 +14,7 @@ use doorward_core::frame::Rgb;
 use doorward_core::freshness::Freshness;
 use doorward_core::intake::Intake;
 use doorward_core::liveness;
+use doorward_core::liveness::emitter::Pattern;
 use doorward_core::lockout::{HISTORY_MS, Lockout};
 use doorward_core::outbox::Outbox;
 use doorward_core::pairing::Arrival;
@@ -25,11 +26,15 @@ use doorward_hal::clock::Clock;
 use doorward_hal::inputs::Inputs;
 use doorward_protocol::audit::{Entry, Started, What};
 use doorward_protocol::ids::AttemptId;
+use doorward_protocol::keys::PublicKey;
 use doorward_protocol::sealing::OpeningKey;
 use doorward_store::Store;
 
+use crate::api::errand::Errands;
+use crate::api::{Api, ApiConfig};
 use crate::capture::{Capture, Meeting, OpenCamera};
 use crate::centre::{self, CentreConfig, Identity};
+use crate::emitter::{LightMeter, Modulated, modulate};
 use crate::journal::{self, Listeners};
 use crate::readers::Readers;
 use crate::supervise::{Beat, Supervisor};
@@ -76,6 +81,8 @@ pub struct Settings {
     pub liveness: liveness::Policy,
     /// Times of an attempt.
     pub attempt: attempt::Limits,
+    /// What programs on this machine may ask; none: nothing.
+    pub api: Option<ApiConfig>,
     /// Digest of the configuration, hexadecimal.
     pub digest: String,
 }
@@ -90,8 +97,8 @@ pub struct Onlookers {
 
 /// The way to the centre.
 pub enum Way {
-    /// Through a broker; and the key that opens what is sealed to the site.
-    Broker(Box<CentreConfig>, OpeningKey),
+    /// Through a broker; and the keys that open what is sealed to the site, the newest first.
+    Broker(Box<CentreConfig>, Vec<OpeningKey>),
     /// Something that stands for both.
     Uplink(Box<dyn Uplink>),
 }
@@ -108,6 +115,8 @@ pub struct Parts {
     pub store: Store,
     /// The cameras.
     pub eyes: Eyes,
+    /// The infrared light, where it follows a pattern.
+    pub emitter: Option<Modulated>,
     /// What reads credentials.
     pub readers: Readers,
     /// The models.
@@ -125,11 +134,17 @@ pub struct Parts {
 /// # Errors
 /// When the store cannot be read or the start cannot be recorded.
 pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
-    let Parts { clock, devices, inputs, mut store, eyes, readers, mind, way, settings, onlookers } = parts;
+    let Parts { clock, devices, inputs, mut store, eyes, emitter, readers, mind, way, settings, onlookers } =
+        parts;
     let version = mind.vision.version();
     let references = (version, mind.dimension);
+    let api = settings.api.map(Api::prepare).transpose()?;
+    let observer = match &api {
+        Some(api) => api.beside(onlookers.observer),
+        None => onlookers.observer,
+    };
 
-    let beginning = begin(&store, settings.attempt, settings.liveness.window_min)?;
+    let beginning = begin(&store, settings.attempt, settings.liveness)?;
     let started = Started {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         models: mind.digest,
@@ -138,7 +153,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     let start = doorward_core::audit::Journal::append(&mut store, &What::Started(started), clock.now().wall)
         .context("record the start")?;
     let identity = identify(&store, start)?;
-    let transform_key = store.transform_key();
+    let (transform_key, joining_key) = (store.transform_key(), store.joining_key());
     let people = journal::load_people(&mut store, version, mind.dimension)?;
     let outbox = Outbox::new(store.acknowledged().context("read the outbox")?, store.head()?.seq);
 
@@ -151,7 +166,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
         beginning,
         devices,
         Box::new(journal_link.clone()),
-        onlookers.observer,
+        observer,
     );
 
     let mut threads = Supervisor::new(Arc::clone(&clock));
@@ -167,20 +182,28 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
 
     let meeting = Arc::new(Meeting::new(Arc::clone(&clock), settings.liveness.fitted));
     watch_cameras(&mut threads, &clock, eyes, &meeting);
+    let light = emitter.map(|emitter| shine(&mut threads, &clock, emitter, &to_terminal));
     let examiner = Examiner {
         vision: mind.vision,
         quality: settings.quality,
         liveness: settings.liveness,
         freshness: Freshness::default(),
+        light,
         clock: Arc::clone(&clock),
     };
     let evidence = to_terminal.clone();
     let watcher = readers.start(&mut threads, &clock, &to_terminal, onlookers.watcher)?;
-    threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher));
+    let level = settings.liveness.level.code();
+    let errands = match api {
+        Some(api) => api.start(&mut threads, &clock, &to_terminal, (version, level)),
+        None => Errands::none(),
+    };
+    threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher, errands));
     if let Some(way) = way {
         let uplink = match way {
             Way::Broker(config, opening) => {
-                let intake = Intake::new(identity.own.site.clone(), opening, transform_key, references);
+                let intake = Intake::new(identity.own.site.clone(), opening, transform_key, references)
+                    .joined(PublicKey::of(&identity.key).id(), joining_key);
                 centre::start(&mut threads, &clock, *config, identity, intake, &journal_link, &to_terminal)
             }
             Way::Uplink(uplink) => uplink,
@@ -192,11 +215,11 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     Ok((threads, to_terminal))
 }
 
-/// What the store knows of the time before this start. `window_min` is the smallest mean liveness confidence of a case.
+/// What the store knows of the time before this start. `policy` is what the attempts ask of the evidence.
 ///
 /// # Errors
 /// When the audit trail cannot be read.
-pub fn begin(store: &Store, limits: attempt::Limits, window_min: f32) -> anyhow::Result<Beginning> {
+pub fn begin(store: &Store, limits: attempt::Limits, policy: liveness::Policy) -> anyhow::Result<Beginning> {
     let newest_ms = store.newest_ms().context("read the newest audit entry")?;
     let (mut lockout, mut spent) = (Lockout::default(), Spent::default());
     if let Some(newest_ms) = newest_ms {
@@ -209,7 +232,7 @@ pub fn begin(store: &Store, limits: attempt::Limits, window_min: f32) -> anyhow:
     }
     let next = AttemptId(store.attempts_seen().context("read the number of the last attempt")? + 1);
     Ok(Beginning {
-        attempts: Attempts::new(limits, window_min, next),
+        attempts: Attempts::new(limits, policy, next, doorward_store::new_seed()),
         lockout,
         spent,
         timekeeper: Timekeeper::new(newest_ms.unwrap_or(i64::MIN)),
@@ -231,7 +254,23 @@ pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let followed = store.followed().context("read how far the roster was followed")?;
-    Ok(Identity { own, key: store.device_key(), followed })
+    let known = store.roster_known().context("read how far the roster was known")?;
+    Ok(Identity { own, key: store.device_key(), followed, known })
+}
+
+/// Starts the pattern of the infrared light.
+fn shine(
+    threads: &mut Supervisor,
+    clock: &Arc<dyn Clock>,
+    Modulated { emitter, exposure }: Modulated,
+    terminal: &SyncSender<Input>,
+) -> LightMeter {
+    let (meter, pattern) = (LightMeter::new(exposure), Pattern::new(doorward_store::new_seed()));
+    let (theirs, time, terminal) = (meter.clone(), Arc::clone(clock), terminal.clone());
+    threads.spawn("emitter", true, move |beat| {
+        modulate(&beat, time.as_ref(), emitter, pattern, &theirs, &terminal)
+    });
+    meter
 }
 
 fn watch_cameras(threads: &mut Supervisor, clock: &Arc<dyn Clock>, eyes: Eyes, meeting: &Arc<Meeting>) {

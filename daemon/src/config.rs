@@ -1,7 +1,10 @@
 //! Configuration: one TOML file, read into what the file may say ([`raw`]) and checked into what the program works
-//! with. Every error names the file, the key, what was found and what is allowed. [`wiring`] checks the door's wires.
+//! with. Every error names the file, the key, what was found and what is allowed. [`wiring`] checks the door's wires,
+//! [`liveness`] what the sensors can prove.
 
+mod api;
 pub mod centre;
+pub mod liveness;
 pub mod raw;
 pub mod reader;
 pub mod wiring;
@@ -12,7 +15,7 @@ use std::time::Duration;
 
 use doorward_core::attempt;
 use doorward_core::door;
-use doorward_core::liveness::{self, Fitted};
+use doorward_core::liveness::Policy;
 use doorward_core::policy::{Rules, UntrustedTime};
 use doorward_core::quality;
 use doorward_core::schedule::Weekly;
@@ -28,6 +31,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use self::reader::ReaderConfig;
+use crate::api::ApiConfig;
 use crate::centre::CentreConfig;
 
 /// Largest accepted `max_fpir`: one stranger in a hundred is no access control (attack case H5).
@@ -83,7 +87,7 @@ pub struct Config {
     /// What a face must be like.
     pub quality: quality::Limits,
     /// What must speak for life.
-    pub liveness: liveness::Policy,
+    pub liveness: Policy,
     /// Times of an attempt.
     pub attempt: attempt::Limits,
     /// Where the store lies.
@@ -108,6 +112,8 @@ pub struct Config {
     pub emitter: Option<OutputLine>,
     /// The centre; none: it works alone.
     pub centre: Option<CentreConfig>,
+    /// What programs on this machine may ask; none: nothing.
+    pub api: Option<ApiConfig>,
     /// SHA-256 of the file, hexadecimal: what the audit trail names.
     pub digest: String,
 }
@@ -129,13 +135,15 @@ impl Config {
         let raw: raw::RawConfig = from_toml(text, file)?;
         let check = Check { file };
         let cameras = check.cameras(raw.cameras.clone())?;
+        let terminal = check.parsed("terminal", &raw.terminal)?;
         Ok(Self {
             site: check.parsed("site", &raw.site)?,
-            terminal: check.parsed("terminal", &raw.terminal)?,
+            api: raw.api.as_ref().map(|api| check.api(api, &terminal)).transpose()?,
+            terminal,
             door: check.door(&raw.door, &raw.inputs)?,
             rules: check.rules(&raw)?,
             quality: check.quality(&raw.quality)?,
-            liveness: check.liveness(&raw.liveness, &cameras)?,
+            liveness: check.liveness(&raw, &cameras)?,
             attempt: attempt::Limits {
                 window: usize::from(check.within("liveness.frames", raw.liveness.frames, 2, 10)?),
                 ..attempt::Limits::default()
@@ -149,7 +157,7 @@ impl Config {
             inputs: check.inputs(raw.inputs)?,
             reader: raw.reader.as_ref().map(|reader| check.reader(reader)).transpose()?,
             panel: check.panel(raw.panel)?,
-            emitter: raw.emitter,
+            emitter: raw.emitter.as_ref().map(liveness::EmitterSection::output),
             centre: raw.centre.as_ref().map(|centre| check.centre(centre)).transpose()?,
             digest: hex(&Sha256::digest(text.as_bytes())),
         })
@@ -257,26 +265,6 @@ impl Check<'_> {
             ..quality::Limits::default()
         })
     }
-
-    fn liveness(
-        &self,
-        section: &raw::LivenessSection,
-        cameras: &Cameras,
-    ) -> Result<liveness::Policy, ConfigError> {
-        let fitted = Fitted { infrared: cameras.infrared.is_some(), depth: cameras.depth.is_some() };
-        if !(fitted.infrared || fitted.depth || section.rgb_alone) {
-            let allowed = "a terminal without [cameras.infrared] and [cameras.depth] cannot tell a good photograph from \
-                a person; fit one of them, or accept the risk with rgb_alone = true";
-            return Err(self.refuse("liveness.rgb_alone", false, allowed));
-        }
-        Ok(liveness::Policy {
-            fitted,
-            rgb_min: self.within("liveness.rgb_min", section.rgb_min, 0.3, 0.99)?,
-            window_min: self.within("liveness.window_min", section.window_min, 50.0, 99.0)?,
-            rgb_alone: section.rgb_alone,
-            depth_fov: cameras.depth_fov,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -289,10 +277,16 @@ mod tests {
         Config::parse(text, Path::new("doord.toml")).map_err(|e| e.to_string())
     }
 
+    /// A section that the sample has commented out, with a sign before it for the one that is cut off.
+    fn section(begins: &str) -> String {
+        let at = SAMPLE.find(begins).unwrap();
+        SAMPLE[at..].split("\n\n").next().unwrap().replace("\n#", "\n")
+    }
+
     #[test]
     fn the_documented_configuration_is_valid_and_says_what_it_means() {
         let config = parse(SAMPLE).unwrap();
-        assert_eq!(config.liveness.fitted, Fitted { infrared: true, depth: true });
+        assert!(config.liveness.fitted.infrared && config.liveness.fitted.depth);
         assert_eq!(config.rules.open_for, Duration::from_secs(5));
         assert_eq!(config.attempt.window, 3);
         assert_eq!(config.digest.len(), 64);
@@ -340,8 +334,7 @@ mod tests {
 
     #[test]
     fn the_documented_centre_is_valid_and_a_broken_one_is_named() {
-        let at = SAMPLE.find("#[centre]").unwrap();
-        let section = SAMPLE[at..].replace("\n#", "\n");
+        let section = section("#[centre]");
         let text = format!("{SAMPLE}\n{}", &section[1..]);
         let centre = parse(&text).unwrap().centre.unwrap();
         assert_eq!((centre.broker.host.as_str(), centre.broker.port), ("hub.example", 8883));
@@ -358,16 +351,41 @@ mod tests {
     }
 
     #[test]
+    fn h7_the_documented_api_is_valid_is_off_as_it_comes_and_has_no_open_door() {
+        assert!(parse(SAMPLE).unwrap().api.is_none());
+        let section = section("#[api]");
+        let api = |from: &str, to: &str| {
+            let changed = section[1..].replacen(from, to, 1);
+            assert!(from.is_empty() || changed != section[1..], "{from} is not in the sample");
+            parse(&format!("{SAMPLE}\n{changed}")).map(|config| config.api.unwrap())
+        };
+        let documented = api("", "").unwrap();
+        assert_eq!(documented.socket.unwrap(), Path::new("/run/doorward/front-1.sock"));
+        assert_eq!(documented.listen.unwrap().port(), 8471);
+        for (from, to, expected) in [
+            ("127.0.0.1:8471", "0.0.0.0:8471", "an address of the loopback interface"),
+            ("127.0.0.1:8471", "192.0.2.1:8471", "an address of the loopback interface"),
+            ("127.0.0.1:8471", "localhost", "an address of the loopback interface"),
+            ("token_file", "#token_file", "name a file with the token"),
+            ("\"/run/", "\"run/", "a path from the root on"),
+            ("\"sessions\"", "\"everything\"", "unknown variant"),
+        ] {
+            let error = api(from, to).unwrap_err();
+            assert!(error.contains("doord.toml") && error.contains(expected), "{to}: {error}");
+        }
+        let only = parse(&format!("{SAMPLE}\n[api]\n")).unwrap().api.unwrap();
+        assert_eq!((only.listen, only.token), (None, None), "the socket alone");
+        let may = only.allowed;
+        assert!(may.sessions && !(may.detect || may.compare || may.search || may.reference));
+    }
+
+    #[test]
     fn h5_no_configuration_lowers_the_bar_below_its_floor() {
         for (from, to) in
             [("rgb_min = 0.5", "rgb_min = 0.0"), ("window_min = 60.0", "window_min = 1.0"), ("1e-4", "1.0")]
         {
             assert!(parse(&SAMPLE.replacen(from, to, 1)).is_err(), "{to} was accepted");
         }
-        let (before, after) = (SAMPLE.split("[cameras.infrared]").next(), SAMPLE.split("[relay]").nth(1));
-        let alone = format!("{}[relay]{}", before.unwrap(), after.unwrap());
-        assert!(parse(&alone).unwrap_err().contains("rgb_alone"));
-        assert!(parse(&alone.replace("rgb_alone = false", "rgb_alone = true")).is_ok());
     }
 
     #[test]

@@ -6,12 +6,14 @@
 //! * [`config`]: the file. [`lock`]: the relay alone, for the time after a terminal.
 //! * `demo` (feature `demo`): a terminal with a drawn door and a page in the browser.
 
+pub mod api;
 pub mod assembly;
 pub mod capture;
 pub mod centre;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod emitter;
 pub mod journal;
 pub mod lock;
 pub mod logging;

@@ -46,6 +46,9 @@ enum Command {
         /// Folder with portraits of at least two people, to play instead of those who do not exist.
         #[arg(long)]
         photos: Option<PathBuf>,
+        /// Serve the local API at this socket, everything allowed: docs/api.md.
+        #[arg(long, value_name = "SOCKET")]
+        api: Option<PathBuf>,
     },
 }
 
@@ -56,9 +59,9 @@ fn main() -> ExitCode {
         Command::CheckConfig { config } => doorward_daemon::run::check(&config),
         Command::Lock { config } => doorward_daemon::lock::lock(&config),
         #[cfg(feature = "demo")]
-        Command::Demo { port, models, photos } => {
+        Command::Demo { port, models, photos, api } => {
             let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-            doorward_daemon::demo::run(&doorward_daemon::demo::Options { address, models, photos })
+            doorward_daemon::demo::run(&doorward_daemon::demo::Options { address, models, photos, api })
         }
     };
     match outcome {

@@ -230,6 +230,7 @@ mod tests {
             | Input::Known(_)
             | Input::Order(..)
             | Input::Deny(_)
+            | Input::Ask(..)
             | Input::Tick => "something else".to_owned(),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use doorward_core::claim::Mode;
@@ -21,12 +22,14 @@ use doorward_hal::gpio::wiegand::GpioWiegand;
 use doorward_hal::wiegand::WiegandReader;
 use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
-use doorward_store::{KeySource, MasterKey, Store, opening_key};
+use doorward_store::{KeySource, MasterKey, Store, opening_keys};
 
+use crate::api::ApiConfig;
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings, Way};
 use crate::capture::OpenCamera;
 use crate::config::reader::ReaderConfig;
-use crate::config::{Config, wiring};
+use crate::config::{self, Config, wiring};
+use crate::emitter::Modulated;
 use crate::readers::{OpenReader, Readers};
 use crate::terminal::{Devices, Observation};
 
@@ -41,11 +44,7 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
         panel: Box::new(PinPanel::open(&config.panel).context("open the panel")?),
     };
     let inputs = GpioInputs::open(&config.inputs).context("open the door's inputs")?;
-    // Shines until the end of this function, whichever way it ends.
-    let mut emitter = config.emitter.as_ref().map(GpioEmitter::open).transpose()?;
-    if let Some(emitter) = &mut emitter {
-        emitter.set(true)?;
-    }
+    let (_steady, modulated) = emitter(&config)?;
 
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
@@ -61,6 +60,7 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
         inputs: Box::new(inputs),
         store,
         eyes: eyes(&config),
+        emitter: modulated,
         readers: readers(&config),
         mind: mind(&config)?,
         way: way(&config)?,
@@ -92,17 +92,12 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
 /// Naming file, key and what is allowed.
 pub fn check(file: &Path) -> anyhow::Result<()> {
     let config = Config::read(file)?;
-    let fitted = config.liveness.fitted;
-    let sensors = match (fitted.infrared, fitted.depth) {
-        (true, true) => "colour, infrared and depth must agree",
-        (true, false) => "colour and infrared must agree",
-        (false, true) => "colour and depth must agree",
-        (false, false) => "colour alone decides: a good photograph may pass",
-    };
     println!("{} is a valid configuration", file.display());
     println!("  terminal     {} of site {}", config.terminal, config.site);
     println!("  door         {}, released for {} s", config.rules.door, config.rules.open_for.as_secs_f64());
-    println!("  liveness     {sensors}, over {} frames", config.attempt.window);
+    for (at, says) in config::liveness::meaning(&config).iter().enumerate() {
+        println!("  {:<12} {says}", if at == 0 { "liveness" } else { "" });
+    }
     println!("  identity     at most {:e} of strangers are taken for somebody (FPIR)", config.rules.max_fpir);
     println!("  asks for     {}", asked(&config));
     println!("  store        {}, key {}", config.store.display(), config.master_key.display());
@@ -112,6 +107,7 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
         }
         None => println!("  centre       none; it works alone"),
     }
+    println!("  programs     {}", may_ask(config.api.as_ref()));
     for (name, says) in wiring::meaning(&config) {
         println!("  {name:<12} {says}");
     }
@@ -129,6 +125,35 @@ fn asked(config: &Config) -> String {
     };
     let alone = if terms.without_face { "; credentials that may open without a face do" } else { "" };
     format!("{mode}{alone}")
+}
+
+/// The infrared light: one that shines until it is dropped, whichever way that comes, or one that follows a pattern.
+fn emitter(config: &Config) -> anyhow::Result<(Option<GpioEmitter>, Option<Modulated>)> {
+    let Some(line) = &config.emitter else { return Ok((None, None)) };
+    let mut emitter = GpioEmitter::open(line)?;
+    match config.cameras.infrared.as_ref().filter(|_| config.liveness.emitter) {
+        Some(camera) => {
+            let exposure = Duration::from_secs(1) / camera.rate;
+            Ok((None, Some(Modulated { emitter: Box::new(emitter), exposure })))
+        }
+        None => {
+            emitter.set(true)?;
+            Ok((Some(emitter), None))
+        }
+    }
+}
+
+/// What programs on this machine may ask, in words.
+fn may_ask(api: Option<&ApiConfig>) -> String {
+    let Some(ApiConfig { socket, listen, allowed, .. }) = api else {
+        return "may ask nothing".to_owned();
+    };
+    let at = [socket.as_ref().map(|path| path.display().to_string()), listen.map(|at| at.to_string())];
+    format!(
+        "may ask for {} at {}",
+        allowed.words().join(", "),
+        at.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    )
 }
 
 fn eyes(config: &Config) -> Eyes {
@@ -156,9 +181,9 @@ fn readers(config: &Config) -> Readers {
 /// Without the opening key nothing starts: every person of the roster would be left out, and for good.
 fn way(config: &Config) -> anyhow::Result<Option<Way>> {
     let Some(centre) = config.centre.clone() else { return Ok(None) };
-    let key = KeySource::named(&centre.opening_key).and_then(|source| opening_key(&source));
-    let key = key.context("load the key that opens what the centre sends (centre.opening_key)")?;
-    Ok(Some(Way::Broker(Box::new(centre), key)))
+    let keys = KeySource::named(&centre.opening_key).and_then(|source| opening_keys(&source));
+    let keys = keys.context("load the key that opens what the centre sends (centre.opening_key)")?;
+    Ok(Some(Way::Broker(Box::new(centre), keys)))
 }
 
 fn mind(config: &Config) -> anyhow::Result<Mind> {
@@ -179,6 +204,7 @@ fn settings(config: &Config) -> Settings {
         quality: config.quality,
         liveness: config.liveness,
         attempt: config.attempt,
+        api: config.api.clone(),
         digest: config.digest.clone(),
     }
 }
@@ -200,6 +226,7 @@ fn log(observation: Observation) {
         }
         Observation::Stands(standing) => tracing::debug!(?standing, "state"),
         Observation::Relay(released) => tracing::debug!(released, "relay"),
+        Observation::SessionEnded(session) => tracing::info!(?session, "a session has its result"),
         Observation::Shown(_) | Observation::Recorded => {}
     }
 }

@@ -11,7 +11,9 @@
 //! [`Examiner::examine`] runs on the vision thread, everything else on the terminal thread; the simulator calls both on
 //! one. Time and devices are arguments, so the same inputs give the same run.
 
+pub mod asking;
 mod orders;
+mod relay;
 mod showing;
 mod wiring;
 
@@ -20,38 +22,40 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use doorward_core::attempt::{Attempts, Case, Evidence, State, Verdict};
+use doorward_core::attempt::{Attempts, Case, Evidence, Look, Seen, State, Verdict};
 use doorward_core::audit::{Disk, JournalFault, Recorded, record};
 use doorward_core::calibration::Calibration;
 use doorward_core::claim::{self, Admission, Claim, Claims, Spent};
 use doorward_core::credential::Credential;
-use doorward_core::decision::{Answer, Auditable, Cue, Decision, Grant, Reject};
+use doorward_core::decision::{Answer, Auditable, Cue, Decision, Reject};
 use doorward_core::door::points::Points;
 use doorward_core::door::{self, Door, Event, OnTamper, Signal};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::{Freshness, Frozen};
-use doorward_core::liveness;
+use doorward_core::inquiry::Allowance;
+use doorward_core::liveness::emitter::Light;
+use doorward_core::liveness::{self, Level};
 use doorward_core::lockout::Lockout;
 use doorward_core::policy::{self, Candidate, Circumstances, Permit, Rules};
 use doorward_core::quality;
+use doorward_core::session::{SessionId, Sessions};
 use doorward_core::stages::{EmbedFault, Embedding, Face};
 use doorward_core::time::{Mono, Now};
 use doorward_core::timekeeping::Timekeeper;
-use doorward_core::vision::{Vision, VisionFault};
+use doorward_core::vision::{Detection, Vision, VisionFault};
 use doorward_hal::clock::Clock;
 use doorward_hal::panel::Panel;
-use doorward_hal::relay::{Relay, RelayFault};
+use doorward_hal::relay::Relay;
 use doorward_protocol::audit::{DoorReport, Entry, FaultReport, What};
 use doorward_protocol::command::Admitted;
 use doorward_protocol::ids::PersonId;
 use doorward_store::Known;
 
+use self::asking::{Ask, Reply};
 pub use self::orders::Obeyed;
+use crate::emitter::LightMeter;
 use crate::people::People;
 use crate::trace::{Ending, Stage, Trace};
-
-/// How soon a relay that did not lock is told again.
-const RELOCK_EVERY: Duration = Duration::from_millis(500);
 
 /// Looks at framesets, one after the other.
 pub struct Examiner {
@@ -63,6 +67,8 @@ pub struct Examiner {
     pub liveness: liveness::Policy,
     /// Whether the pictures are new.
     pub freshness: Freshness,
+    /// What the infrared light was; none where it follows no pattern.
+    pub light: Option<LightMeter>,
     /// Times the stages; decides nothing.
     pub clock: Arc<dyn Clock>,
 }
@@ -72,6 +78,8 @@ pub struct Examiner {
 enum Stop {
     #[error("{}", .0.code())]
     Reject(Reject),
+    #[error("the emitter was off or changed")]
+    Unlit,
     #[error(transparent)]
     Vision(#[from] VisionFault),
     #[error(transparent)]
@@ -88,31 +96,52 @@ impl From<Reject> for Stop {
 
 impl Examiner {
     /// Examines one frameset to its end, and says what was seen on the way.
-    pub fn examine(&mut self, frames: Frameset) -> (Evidence, Trace) {
-        let mut trace = Trace::begin(frames.at(), self.now());
-        match self.walk(frames, &mut trace) {
-            Ok(embedding) => (Evidence::Live(embedding), trace),
+    pub fn examine(&mut self, frames: Frameset) -> (Look, Trace) {
+        let (mut trace, mut seen) = (Trace::begin(frames.at(), self.now()), None);
+        let evidence = match self.walk(frames, &mut trace, &mut seen) {
+            Ok(embedding) => Evidence::Live(embedding),
             Err(Stop::Reject(reject)) => {
                 trace.ending = Ending::Rejected(reject);
-                (Evidence::Rejected(reject), trace)
+                Evidence::Rejected(reject)
+            }
+            Err(Stop::Unlit) => {
+                trace.ending = Ending::Unlit;
+                Evidence::Unlit
             }
             Err(stop @ (Stop::Vision(_) | Stop::Embed(_) | Stop::Frozen(_))) => {
                 trace.ending = Ending::Broke(chain(&stop));
-                (Evidence::Fault, trace)
+                Evidence::Fault
             }
-        }
+        };
+        (Look { evidence, seen }, trace)
     }
 
-    fn walk(&mut self, frames: Frameset, trace: &mut Trace) -> Result<Embedding, Stop> {
+    fn walk(
+        &mut self,
+        frames: Frameset,
+        trace: &mut Trace,
+        seen: &mut Option<Seen>,
+    ) -> Result<Embedding, Stop> {
         self.freshness.check(&frames)??;
 
         trace.found = self.vision.detect(&frames.rgb.plane)?;
         trace.lap(Stage::Detect, self.now());
         let face = Face::dominant(frames, &trace.found, &self.quality)?;
+        let &Detection { region, landmarks, .. } = face.detection();
+        let seen = seen.insert(Seen { region, landmarks, glimpse: None });
 
         let good = quality::check(face, &self.quality)?;
         trace.quality = Some(*good.quality());
         trace.lap(Stage::Quality, self.now());
+
+        // Without its own light, infrared proves nothing; what is missing altogether is told further down.
+        if let Some(light) = self.light.as_ref().filter(|_| good.frames().ir.is_some()) {
+            let (light, glimpse) = light.read(good.frames(), good.detection());
+            seen.glimpse = glimpse;
+            if matches!(light, Light::Dark(_) | Light::Changing) {
+                return Err(Stop::Unlit);
+            }
+        }
 
         let rgb = self.vision.liveness(good.picture(), good.detection())?;
         trace.lap(Stage::Liveness, self.now());
@@ -134,7 +163,7 @@ impl Examiner {
 /// What reaches the terminal.
 pub enum Input {
     /// A frameset was examined.
-    Evidence(Evidence),
+    Evidence(Look),
     /// The door's wiring reports.
     Signal(Signal),
     /// Somebody shows a credential.
@@ -149,6 +178,8 @@ pub enum Input {
     Order(Admitted, SyncSender<Obeyed>),
     /// Who does not pass, whatever the store says.
     Deny(BTreeSet<PersonId>),
+    /// A question of a program beside the door, and where the answer goes.
+    Ask(Ask, Reply),
     /// Time passed.
     Tick,
 }
@@ -168,6 +199,8 @@ pub enum Observation {
     Recorded,
     /// The terminal's states changed.
     Stands(Standing),
+    /// A session has its result.
+    SessionEnded(SessionId),
 }
 
 /// Where a terminal stands.
@@ -179,6 +212,8 @@ pub struct Standing {
     pub open: bool,
     /// The attempt: `idle`, `watching`, `decided`, `cool_down` or `blind`.
     pub attempt: &'static str,
+    /// How much evidence of life it asks for.
+    pub level: Level,
     /// Until when attempts are locked out, milliseconds since 1970.
     pub locked_out_until_ms: Option<i64>,
 }
@@ -208,6 +243,8 @@ pub struct Terminal {
     on_tamper: OnTamper,
     lockout: Lockout,
     spent: Spent,
+    sessions: Sessions,
+    allowance: Allowance,
     timekeeper: Timekeeper,
     /// An operator's; tampering may add to it.
     lockdown: bool,
@@ -217,6 +254,8 @@ pub struct Terminal {
     set_aside: BTreeMap<PersonId, Option<Permit>>,
     blind: bool,
     relay_obeys: bool,
+    /// Which lockouts are on record, in the order of [`Lockout::locks`].
+    locks_told: [bool; 3],
     /// The relay did not lock when told: when it is told again.
     relock_at: Option<Mono>,
     /// Everybody was to be erased and the disk did not do it: when it is told again.
@@ -267,12 +306,15 @@ impl Terminal {
             on_tamper: door.on_tamper,
             lockout: beginning.lockout,
             spent: beginning.spent,
+            sessions: Sessions::default(),
+            allowance: Allowance::default(),
             timekeeper: beginning.timekeeper,
             lockdown: beginning.lockdown,
             denied: BTreeSet::new(),
             set_aside: BTreeMap::new(),
             blind: false,
             relay_obeys: true,
+            locks_told: [false; 3],
             relock_at: None,
             erase_at: None,
             over_at: None,
@@ -288,7 +330,7 @@ impl Terminal {
     pub fn step(&mut self, input: Input, now: Now) {
         let now = self.read_clock(now);
         match input {
-            Input::Evidence(evidence) => self.look(evidence, now),
+            Input::Evidence(look) => self.look(look, now),
             Input::Signal(signal) => self.sense(signal, now),
             Input::Credential(credential) => self.receive(&credential, now),
             Input::Fault(report) => self.note(&What::Fault(report), now),
@@ -312,6 +354,10 @@ impl Terminal {
                 self.denied = denied;
                 self.suspend_denied();
             }
+            Input::Ask(ask, reply) => {
+                let told = self.answer(ask, now);
+                reply(told);
+            }
             Input::Tick => {}
         }
         if self.erase_at.is_some() {
@@ -327,6 +373,7 @@ impl Terminal {
             let (attempt, door) = (self.attempts.number(), self.rules.door.clone());
             self.settle(Decision::ruled(claim.expired(), attempt, door), now.mono, now);
         }
+        self.sessions.tick(now.mono);
         self.move_door(door::Input::Tick, now);
         if self.relock_at.is_some_and(|at| now.mono >= at) {
             self.lock(now);
@@ -334,6 +381,7 @@ impl Terminal {
         if self.erase_at.is_some_and(|at| now.mono >= at) {
             self.erase_everybody(now);
         }
+        self.tell_lockouts(now);
         self.show(now);
         let stands = self.standing(now);
         if self.stood.replace(stands) != Some(stands) {
@@ -349,6 +397,7 @@ impl Terminal {
             self.door.deadline(),
             self.points.deadline(),
             self.claims.deadline(),
+            self.sessions.deadline(),
             self.relock_at,
             self.erase_at,
             self.over_at,
@@ -377,6 +426,7 @@ impl Terminal {
             door: self.door.state(),
             open: self.door.is_open(),
             attempt,
+            level: self.attempts.level(),
             locked_out_until_ms: self.lockout.until_ms().filter(|_| locked_out),
         }
     }
@@ -388,22 +438,24 @@ impl Terminal {
         self.note(&what, now);
     }
 
-    fn look(&mut self, evidence: Evidence, now: Now) {
-        let blind = matches!(evidence, Evidence::Fault);
+    fn look(&mut self, look: Look, now: Now) {
+        let blind = matches!(look.evidence, Evidence::Fault);
         if blind != self.blind {
             self.blind = blind;
             let report = FaultReport { part: "vision".into(), code: "blind".into(), set: blind };
             self.note(&What::Fault(report), now);
         }
         // Where a face counts only after a credential, nobody stands there before it.
-        let looked_for = !self.rules.terms.mode.needs_claim() || self.claims.held(now.mono).is_some();
-        let evidence = if looked_for || blind { evidence } else { Evidence::Rejected(Reject::NoFace) };
-        let (attempts, verdict) = self.attempts.clone().observe(evidence, now.mono);
+        let claimed = self.claims.held(now.mono).is_some();
+        let looked_for = !self.rules.terms.mode.needs_claim() || claimed;
+        let look = if looked_for || blind { look } else { Evidence::Rejected(Reject::NoFace).into() };
+        let (attempts, verdict) = self.attempts.clone().observe(look, claimed, now.mono);
         self.attempts = attempts;
         self.conclude(verdict, now);
     }
 
     fn conclude(&mut self, verdict: Option<Verdict>, now: Now) {
+        self.tell_sessions(verdict.as_ref());
         match verdict {
             Some(Verdict::Case(case)) => self.decide(&case, now),
             Some(Verdict::Refused(refusal)) => {
@@ -506,39 +558,6 @@ impl Terminal {
                 door::Effect::Report(event) => self.report(event, now),
             }
         }
-    }
-
-    fn unlock(&mut self, grant: &Recorded<Grant>, now: Now) -> bool {
-        let moved = self.devices.relay.unlock(grant);
-        if moved.is_ok() {
-            self.relock_at = None;
-            (self.observer)(Observation::Relay(true));
-        }
-        self.judge_relay(moved, now)
-    }
-
-    /// Locks; a relay that does not obey is told again until it does.
-    fn lock(&mut self, now: Now) {
-        let moved = self.devices.relay.lock();
-        self.relock_at = moved.is_err().then(|| now.mono + RELOCK_EVERY);
-        if moved.is_ok() {
-            (self.observer)(Observation::Relay(false));
-        }
-        self.judge_relay(moved, now);
-    }
-
-    /// Puts on record when the relay begins to disobey and when it obeys again.
-    fn judge_relay(&mut self, moved: Result<(), RelayFault>, now: Now) -> bool {
-        let obeys = moved.is_ok();
-        if obeys != self.relay_obeys {
-            self.relay_obeys = obeys;
-            if let Err(fault) = moved {
-                tracing::error!("the relay did not do as told: {}", chain(&fault));
-            }
-            let report = FaultReport { part: "relay".into(), code: "does_not_obey".into(), set: !obeys };
-            self.note(&What::Fault(report), now);
-        }
-        obeys
     }
 
     fn report(&mut self, event: Event, now: Now) {

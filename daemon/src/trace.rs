@@ -31,6 +31,8 @@ pub enum Ending {
     Probe,
     /// With an answer.
     Rejected(Reject),
+    /// In a moment that the emitter did not light: it tells of the light, and nothing of the face.
+    Unlit,
     /// Something broke; the chain of causes in words.
     Broke(String),
 }

@@ -5,9 +5,11 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
 use anyhow::bail;
-use doorward_core::attempt::Evidence;
+use doorward_core::attempt::{Evidence, Look};
+use doorward_core::decision::Reject;
 use doorward_core::frame::Frameset;
 
+use crate::api::errand::Errands;
 use crate::capture::Meeting;
 use crate::supervise::Beat;
 use crate::terminal::{Examiner, Input};
@@ -31,33 +33,41 @@ pub fn watch(
     meeting: &Arc<Meeting>,
     terminal: &SyncSender<Input>,
     mut watcher: Watcher,
+    mut errands: Errands,
 ) -> anyhow::Result<()> {
     let mut empty_waits = 0;
     while !beat.stopping() {
         beat.tick();
-        let evidence = match meeting.next(FRAMES_WAIT) {
+        let look: Look = match meeting.next(FRAMES_WAIT) {
             Some(frames) => {
                 empty_waits = 0;
-                let (evidence, trace) = examiner.examine(frames.clone());
+                let (look, trace) = examiner.examine(frames.clone());
                 if let Ending::Broke(fault) = &trace.ending {
                     tracing::error!("an examination broke: {fault}");
                 }
                 watcher(&frames, &trace);
-                evidence
+                look
             }
             None => {
                 empty_waits += 1;
                 if empty_waits < WAITS_UNTIL_BLIND {
                     continue;
                 }
-                Evidence::Fault
+                Evidence::Fault.into()
             }
         };
-        match terminal.try_send(Input::Evidence(evidence)) {
+        let empty = is_empty(&look.evidence);
+        match terminal.try_send(Input::Evidence(look)) {
             // A terminal that is busy with a decision does not need this frame's evidence any more.
             Ok(()) | Err(TrySendError::Full(_)) => {}
             Err(TrySendError::Disconnected(_)) => bail!("the terminal thread is gone"),
         }
+        errands.step(empty, examiner.vision.as_mut(), &examiner.quality);
     }
     Ok(())
+}
+
+/// Whether nobody stands before the cameras, as far as they see.
+fn is_empty(evidence: &Evidence) -> bool {
+    matches!(evidence, Evidence::Rejected(Reject::NoFace | Reject::TooDark) | Evidence::Fault)
 }

@@ -1,5 +1,6 @@
 """Writes the card of the house pack, CARD.md, and the picture of its learning curves, from what the trainings and
-measurements left under runs/. `house.sh` makes all of these files.
+measurements left under runs/. `house.sh` makes all of these files. Reports and curves of the trainings are kept beside
+the card, so that who trains one network anew needs not train the others.
 
     python card.py --runs runs --out ../packs/house
 """
@@ -17,6 +18,9 @@ matplotlib.rcParams.update({"svg.hashsalt": "doorward", "font.size": 8, "svg.fon
 from matplotlib import pyplot
 
 TEXT = Path(__file__).with_name("card.md")
+RECORDS = "trainings.json"
+# The trainings, and which parts of each curve are drawn (by default the first four).
+TRAININGS = {"detector": ["score", "box", "points"], "embedding": ["distance"], "liveness": None}
 
 
 def percent(value):
@@ -73,6 +77,8 @@ def detection(found):
         "sizes": sizes,
         "empty": empty,
         "score_min": f"{found['score_min']}",
+        **{name: percent(found[f"{name}_to_median_of_teacher"]["landmark_error_over_eye_distance"]["mean"])
+           for name in ("student", "teacher")},
     }
 
 
@@ -100,12 +106,26 @@ def worst(failures):
     return "\n".join(rows)
 
 
-def curves(runs, path):
-    """The three learning curves side by side, each against its steps."""
-    figure, places = pyplot.subplots(1, 3, figsize=(9.5, 2.6))
-    wanted = {"detector": ["score", "box", "points"], "embedding": ["distance"], "liveness": None}
-    for place, (name, keys) in zip(places, wanted.items()):
-        rows = json.loads((runs / name / "history.json").read_text())
+def trainings(runs, out):
+    """Report and learning curve of each training: what it left under runs/, or else what the pack's record says."""
+    path = out / RECORDS
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    for name in TRAININGS:
+        for part in ("report", "history"):
+            left = runs / name / f"{part}.json"
+            if left.is_file():
+                known.setdefault(name, {})[part] = json.loads(left.read_text())
+            elif part not in known.get(name, {}):
+                raise SystemExit(f"read {left}: no such file, and {path} has no {part} of it; train {name} first")
+    path.write_text(json.dumps(known, separators=(",", ":")) + "\n")
+    return known
+
+
+def curves(known, path):
+    """The learning curves side by side, each against its steps."""
+    figure, places = pyplot.subplots(1, len(TRAININGS), figsize=(9.5, 2.6))
+    for place, (name, keys) in zip(places, TRAININGS.items()):
+        rows = known[name]["history"]
         for key in keys or [k for k, v in rows[-1].items() if k != "step" and isinstance(v, float)][:4]:
             points = [(row["step"], row[key]) for row in rows if key in row]
             place.locator_params(axis="x", nbins=5)
@@ -125,10 +145,11 @@ def main():
     parser.add_argument("--out", type=Path, default="../packs/house", help="folder of the pack")
     args = parser.parse_args()
     read = lambda name: json.loads((args.runs / name).read_text())
-    parts = {name: read(f"{name}/report.json") for name in ("detector", "embedding", "liveness")}
+    known = trainings(args.runs, args.out)
+    parts = {name: record["report"] for name, record in known.items()}
     pairs, presentation, found = read("pairs.json"), read("presentation.json"), read("detector/measured.json")
     windows = parts["liveness"]["measured"]["house"]["windows of 3"]
-    curves(args.runs, args.out / "learning.svg")
+    curves(known, args.out / "learning.svg")
     words = {
         **{name: model(part) for name, part in parts.items()},
         "rates": rates(pairs),

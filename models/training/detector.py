@@ -414,7 +414,7 @@ def measure(options):
     fast, both = speed(paths), [teachers.Detector(path, LIMITS[0]) for path in paths]
     note("milliseconds_onnxruntime", {"student": fast[0], "teacher": fast[1], "ratio": round(fast[0] / fast[1], 3)})
     if options.faces:
-        chips = scenes.labelled(options.faces, teacher, options.model.parent / "labels.npz")
+        chips = scenes.labelled(options.faces, teacher, (options.out or options.model).parent / "labels.npz")
         source = scenes.Scenes(chips, 999_983)
         frames = (source.frame(empty=True)[0] for _ in range(options.frames))
         note("false_faces_drawn", dict(zip(("student", "teacher"), false_faces(both, frames))))

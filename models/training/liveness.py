@@ -40,7 +40,7 @@ FRAMES_A_SHARD = 500
 VIEWS = 4
 LOGIT_MAX = 7.0
 # Numbers kept at each of the 5 x 5 places of the first teacher's last map, by a fixed random projection.
-GLANCE = 64
+GLANCE, PLACES = 64, 5
 # Said in every report, so that nobody takes the figures for better than they are.
 SELECTED = (
     "No weight was learnt from recorded frames. The shift: on simulated captures of other people. The shares of the "
@@ -391,11 +391,13 @@ def tensor(crops):
 
 
 def batch(draw, data, size):
-    """Crops, mirrored half the time, and what is to be learnt from them."""
+    """Crops and what is to be learnt from them; half of them in the mirror, and with them the teacher's map."""
     at = draw.integers(0, len(data["kind"]), size)
-    crops = data["crops"][at]
-    crops[: size // 2] = crops[: size // 2, :, ::-1].copy()
-    return tensor(crops), {name: torch.from_numpy(data[name][at]) for name in data if name != "crops"}
+    drawn, half = {name: values[at] for name, values in data.items()}, size // 2
+    drawn["crops"][:half] = drawn["crops"][:half, :, ::-1].copy()
+    places = drawn["glance"].reshape(size, GLANCE, PLACES, PLACES)
+    places[:half] = places[:half, :, :, ::-1].copy()
+    return tensor(drawn.pop("crops")), {name: torch.from_numpy(values) for name, values in drawn.items()}
 
 
 def loss_of(student, x, target):

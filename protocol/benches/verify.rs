@@ -115,6 +115,7 @@ fn trust() -> Trust {
             terminal: (!hub).then(|| format!("lobby-{number}").parse().expect("it is a name")),
             from_s: 0,
             until_s: i64::MAX,
+            joined_with: None,
         };
         trust.delegate(&delegation).expect("so many keys are allowed");
     }
@@ -156,6 +157,7 @@ fn decision(number: u64) -> Entry {
             gallery: 1000,
         }),
         presented: None,
+        level: None,
     });
     Entry { at_ms: 1_800_000_000_000, clock: ClockTrust::Synchronised, what }
 }

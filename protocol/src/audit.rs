@@ -231,6 +231,7 @@ mod tests {
                     gallery: 1000,
                 }),
                 presented: None,
+                level: None,
             }),
         }
     }

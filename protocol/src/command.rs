@@ -54,12 +54,18 @@ pub enum Command {
     /// Start anew.
     #[n(4)]
     Reboot,
-    /// One picture, where the person before the terminal agreed to it on its panel.
+    /// One picture, where the person before the terminal agreed to it. No terminal can ask yet, so each refuses.
     #[n(5)]
     Capture,
     /// Say how you are.
     #[n(6)]
     Diagnose,
+    /// Let attempts begin again that failed checks have locked out.
+    #[n(7)]
+    ResetLockout,
+    /// Start anew and take everybody from the roster again: after an erasure because the case was opened.
+    #[n(8)]
+    Refill,
 }
 
 impl Command {
@@ -68,7 +74,12 @@ impl Command {
     pub fn secures(&self) -> bool {
         match self {
             Command::Lock(_) | Command::Lockdown | Command::Diagnose => true,
-            Command::Unlock(..) | Command::Release | Command::Reboot | Command::Capture => false,
+            Command::Unlock(..)
+            | Command::Release
+            | Command::Reboot
+            | Command::Capture
+            | Command::ResetLockout
+            | Command::Refill => false,
         }
     }
 }
@@ -251,6 +262,7 @@ mod tests {
             terminal: None,
             from_s: 0,
             until_s: i64::MAX,
+            joined_with: None,
         };
         trust.delegate(&delegation).unwrap();
         let heading = Heading {
@@ -305,9 +317,11 @@ mod tests {
         let mut desk = Desk::new(SESSION);
         assert_eq!(admit(&mut desk, &unlock(1), false), Err(OrderFault::Clock));
         assert_eq!(admit(&mut desk, &order(2, SESSION, Command::Lockdown, Some(30)), false), Ok(()));
-        assert_eq!(
-            admit(&mut desk, &order(3, SESSION, Command::Release, Some(30)), false),
-            Err(OrderFault::Clock)
-        );
+        for (seq, command) in [(3, Command::Release), (4, Command::ResetLockout)] {
+            assert_eq!(
+                admit(&mut desk, &order(seq, SESSION, command, Some(30)), false),
+                Err(OrderFault::Clock)
+            );
+        }
     }
 }

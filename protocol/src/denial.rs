@@ -164,6 +164,7 @@ mod tests {
                 terminal: None,
                 from_s: 0,
                 until_s: i64::MAX,
+                joined_with: None,
             };
             trust.delegate(&delegation).unwrap();
         }

@@ -69,9 +69,9 @@ pub struct Welcome {
     /// The certificate's private key, PEM.
     #[n(6)]
     pub key: Opaque,
-    /// The key that opens what is sealed to the site.
+    /// The keys that open what is sealed to the site, the newest first.
     #[n(7)]
-    pub opening: ByteArray<32>,
+    pub opening: Vec<ByteArray<32>>,
     /// How far the roster has come, so that nobody shows the terminal an older one: the newest entry's number.
     #[n(8)]
     pub seq: u64,
@@ -83,7 +83,7 @@ pub struct Welcome {
 impl Drop for Welcome {
     fn drop(&mut self) {
         self.key.0.zeroize();
-        self.opening.zeroize();
+        self.opening.iter_mut().for_each(|key| key.zeroize());
     }
 }
 
@@ -198,7 +198,7 @@ mod tests {
             authority: Opaque(b"authority".to_vec()),
             certificate: Opaque(b"certificate".to_vec()),
             key: Opaque(b"key".to_vec()),
-            opening: [7; 32].into(),
+            opening: vec![[7; 32].into(), [6; 32].into()],
             seq: 3,
             hash: [8; 32].into(),
         }

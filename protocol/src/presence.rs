@@ -243,6 +243,7 @@ mod tests {
             terminal: (role == Role::Terminal).then(|| terminal.clone()),
             from_s: 0,
             until_s: i64::MAX,
+            joined_with: None,
         };
         trust.delegate(&delegation).unwrap();
         let heading = Heading {

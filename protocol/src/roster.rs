@@ -11,10 +11,10 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
 pub use self::change::{
-    BODY_LEN_MAX, Change, NAME_LEN_MAX, NUMBER_MAX, PersonErase, PersonPut, PersonSlot, Revoke, Setting,
-    SettingName, SettingPut, Slot, Succeed, person_subject,
+    BODY_LEN_MAX, Change, Hand, NAME_LEN_MAX, NUMBER_MAX, PersonErase, PersonPut, PersonSlot, Revoke, SealTo,
+    Setting, SettingName, SettingPut, Slot, Succeed, person_subject,
 };
-use self::change::{key_place, person_place, root_place, setting_place};
+use self::change::{hand_place, key_place, person_place, root_place, sealing_place, setting_place};
 use crate::audit::Hash;
 use crate::envelope::Kind;
 use crate::message::Payload;
@@ -104,7 +104,14 @@ pub enum RosterFault {
 pub struct Follower {
     head: Head,
     tree: StateTree,
+    keys: Keys,
+}
+
+/// Keys that an entry leads to.
+#[derive(Debug, Clone)]
+struct Keys {
     trust: Trust,
+    seal_to: Option<Hash>,
 }
 
 impl Follower {
@@ -113,7 +120,7 @@ impl Follower {
     pub fn new(genesis: Hash, trust: Trust) -> Self {
         let mut tree = StateTree::default();
         tree.put(root_place(), value_of(&trust.root()));
-        Self { head: Head { seq: 0, hash: genesis }, tree, trust }
+        Self { head: Head { seq: 0, hash: genesis }, tree, keys: Keys { trust, seal_to: None } }
     }
 
     /// How far it came.
@@ -125,7 +132,13 @@ impl Follower {
     /// Whose word counts now.
     #[must_use]
     pub fn trust(&self) -> &Trust {
-        &self.trust
+        &self.keys.trust
+    }
+
+    /// The bytes of the key that contents are sealed to now; none where no entry says.
+    #[must_use]
+    pub fn seal_to(&self) -> Option<Hash> {
+        self.keys.seal_to
     }
 
     /// What is in force now.
@@ -166,18 +179,18 @@ impl Follower {
         if *entry.message().before != self.head.hash {
             return Err(RosterFault::Fork(came));
         }
-        let (undo, trust) = self.apply(&entry.message().changes)?;
+        let (undo, keys) = self.apply(&entry.message().changes)?;
         if self.tree.root() != *entry.message().state {
             self.take_back(undo);
             return Err(RosterFault::State(came));
         }
-        self.trust = trust;
+        self.keys = keys;
         self.head = self.head.next(bytes);
         Ok(())
     }
 
-    /// Applies changes to the tree; returns what was there before, newest last, and whom to trust after them.
-    fn apply(&mut self, changes: &[Change]) -> Result<(Undo, Trust), RosterFault> {
+    /// Applies changes to the tree; returns what was there before, newest last, and the keys after them.
+    fn apply(&mut self, changes: &[Change]) -> Result<(Undo, Keys), RosterFault> {
         let seq = self.head.seq + 1;
         let refused = |why: String| RosterFault::Change { seq, why };
         if changes.is_empty() || changes.len() > CHANGES_MAX {
@@ -187,17 +200,18 @@ impl Follower {
         if let Some(why) = changes.iter().find_map(Change::fault) {
             return Err(refused(why.to_owned()));
         }
-        let (mut trust, mut undo) = (self.trust.clone(), Undo::new());
+        let (mut keys, mut undo) = (self.keys.clone(), Undo::new());
         for change in changes {
-            if let Err(fault) = self.apply_one(change, &mut trust, &mut undo) {
+            if let Err(fault) = self.apply_one(change, &mut keys, &mut undo) {
                 self.take_back(undo);
                 return Err(refused(fault.to_string()));
             }
         }
-        Ok((undo, trust))
+        Ok((undo, keys))
     }
 
-    fn apply_one(&mut self, change: &Change, trust: &mut Trust, undo: &mut Undo) -> Result<(), TrustFault> {
+    fn apply_one(&mut self, change: &Change, keys: &mut Keys, undo: &mut Undo) -> Result<(), TrustFault> {
+        let trust = &mut keys.trust;
         match change {
             Change::PersonPut(put) => self.put(person_place(&put.at), value_of(put), undo),
             Change::PersonTake(at) => self.take(person_place(at), undo),
@@ -219,6 +233,16 @@ impl Follower {
             Change::Succeed(succeed) => {
                 trust.succeed(succeed.root)?;
                 self.put(root_place(), value_of(&succeed.root), undo);
+            }
+            Change::Hand(hand) => {
+                if trust.revoked(hand.to) {
+                    return Err(TrustFault::Revoked(hand.to));
+                }
+                self.put(hand_place(hand.to), value_of(hand), undo);
+            }
+            Change::SealTo(to) => {
+                keys.seal_to = Some(*to.sealing);
+                self.put(sealing_place(), value_of(to), undo);
             }
         }
         Ok(())
@@ -280,6 +304,7 @@ mod tests {
             terminal: None,
             from_s: NOW - 1000,
             until_s: NOW + 1000,
+            joined_with: None,
         })
     }
 

@@ -12,8 +12,9 @@ use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::ids::SiteId;
+use crate::keys::KeyId;
 use crate::message::Opaque;
-use crate::roster::{BODY_LEN_MAX, PersonPut, PersonSlot};
+use crate::roster::{BODY_LEN_MAX, Hand, PersonPut, PersonSlot};
 
 type Kem = X25519HkdfSha256;
 
@@ -23,6 +24,9 @@ const OVERHEAD: usize = 32 + 16;
 /// The longest content that can be sealed.
 pub const CONTENT_LEN_MAX: usize = BODY_LEN_MAX - OVERHEAD;
 
+/// Bytes of an opening key that is sealed to a terminal.
+pub const HANDED_LEN: usize = OVERHEAD + 32;
+
 /// What the file of an opening key begins with; its digits follow. The words say which half it is and for what, so that
 /// neither is taken for another.
 pub const OPENING_WORD: &str = "doorward-opening-private-1";
@@ -30,6 +34,7 @@ pub const OPENING_WORD: &str = "doorward-opening-private-1";
 pub const SEALING_WORD: &str = "doorward-opening-public-1";
 
 const CONTEXT: &str = "doorward/sealed/v1";
+const HANDING: &str = "doorward/handed/v1";
 
 /// What a content is sealed with. Public.
 #[derive(Clone, PartialEq, Eq)]
@@ -85,6 +90,16 @@ impl OpeningKey {
         self.open_bytes(&info(site), &place(&put.at, put.form), &put.sealed.0)
     }
 
+    /// Opens a key that was handed to the terminal whose own key this is, the one that it joined with.
+    ///
+    /// # Errors
+    /// [`SealFault::Closed`], also where it belongs to another sealing key than it says.
+    pub fn take(&self, site: &SiteId, hand: &Hand) -> Result<Self, SealFault> {
+        let bytes = self.open_bytes(&handing(site), &handed(hand.to, &hand.sealing), &hand.sealed.0)?;
+        let key = Self::from_bytes(&bytes).ok_or(SealFault::Closed)?;
+        if key.sealing_key().to_bytes() == *hand.sealing { Ok(key) } else { Err(SealFault::Closed) }
+    }
+
     /// Opens what was sealed in this context and bound to this.
     pub(crate) fn open_bytes(
         &self,
@@ -137,6 +152,14 @@ impl SealingKey {
         Ok(PersonPut { at, form, sealed: Opaque(sealed) })
     }
 
+    /// Seals an opening key to the terminal that signs with `to` and joined with this one.
+    pub fn hand(&self, site: &SiteId, to: KeyId, key: &OpeningKey, rng: &mut impl CryptoRng) -> Hand {
+        let sealing = key.sealing_key().to_bytes();
+        let bytes = key.to_bytes();
+        let sealed = self.seal_bytes(&handing(site), &handed(to, &sealing), bytes.as_slice(), rng);
+        Hand { to, sealing: sealing.into(), sealed: Opaque(sealed) }
+    }
+
     /// Seals in a context, bound to something that whoever opens it has to know.
     pub(crate) fn seal_bytes(
         &self,
@@ -156,6 +179,16 @@ impl SealingKey {
 
 fn info(site: &SiteId) -> Vec<u8> {
     minicbor::to_vec((CONTEXT, site)).expect("writing to a vector cannot fail")
+}
+
+fn handing(site: &SiteId) -> Vec<u8> {
+    minicbor::to_vec((HANDING, site)).expect("writing to a vector cannot fail")
+}
+
+/// What a handed key is bound to.
+fn handed(to: KeyId, sealing: &[u8; 32]) -> Vec<u8> {
+    minicbor::to_vec((to, minicbor::bytes::ByteArray::from(*sealing)))
+        .expect("writing to a vector cannot fail")
 }
 
 /// What a sealed content is bound to.
@@ -217,6 +250,31 @@ mod tests {
             changed.sealed.0.truncate(at);
             assert_eq!(key.open(&site(), &changed), Err(SealFault::Closed), "cut to {at}");
         }
+    }
+
+    #[test]
+    fn m14_a_handed_key_opens_for_its_terminal_at_its_site_and_for_what_it_says() {
+        let mut rng = ChaCha20Rng::seed_from_u64(4);
+        let (joined, other) = (OpeningKey::draw(&mut rng), OpeningKey::draw(&mut rng));
+        let (key, foreign) = (OpeningKey::draw(&mut rng), OpeningKey::draw(&mut rng));
+        let (to, elsewhere) = (id(1), id(2));
+        let hand = joined.sealing_key().hand(&site(), to, &key, &mut rng);
+        assert_eq!(hand.sealed.0.len(), HANDED_LEN);
+        assert_eq!(joined.take(&site(), &hand).unwrap().to_bytes(), key.to_bytes());
+        assert!(other.take(&site(), &hand).is_err(), "another terminal");
+        assert!(joined.take(&"lab".parse().unwrap(), &hand).is_err(), "another site");
+        for changed in [
+            Hand { to: elsewhere, ..hand.clone() },
+            Hand { sealing: foreign.sealing_key().to_bytes().into(), ..hand.clone() },
+        ] {
+            assert!(joined.take(&site(), &changed).is_err());
+        }
+        let put = sealed(&key, &mut rng);
+        assert!(joined.open(&site(), &put).is_err(), "a terminal's own key opens no content");
+    }
+
+    fn id(seed: u8) -> KeyId {
+        crate::keys::PublicKey::of(&ed25519_dalek::SigningKey::from_bytes(&[seed; 32])).id()
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
 use crate::envelope::{Envelope, EnvelopeFault, Heading, Kind};
@@ -55,6 +56,9 @@ pub struct Delegation {
     /// Until when, likewise.
     #[n(5)]
     pub until_s: i64,
+    /// What a terminal joined with: keys are handed to it sealed to this.
+    #[n(6)]
+    pub joined_with: Option<ByteArray<32>>,
 }
 
 /// Why a message may have no effect.
@@ -281,6 +285,9 @@ impl Trust {
             () if delegation.terminal.is_some() && delegation.roles.len() > 1 => {
                 Some("a terminal's key has no other role")
             }
+            () if delegation.terminal.is_none() && delegation.joined_with.is_some() => {
+                Some("nobody but a terminal is handed keys")
+            }
             () if delegation.holder.is_empty() || delegation.holder.len() > HOLDER_LEN_MAX => {
                 Some("its holder has a name of at most 128 bytes")
             }
@@ -386,6 +393,7 @@ mod tests {
             terminal,
             from_s: NOW - 1000,
             until_s: NOW + 1000,
+            joined_with: None,
         }
     }
 

@@ -46,6 +46,7 @@ fn trust() -> Trust {
             terminal: (role == Role::Terminal).then(terminal),
             from_s: 0,
             until_s: i64::MAX,
+            joined_with: None,
         };
         trust.delegate(&delegation).unwrap();
     }

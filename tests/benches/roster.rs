@@ -36,7 +36,7 @@ use rand_chacha::ChaCha20Rng;
 const PERSONS: usize = 50_000;
 const DIMENSION: usize = 128;
 const VERSION: TemplateVersion = TemplateVersion { model: [3; 32], preprocessing: 1 };
-/// Decisions measured on the empty terminal.
+/// Decisions measured on the empty terminal, and on the full one.
 const IDLE: usize = 200;
 /// Time between two decisions: more than any door has.
 const APART: Duration = Duration::from_millis(25);
@@ -53,8 +53,8 @@ fn main() {
 
     let folder = tempfile::tempdir().expect("a folder");
     let mut terminal = Terminal::start(folder.path());
-    let intake = Intake::new(site(), opening, terminal.transform_key.clone(), (VERSION, DIMENSION));
-    let idle = terminal.decide(&AtomicBool::new(false), IDLE);
+    let intake = Intake::new(site(), vec![opening], terminal.transform_key.clone(), (VERSION, DIMENSION));
+    let empty = terminal.decide(&AtomicBool::new(false), IDLE);
     let (link, done) = (terminal.journal.clone(), Arc::new(AtomicBool::new(false)));
     let told = Arc::clone(&done);
     let follower = std::thread::spawn(move || {
@@ -75,7 +75,8 @@ fn main() {
         took.as_secs_f64(),
         (now() - began).as_secs_f64()
     );
-    for (word, took) in [("idle", &idle), ("meanwhile", &busy)] {
+    let full = terminal.decide(&AtomicBool::new(false), IDLE);
+    for (word, took) in [("empty", &empty), ("meanwhile", &busy), ("full", &full)] {
         println!(
             "{word:>9}: {} decisions, p50 {:.1} ms, p95 {:.1} ms",
             took.len(),
@@ -83,7 +84,7 @@ fn main() {
             at(took, 95)
         );
     }
-    println!("p95 meanwhile / idle: {:.2}", at(&busy, 95) / at(&idle, 95));
+    println!("p95 meanwhile / full: {:.2}", at(&busy, 95) / at(&full, 95));
 }
 
 /// The terminal's memory and the way to its store.
@@ -226,6 +227,7 @@ fn trust() -> Trust {
         terminal: None,
         from_s: i64::MIN,
         until_s: i64::MAX,
+        joined_with: None,
     };
     trust.delegate(&delegation).expect("a role can be given");
     trust

@@ -73,7 +73,8 @@ fn measure(pack: &Pack, picture: &Plane<Rgb>, templates: usize, grants: usize) {
     let mut store = Store::open(&path, &key).expect("the store opens");
     let models = Models::load(pack, &EngineKind::Tract).expect("the models load");
     let people = load_people(&mut store, models.version(), pack.dimension()).expect("the people load");
-    let beginning = begin(&store, limits(), 50.0).expect("the history can be read");
+    let policy = liveness::Policy { window_min: 50.0, ..liveness::Policy::default() };
+    let beginning = begin(&store, limits(), policy).expect("the history can be read");
     let (relay, hand) = fake::relay_on(Arc::clone(&clock) as Arc<dyn Clock>);
     let (panel, _) = fake::panel();
     let took: Arc<Mutex<Vec<Duration>>> = Arc::default();
@@ -101,6 +102,7 @@ fn measure(pack: &Pack, picture: &Plane<Rgb>, templates: usize, grants: usize) {
             ..liveness::Policy::default()
         },
         freshness: Freshness::default(),
+        light: None,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
     };
     let cold = now() - started;
@@ -128,16 +130,16 @@ fn let_in(
     mut more: impl FnMut(Vec<(Stage, Duration)>) -> bool,
 ) {
     terminal.step(Input::Signal(Signal::Contact(false)), clock.now());
-    let scene = Scene::Live(Portrait::new(picture, &face).expect("a portrait"));
+    let scene = Scene::live(Portrait::new(picture, &face).expect("a portrait"));
     let renderer = Renderer::new(1);
     for sequence in 1.. {
         // Rendered beforehand and stamped as it is handed over: the camera is not what is measured.
         let mut frames = renderer.frameset(&scene, Mono::from_millis(u64::from(sequence) * 100), sequence);
         let at = clock.now().mono;
         restamp(&mut frames, at);
-        let (evidence, trace) = examiner.examine(frames);
-        let live = matches!(evidence, Evidence::Live(_));
-        terminal.step(Input::Evidence(evidence), clock.now());
+        let (look, trace) = examiner.examine(frames);
+        let live = matches!(look.evidence, Evidence::Live(_));
+        terminal.step(Input::Evidence(look), clock.now());
         assert!(live || sequence < 500, "the portrait is not taken for a live person: {:?}", trace.ending);
         if !more(trace.laps) {
             break;

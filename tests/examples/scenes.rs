@@ -30,11 +30,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let person = cast.enrolled.into_iter().next().ok_or("nobody is enrolled")?.portrait;
     let renderer = Renderer::new(1);
     for (name, scene) in [
-        ("nobody", Scene::Nobody),
-        ("person", Scene::Live(person.clone())),
-        ("stranger", Scene::Live(cast.stranger)),
-        ("print", Scene::Print(person.clone())),
-        ("screen", Scene::Screen(person)),
+        ("nobody", Scene::nobody()),
+        ("person", Scene::live(person.clone())),
+        ("stranger", Scene::live(cast.stranger)),
+        ("print", Scene::print(person.clone())),
+        ("screen", Scene::screen(person)),
     ] {
         let (mut yuyv, mut grey, mut z16) = (Vec::new(), Vec::new(), Vec::new());
         for moment in 0..MOMENTS {

@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 const LEN_MAX: usize = 512;
 /// What stands before the digits of a private key that `doorctl keys make` wrote.
 const KEY_WORD: &str = "doorward-authority-private-1 ";
+/// What stands before one that lies under a passphrase.
+const LOCKED_WORD: &str = "doorward-authority-locked-1 ";
 
 /// A secret that cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,10 @@ pub fn line(path: &Path) -> Result<Zeroizing<String>, SecretFault> {
 /// [`SecretFault`].
 pub fn key(path: &Path) -> Result<SigningKey, SecretFault> {
     let line = line(path)?;
+    if line.starts_with(LOCKED_WORD) {
+        let why = "lies under a passphrase, and a hub starts by itself: draw its key without --passphrase";
+        return Err(SecretFault::Form(path.to_owned(), why));
+    }
     let seed = line.strip_prefix(KEY_WORD).and_then(unhex::<32>).map(Zeroizing::new);
     let seed = seed.ok_or_else(|| {
         SecretFault::Form(path.to_owned(), "is no private key that `doorctl keys make` wrote")
@@ -91,5 +97,8 @@ mod tests {
         fs::write(&path, "doorward-authority-private-1 beef\n").unwrap();
         let told = key(&path).unwrap_err().to_string();
         assert!(!told.contains("beef"), "{told}");
+        fs::write(&path, "doorward-authority-locked-1 00 00\n").unwrap();
+        let told = key(&path).unwrap_err().to_string();
+        assert!(told.contains("without --passphrase"), "{told}");
     }
 }

@@ -28,7 +28,7 @@ pub struct Keygen {
 /// # Errors
 /// [`crate::answer::Stop::Refused`] where either file is there already.
 pub fn run(options: &Keygen, out: &mut dyn Write) -> Answer {
-    keyfile::create(&options.file, &PACK, out).map(drop)
+    keyfile::create(&options.file, &PACK, false, out).map(drop)
 }
 
 /// The private key in a file.

@@ -168,5 +168,6 @@ fn delegate(number: u32, key: &SigningKey, now_s: i64) -> Change {
         terminal: Some(name(number)),
         from_s: now_s,
         until_s: now_s + KEYS_LAST_S,
+        joined_with: None,
     })
 }

@@ -299,6 +299,7 @@ fn passing(number: u64, own: &Own) -> What {
                 gallery: 5000,
             }),
             presented: None,
+            level: None,
         }),
         1 => What::Door(report("opened")),
         _ => What::Door(report("closed")),
@@ -349,6 +350,7 @@ mod tests {
                 terminal,
                 from_s: 0,
                 until_s: i64::MAX,
+                joined_with: None,
             };
             trust.delegate(&delegation).unwrap();
         }

@@ -12,7 +12,7 @@ use doorward_protocol::trust::Trust;
 
 use super::joining::terminal_of;
 use crate::answer::{Answer, Stop};
-use crate::hub::{self, Hub};
+use crate::hub::{self, Hub, Known};
 use crate::keys::{self, Signing};
 use crate::ledger::Ledger;
 use crate::text;
@@ -55,17 +55,27 @@ pub struct Retire {
 pub(super) fn list(options: &List, out: &mut dyn Write) -> Answer {
     let trust = Ledger::open(&options.roster, None)?.follower().trust().clone();
     let known = hub::terminals(&options.hub.open()?, trust.site())?;
-    let presence: BTreeMap<&TerminalId, &str> =
-        known.iter().map(|known| (&known.terminal, known.presence.as_str())).collect();
+    let known: BTreeMap<&TerminalId, &Known> = known.iter().map(|known| (&known.terminal, known)).collect();
     let keys = keys_of(&trust);
     let width = keys.keys().map(|terminal| terminal.as_str().len()).max().unwrap_or(0);
     for (terminal, keys) in &keys {
         let presence = match keys.is_empty() {
             true => "retired",
-            false => presence.get(terminal).copied().unwrap_or("never heard of"),
+            false => known.get(terminal).map_or("never heard of", |known| known.presence.as_str()),
+        };
+        let follows = match known.get(terminal).and_then(|known| Some((known.roster?, known))) {
+            Some((entry, Known { holds_what_was_signed: Some(true), .. })) => {
+                format!("entry {entry}, as signed")
+            }
+            Some((entry, Known { holds_what_was_signed: Some(false), .. })) => {
+                format!("entry {entry}, NOT as signed")
+            }
+            Some((entry, Known { holds_what_was_signed: None, .. })) => format!("entry {entry} so far"),
+            None => String::new(),
         };
         let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        writeln!(out, "{terminal:width$}  {:14}  {}", text::printable(presence), keys.join(" "))?;
+        let presence = text::printable(presence);
+        writeln!(out, "{terminal:width$}  {presence:14}  {follows:24}  {}", keys.join(" "))?;
     }
     writeln!(out, "{} terminals of site {}", keys.len(), trust.site())?;
     Ok(())

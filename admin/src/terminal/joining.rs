@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use doorward_protocol::audit::Hash;
 use doorward_protocol::hex::hex;
 use doorward_protocol::ids::TerminalId;
 use doorward_protocol::joining::{HOST_LEN_MAX, PEM_LEN_MAX, Request, Welcome};
 use doorward_protocol::keys::{PublicKey, Role};
 use doorward_protocol::message::{Opaque, Text};
 use doorward_protocol::roster::Change;
-use doorward_protocol::sealing::OPENING_WORD;
 use doorward_protocol::trust::{Delegation, Trust};
-use doorward_store::{KeySource, Store, opening_key};
+use doorward_store::{KeySource, Store, opening_keys};
 use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Stop};
@@ -23,6 +23,7 @@ use crate::keyfile::{self, AUTHORITY};
 use crate::keys::{self, Signing};
 use crate::ledger::Ledger;
 use crate::place::Place;
+use crate::rotation;
 
 const DAY_S: i64 = 24 * 60 * 60;
 /// Bytes of either file: three certificates and keys, sealed, in digits.
@@ -49,7 +50,7 @@ pub struct Provision {
     /// The broker, as terminals call it.
     #[arg(long, value_name = "HOST:PORT")]
     broker: String,
-    /// The file of the key that opens what is sealed to the site.
+    /// The file of the keys that open what is sealed to the site.
     #[arg(long, value_name = "FILE")]
     opening_key: PathBuf,
     /// For how many days the terminal's key counts.
@@ -107,7 +108,8 @@ pub(super) fn provision(options: &Provision, out: &mut dyn Write) -> Answer {
         return Err(Stop::refused(format!("{file} exists, and nothing is overwritten")));
     }
     let mut ledger = Ledger::open(&options.signing.roster, None)?;
-    let (genesis, trust) = (ledger.genesis(), ledger.follower().trust().clone());
+    let beginning = (ledger.genesis(), ledger.follower().seal_to());
+    let trust = ledger.follower().trust().clone();
     // The roster's file is locked while it is open, and signing opens it anew.
     drop(ledger);
     if request.site != *trust.site() {
@@ -118,7 +120,7 @@ pub(super) fn provision(options: &Provision, out: &mut dyn Write) -> Answer {
             trust.site()
         )));
     }
-    let mut welcome = welcome(options, &request, &trust, genesis)?;
+    let mut welcome = welcome(options, &request, &trust, beginning)?;
     if !admitted(&trust, &request) {
         let from_s = keys::now_s();
         let delegation = Delegation {
@@ -128,6 +130,7 @@ pub(super) fn provision(options: &Provision, out: &mut dyn Write) -> Answer {
             terminal: Some(request.terminal.clone()),
             from_s,
             until_s: from_s + i64::from(options.days) * DAY_S,
+            joined_with: Some(request.sealing),
         };
         let said = format!("key {} is that of terminal {}", delegation.key.id(), request.terminal);
         keys::sign(&options.signing, Change::Delegate(delegation), &said, out)?;
@@ -163,7 +166,7 @@ pub(super) fn accept(options: &Accept, place: &Place, out: &mut dyn Write) -> An
         return Err(refused(&format!("its root key is {found}, not the one you gave: nothing was taken")));
     }
     let into = &options.folder;
-    let opening = keyfile::private_line(OPENING_WORD, &welcome.opening);
+    let opening = keyfile::opening_lines(welcome.opening.iter().map(|key| &**key));
     let files: [(&str, u32, &[u8]); 4] = [
         ("authority.pem", 0o644, &welcome.authority.0),
         ("terminal.pem", 0o644, &welcome.certificate.0),
@@ -208,7 +211,7 @@ fn welcome(
     options: &Provision,
     request: &Request,
     trust: &Trust,
-    genesis: doorward_protocol::audit::Hash,
+    (genesis, seal_to): (Hash, Option<Hash>),
 ) -> Answer<Welcome> {
     let (host, port) = options
         .broker
@@ -226,7 +229,8 @@ fn welcome(
             )
         })
     };
-    let opening = opening_key(&KeySource::File(options.opening_key.clone())).context("--opening-key")?;
+    let opening = opening_keys(&KeySource::File(options.opening_key.clone())).context("--opening-key")?;
+    rotation::in_force(&opening, seal_to, &options.opening_key)?;
     Ok(Welcome {
         root: trust.root(),
         genesis: genesis.into(),
@@ -235,7 +239,7 @@ fn welcome(
         authority: paper("authority.pem".to_owned())?,
         certificate: paper(format!("{}.pem", request.terminal))?,
         key: paper(format!("{}.key", request.terminal))?,
-        opening: (*opening.to_bytes()).into(),
+        opening: opening.iter().map(|key| (*key.to_bytes()).into()).collect(),
         // Known once the terminal's own entry is signed.
         seq: 0,
         hash: [0; 32].into(),
@@ -245,7 +249,8 @@ fn welcome(
 /// Whether the roster has given this key to this terminal already: a welcome can be written again.
 fn admitted(trust: &Trust, request: &Request) -> bool {
     trust.holders().any(|(delegation, revoked)| {
-        !revoked && delegation.key == request.device && terminal_of(delegation) == Some(&request.terminal)
+        let same = delegation.key == request.device && delegation.joined_with == Some(request.sealing);
+        !revoked && same && terminal_of(delegation) == Some(&request.terminal)
     })
 }
 

@@ -1,10 +1,11 @@
 //! Whose word counts at a site, on the command line.
 
 use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::{Said, doorctl};
+use crate::{Said, doorctl, doorctl_typing};
 
 /// A new site: its roster, its root key, and keys of two people.
 struct Site(TempDir);
@@ -104,6 +105,26 @@ fn m2_a_changed_roster_is_refused_naming_the_entry_and_a_cut_one_goes_on() {
     assert_eq!(site.list().with(0).json()["entries"], 2);
     fs::write(site.file("roster"), "no roster").unwrap();
     assert!(site.list().with(1).err.contains("keys init"));
+}
+
+#[test]
+fn h2_a_key_under_a_passphrase_signs_with_it_alone() {
+    const WORDS: &str = "lantern gravel ocean clerk\n";
+    let site = Site::new();
+    let (roster, root) = (site.file("own"), site.file("own.key"));
+    let init = ["keys", "init", "--site", "hq", "--roster", &roster, "--passphrase", &root];
+    doorctl_typing(&init, "too short\n").refused(&["at least 16 letters"]);
+    assert!(!Path::new(&root).exists() && !Path::new(&roster).exists(), "nothing is left behind");
+    doorctl_typing(&init, WORDS).with(0);
+    assert!(fs::read_to_string(&root).unwrap().starts_with("doorward-authority-locked-1 "));
+    let key = site.file("ada.key.pub");
+    let delegate =
+        ["keys", "delegate", "--roster", &roster, "--by", &root, "--holder", "Ada", "--role", "operator"];
+    let said = doorctl_typing(&[&delegate[..], &[&key]].concat(), "lantern gravel ocean clerks\n").with(1);
+    assert!(said.err.contains("does not open"), "{}", said.err);
+    doorctl_typing(&[&delegate[..], &[&key]].concat(), WORDS).with(0);
+    let listed = doorctl(&["keys", "list", "--roster", &roster, "--json"]).with(0).json();
+    assert_eq!(listed["entries"], 1);
 }
 
 #[test]

@@ -1,12 +1,9 @@
 //! Cards, PINs and QR codes: given, listed, taken away, and never told.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use doorward_core::time::{ClockTrust, Wall};
 use doorward_store::{KeySource, MasterKey, PersonRecord, Store};
 
-use crate::{Said, Terminal, checkout};
+use crate::{Said, Terminal, doorctl_typing};
 
 /// A terminal with persons without templates: no model is needed for a credential.
 fn inhabited() -> Terminal {
@@ -30,20 +27,7 @@ fn inhabited() -> Terminal {
 /// doorctl with a line on its standard input.
 fn typed(terminal: &Terminal, arguments: &[&str], line: &str) -> Said {
     let path = |name: &str| terminal.path(name).display().to_string();
-    let mut run = Command::new(env!("CARGO_BIN_EXE_doorctl"))
-        .args(arguments)
-        .args(["--store", &path("doord.db"), "--key", &path("key")])
-        .current_dir(checkout())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A program that refuses before it reads has closed its end.
-    let _ = run.stdin.take().unwrap().write_all(line.as_bytes());
-    let output = run.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    doorctl_typing(&[arguments, &["--store", &path("doord.db"), "--key", &path("key")]].concat(), line)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::doorctl;
 
-const COMMANDS: [&str; 79] = [
+const COMMANDS: [&str; 82] = [
     "",
     "init",
     "enroll",
@@ -24,6 +24,7 @@ const COMMANDS: [&str; 79] = [
     "keys init",
     "keys make",
     "keys sealing",
+    "keys rotate",
     "keys delegate",
     "keys revoke",
     "keys succeed",
@@ -34,6 +35,7 @@ const COMMANDS: [&str; 79] = [
     "roster erase",
     "roster set",
     "roster unset",
+    "roster reseal",
     "roster sync",
     "terminal",
     "terminal request",
@@ -48,6 +50,7 @@ const COMMANDS: [&str; 79] = [
     "order lockdown",
     "order release",
     "order reboot",
+    "order refill",
     "order diagnose",
     "erasure",
     "erasure certify",

@@ -18,13 +18,15 @@ mod joining;
 mod looking;
 mod nobody;
 mod packs;
+mod rotating;
 mod sealed;
 mod serving;
 mod tools;
 mod trail;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -82,8 +84,22 @@ impl Said {
 }
 
 fn doorctl(arguments: &[&str]) -> Said {
-    let run = Command::new(env!("CARGO_BIN_EXE_doorctl")).args(arguments).current_dir(checkout()).output();
-    let output = run.expect("doorctl starts");
+    doorctl_typing(arguments, "")
+}
+
+/// The same with lines on its standard input.
+fn doorctl_typing(arguments: &[&str], lines: &str) -> Said {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_doorctl"))
+        .args(arguments)
+        .current_dir(checkout())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("doorctl starts");
+    // A program that ends before it reads has closed its end.
+    let _ = run.stdin.take().expect("it was piped").write_all(lines.as_bytes());
+    let output = run.wait_with_output().expect("doorctl ends");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("doorctl says UTF-8");
     Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }

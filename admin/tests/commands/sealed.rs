@@ -8,7 +8,7 @@ use doorward_core::template::TemplateVersion;
 use doorward_protocol::keys::PublicKey;
 use doorward_protocol::roster::{Entry, Follower};
 use doorward_protocol::trust::{Reader, Trust};
-use doorward_store::{KeySource, opening_key};
+use doorward_store::{KeySource, opening_keys};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -53,9 +53,9 @@ impl Site {
         let (root, genesis) = (PublicKey::parse(&told("root")).unwrap(), told("genesis"));
         let genesis = doorward_protocol::hex::unhex(&genesis).unwrap();
         let mut follower = Follower::new(genesis, Trust::pinned("hq".parse().unwrap(), root));
-        let key = opening_key(&KeySource::File(self.file("opening.key").into())).unwrap();
+        let keys = opening_keys(&KeySource::File(self.file("opening.key").into())).unwrap();
         let version = TemplateVersion { model: [0; 32], preprocessing: 0 };
-        let mut intake = Intake::new("hq".parse().unwrap(), key, Zeroizing::new([1; 32]), (version, 1));
+        let mut intake = Intake::new("hq".parse().unwrap(), keys, Zeroizing::new([1; 32]), (version, 1));
         let mut steps = Vec::new();
         for bytes in entries(Path::new(&self.file("roster"))) {
             let reader = Reader { terminal: None, now_s: None };
@@ -68,7 +68,7 @@ impl Site {
 }
 
 /// The signed entries in a roster's file, as they lie there: each after its length, behind the beginning.
-fn entries(roster: &Path) -> Vec<Vec<u8>> {
+pub(crate) fn entries(roster: &Path) -> Vec<Vec<u8>> {
     let bytes = fs::read(roster).unwrap();
     let mut rest = bytes.strip_prefix(b"doorward-roster-1\n").unwrap();
     let mut frames = Vec::new();

@@ -2,15 +2,38 @@
 //!
 //! `idle → watching → decided → idle`; on the way out of `watching` a refusal, after which the terminal cools down;
 //! `blind` while a camera or a model is broken. A person who only walks past leaves no trace: nothing is decided.
+//!
+//! No lucky frame passes. Every frame of the window reaches each family's floor and the window its mean; a frame that is
+//! not live ends the run and must be outweighed by [`Limits::live_per_doubt`] live ones; three of them end the attempt.
+//! Who steps aside after two is refused all the same, and one is held against whoever comes within
+//! [`Limits::doubt_for`], so that nobody tries again and again without it being counted.
+
+mod watch;
 
 use std::time::Duration;
 
 use doorward_protocol::ids::AttemptId;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha20Rng;
 
+pub use self::watch::Watch;
 use crate::decision::Reject;
+use crate::geometry::{Landmarks, Rect};
+use crate::liveness::emitter::{self, Glimpse};
+use crate::liveness::fusion::{self, Level, Says};
+use crate::liveness::movement::Challenge;
+use crate::liveness::{self, Policy};
 use crate::stages::Embedding;
 use crate::template::UnitVector;
 use crate::time::Mono;
+
+/// Mean confidence below which evidence that is enough is weak, 0 to 100.
+const UNSURE: f32 = 75.0;
+/// How long the light has to be answered before a person is asked instead: twice what a dozen slots take with every
+/// second picture lost.
+const EMITTER_MAX: Duration = Duration::from_secs(3);
+/// Frames that were not live, after which stepping aside is a failed check.
+const WITHDRAWN_MIN: u32 = 2;
 
 /// Times and counts of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +48,10 @@ pub struct Limits {
     pub leave_after: Duration,
     /// Frames that are not live, in one attempt, after which it is a presentation attack.
     pub spoof_frames: u32,
+    /// Live frames that outweigh one that is not.
+    pub live_per_doubt: u32,
+    /// For how long a frame that was not live is held against the next attempt, if its own came to no decision.
+    pub doubt_for: Duration,
     /// How long a grant stays on the panel before the next attempt.
     pub grant_hold: Duration,
     /// Pause after a refusal; doubles with each further one…
@@ -47,6 +74,8 @@ impl Default for Limits {
             watch_max: Duration::from_secs(5),
             leave_after: Duration::from_millis(700),
             spoof_frames: 3,
+            live_per_doubt: 5,
+            doubt_for: Duration::from_secs(30),
             grant_hold: Duration::from_secs(3),
             cool_down: Duration::from_secs(2),
             cool_down_max: Duration::from_secs(16),
@@ -64,8 +93,36 @@ pub enum Evidence {
     Live(Embedding),
     /// An answer that ends the examination.
     Rejected(Reject),
+    /// A face, in a picture that the emitter did not light: it says something of the light alone.
+    Unlit,
     /// A camera or a model is broken.
     Fault,
+}
+
+/// Where the face was, whatever was made of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seen {
+    /// Its box.
+    pub region: Rect,
+    /// Its five points.
+    pub landmarks: Landmarks,
+    /// How bright it was in infrared, where the emitter follows a pattern and the picture tells.
+    pub glimpse: Option<Glimpse>,
+}
+
+/// One look at the person: what was seen, and what came of it.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// What came of it.
+    pub evidence: Evidence,
+    /// The one face, if there was one.
+    pub seen: Option<Seen>,
+}
+
+impl From<Evidence> for Look {
+    fn from(evidence: Evidence) -> Self {
+        Self { evidence, seen: None }
+    }
 }
 
 /// Several frames that agree on one live person: what may be compared with the gallery. Made here only.
@@ -75,6 +132,7 @@ pub struct Case {
     probe: UnitVector,
     frames: u32,
     confidence: f32,
+    level: Level,
     at: Mono,
 }
 
@@ -103,6 +161,12 @@ impl Case {
         self.confidence
     }
 
+    /// How much evidence of life was asked for.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
     /// Time of the newest frame.
     #[must_use]
     pub fn at(&self) -> Mono {
@@ -115,9 +179,16 @@ impl Case {
 pub struct Refusal {
     attempt: AttemptId,
     reject: Reject,
+    level: Level,
 }
 
 impl Refusal {
+    /// How much evidence of life was asked for.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
     /// The attempt.
     #[must_use]
     pub fn attempt(&self) -> AttemptId {
@@ -146,7 +217,7 @@ pub enum State {
     /// Nobody there.
     Idle,
     /// Somebody there.
-    Watching(Watch),
+    Watching(Box<Watch>),
     /// Granted; the panel shows it until then.
     Decided {
         /// Until when.
@@ -161,40 +232,42 @@ pub enum State {
     Blind,
 }
 
-/// What is known of the person standing there.
-#[derive(Debug, Clone)]
-pub struct Watch {
-    since: Mono,
-    face_at: Mono,
-    run: Vec<Embedding>,
-    not_live: u32,
-    last: Option<Reject>,
-}
-
-impl Watch {
-    /// The newest reject, if the newest frames brought one.
-    #[must_use]
-    pub fn last(&self) -> Option<Reject> {
-        self.last
-    }
-}
-
 /// The attempts of one terminal, one after the other.
 #[derive(Debug, Clone)]
 pub struct Attempts {
     limits: Limits,
-    window_min: f32,
+    policy: Policy,
     state: State,
     next: AttemptId,
     refusals: u32,
     refused_at: Mono,
+    /// Frames that were not live, of attempts that came to no decision, and when.
+    doubts: u32,
+    doubted_at: Mono,
+    seeds: ChaCha20Rng,
 }
 
 impl Attempts {
-    /// `next` numbers the next attempt; `window_min` is the smallest mean liveness confidence of a case, 0 to 100.
+    /// `next` numbers the next attempt; `seed` decides which movements are asked for.
     #[must_use]
-    pub fn new(limits: Limits, window_min: f32, next: AttemptId) -> Self {
-        Self { limits, window_min, state: State::Idle, next, refusals: 0, refused_at: Mono(0) }
+    pub fn new(limits: Limits, policy: Policy, next: AttemptId, seed: [u8; 32]) -> Self {
+        Self {
+            limits,
+            policy,
+            state: State::Idle,
+            next,
+            refusals: 0,
+            refused_at: Mono(0),
+            doubts: 0,
+            doubted_at: Mono(0),
+            seeds: ChaCha20Rng::from_seed(seed),
+        }
+    }
+
+    /// How much evidence of life is asked for.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.policy.level
     }
 
     /// Where the machine stands.
@@ -217,32 +290,39 @@ impl Attempts {
     pub fn deadline(&self) -> Option<Mono> {
         match &self.state {
             State::Idle | State::Blind => None,
-            State::Watching(watch) => Some(watch.since + self.limits.watch_max),
+            State::Watching(watch) => Some(watch.until),
             State::Decided { until } | State::CoolDown { until } => Some(*until),
         }
     }
 
-    /// Takes the evidence of one frameset.
+    /// Takes one look. `claimed`: a credential says who stands there, which answers in place of a movement.
     #[must_use]
-    pub fn observe(self, evidence: Evidence, now: Mono) -> (Self, Option<Verdict>) {
+    pub fn observe(self, look: Look, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
         let (mut attempts, _) = self.tick(now);
-        match (std::mem::replace(&mut attempts.state, State::Idle), evidence) {
+        match (std::mem::replace(&mut attempts.state, State::Idle), &look.evidence) {
             (state @ (State::Decided { .. } | State::CoolDown { .. }), _) => {
                 attempts.state = state;
                 (attempts, None)
             }
-            (State::Idle | State::Watching(_) | State::Blind, Evidence::Fault) => {
+            (State::Watching(watch), Evidence::Fault) => {
+                attempts.doubt(&watch, now);
+                attempts.state = State::Blind;
+                (attempts, None)
+            }
+            (State::Idle | State::Blind, Evidence::Fault) => {
                 attempts.state = State::Blind;
                 (attempts, None)
             }
             (State::Idle | State::Blind, Evidence::Rejected(Reject::NoFace | Reject::TooDark)) => {
                 (attempts, None)
             }
-            (State::Idle | State::Blind, evidence) => {
-                let watch = Watch { since: now, face_at: now, run: Vec::new(), not_live: 0, last: None };
-                attempts.watch(watch, evidence, now)
+            (State::Idle | State::Blind, _) => {
+                let held = now.since(attempts.doubted_at) <= attempts.limits.doubt_for;
+                let carried = if held { attempts.doubts } else { 0 };
+                let watch = Watch::begin(now, &attempts.limits, carried);
+                attempts.watch(Box::new(watch), look, claimed, now)
             }
-            (State::Watching(watch), evidence) => attempts.watch(watch, evidence, now),
+            (State::Watching(watch), _) => attempts.watch(watch, look, claimed, now),
         }
     }
 
@@ -251,11 +331,13 @@ impl Attempts {
     pub fn tick(mut self, now: Mono) -> (Self, Option<Verdict>) {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Decided { until } | State::CoolDown { until } if now >= until => (self, None),
-            State::Watching(watch) if now.since(watch.since) >= self.limits.watch_max => {
-                match (watch.last, now.since(watch.face_at) < self.limits.leave_after) {
-                    (Some(reject), true) => self.refuse(reject, now),
-                    (None, true) => self.refuse(Reject::Unproven, now),
-                    (_, false) => (self, None),
+            State::Watching(watch) if now >= watch.until => {
+                let gone = now.since(watch.face_at) >= self.limits.leave_after;
+                match (watch.last, watch.asks().is_some()) {
+                    _ if gone => self.leave(&watch, now),
+                    (_, true) => self.refuse(Reject::Unanswered, now),
+                    (Some(reject), false) => self.refuse(reject, now),
+                    (None, false) => self.refuse(Reject::Unproven, now),
                 }
             }
             state @ (State::Idle
@@ -272,6 +354,7 @@ impl Attempts {
     /// Tells the machine what became of the case it gave out.
     #[must_use]
     pub fn settle(mut self, granted: bool, now: Mono) -> Self {
+        self.doubts = 0;
         if granted {
             self.refusals = 0;
             self.state = State::Decided { until: now + self.limits.grant_hold };
@@ -281,19 +364,21 @@ impl Attempts {
         self
     }
 
-    fn watch(mut self, mut watch: Watch, evidence: Evidence, now: Mono) -> (Self, Option<Verdict>) {
-        match evidence {
+    fn watch(self, mut watch: Box<Watch>, look: Look, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
+        if let Some(seen) = look.seen {
+            watch.see(seen, &self.limits, now);
+        }
+        match look.evidence {
             Evidence::Live(embedding) => {
                 watch.face_at = now;
                 watch.last = None;
+                watch.live += 1;
                 self.extend(&mut watch, embedding);
-                if watch.run.len() >= self.limits.window {
-                    return self.conclude(&watch, now);
-                }
             }
+            Evidence::Unlit => watch.face_at = now,
             Evidence::Rejected(Reject::NoFace | Reject::TooDark) => {
                 if now.since(watch.face_at) >= self.limits.leave_after {
-                    return (self, None);
+                    return self.leave(&watch, now);
                 }
             }
             Evidence::Rejected(Reject::NotLive) => {
@@ -301,7 +386,7 @@ impl Attempts {
                 watch.last = Some(Reject::NotLive);
                 watch.run.clear();
                 watch.not_live += 1;
-                if watch.not_live >= self.limits.spoof_frames {
+                if watch.doubts() >= self.limits.spoof_frames {
                     return self.refuse(Reject::NotLive, now);
                 }
             }
@@ -309,55 +394,113 @@ impl Attempts {
                 watch.face_at = now;
                 watch.last = Some(reject);
                 if reject == Reject::ManyFaces {
-                    watch.run.clear();
+                    watch.begin_anew();
                 }
             }
             Evidence::Fault => unreachable!("observe() turns faults into blindness before it watches"),
         }
-        self.state = State::Watching(watch);
-        (self, None)
+        self.weigh(watch, claimed, now)
     }
 
-    /// Adds a probe to the run; one that shows another face starts the run anew (attack case P8).
+    /// Asks the fusion table what follows from everything seen so far, and the person for what is lacking.
+    fn weigh(mut self, mut watch: Box<Watch>, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
+        let agrees = watch.agrees(&self.limits);
+        let emitter = if self.policy.emitter { emitter::follows(&watch.lights) } else { Says::NotFitted };
+        let waited = now.since(watch.since) >= EMITTER_MAX;
+        let unsure = watch.confidence() < UNSURE || self.refused_lately(now);
+        let asked = agrees && self.policy.asks_for_movement(emitter, waited, unsure);
+        if asked && watch.movement.is_none() && !claimed {
+            watch.ask(Challenge::draw(self.seeds.random(), watch.frontal, now));
+        }
+        // A credential answers in place of a movement, where one is asked for; never in place of the light.
+        let person = match &watch.movement {
+            Some(_) if claimed => Says::Supports,
+            Some(movement) => movement.says(),
+            None if claimed && asked => Says::Supports,
+            None => Says::NotFitted,
+        };
+        let challenge = liveness::challenge(emitter, person);
+        if challenge == Says::Contradicts {
+            return self.refuse(Reject::NotLive, now);
+        }
+        let weakest = watch.run.iter().map(Embedding::evidence).reduce(liveness::Evidence::weaker);
+        let verdict = weakest
+            .filter(|_| agrees)
+            .map(|weakest| fusion::fuse(self.policy.level, self.policy.voices(&weakest, challenge)));
+        match verdict {
+            Some(fusion::Verdict::Live) => self.conclude(&watch, now),
+            Some(fusion::Verdict::NotLive) => self.refuse(Reject::NotLive, now),
+            Some(fusion::Verdict::Unproven) | None => {
+                self.state = State::Watching(watch);
+                (self, None)
+            }
+        }
+    }
+
+    /// Adds a probe to the run; one that shows another face begins the attempt's evidence anew (attack case P8).
     fn extend(&self, watch: &mut Watch, embedding: Embedding) {
         let limits = &self.limits;
-        watch.run.retain(|e| embedding.at().since(e.at()) <= limits.window_max && e.at() < embedding.at());
-        let same = watch.run.last().is_none_or(|last| {
-            last.region().overlap(&embedding.region()) >= limits.overlap_min
-                && last.vector().cosine(embedding.vector()) >= limits.agreement_min
+        let recent = |e: &Embedding| embedding.at().since(e.at()) <= limits.window_max;
+        watch.run.retain(|e| recent(e) && e.at() < embedding.at());
+        let same = watch.newest.as_ref().is_none_or(|newest| {
+            let near = !recent(newest) || newest.region().overlap(&embedding.region()) >= limits.overlap_min;
+            near && newest.vector().cosine(embedding.vector()) >= limits.agreement_min
         });
         if !same {
-            watch.run.clear();
+            watch.begin_anew();
+            watch.live = 1;
         }
+        watch.newest = Some(embedding.clone());
         watch.run.push(embedding);
     }
 
     fn conclude(mut self, watch: &Watch, now: Mono) -> (Self, Option<Verdict>) {
         let frames = watch.run.len();
-        let confidence = watch.run.iter().map(Embedding::confidence).sum::<f32>() / frames as f32;
+        let confidence = watch.confidence();
         let Ok(probe) = UnitVector::mean(watch.run.iter().map(Embedding::vector)) else {
             // Probes that cancel out cannot have agreed; agreement_min at or below zero allows it.
             return self.refuse(Reject::Unproven, now);
         };
-        if confidence < self.window_min {
+        if confidence.is_nan() || confidence < self.policy.window_min {
             return self.refuse(Reject::NotLive, now);
         }
         let at = watch.run.last().expect("the window is not empty").at();
-        let attempt = self.number();
+        let (attempt, level) = (self.number(), self.policy.level);
         self.state = State::Decided { until: now + self.limits.grant_hold };
         let frames = u32::try_from(frames).unwrap_or(u32::MAX);
-        (self, Some(Verdict::Case(Case { attempt, probe, frames, confidence, at })))
+        (self, Some(Verdict::Case(Case { attempt, probe, frames, confidence, level, at })))
+    }
+
+    /// The face is gone. Whoever showed nothing against it leaves no trace.
+    fn leave(mut self, watch: &Watch, now: Mono) -> (Self, Option<Verdict>) {
+        if watch.not_live > 0 && watch.doubts() >= WITHDRAWN_MIN && watch.doubts() > watch.live {
+            return self.refuse(Reject::NotLive, now);
+        }
+        self.doubt(watch, now);
+        (self, None)
+    }
+
+    fn doubt(&mut self, watch: &Watch, now: Mono) {
+        if watch.not_live > 0 {
+            self.doubts = watch.doubts();
+            self.doubted_at = now;
+        }
+    }
+
+    fn refused_lately(&self, now: Mono) -> bool {
+        self.refusals > 0 && now.since(self.refused_at) <= self.limits.forgive_after
     }
 
     fn refuse(mut self, reject: Reject, now: Mono) -> (Self, Option<Verdict>) {
-        let attempt = self.number();
+        let (attempt, level) = (self.number(), self.policy.level);
+        self.doubts = 0;
         self.cool_down(now);
-        (self, Some(Verdict::Refused(Refusal { attempt, reject })))
+        (self, Some(Verdict::Refused(Refusal { attempt, reject, level })))
     }
 
     /// Slows down whoever tries again and again (attack case P12).
     fn cool_down(&mut self, now: Mono) {
-        if now.since(self.refused_at) > self.limits.forgive_after {
+        if !self.refused_lately(now) {
             self.refusals = 0;
         }
         let pause = self.limits.cool_down * 2u32.pow(self.refusals.min(8));
@@ -373,3 +516,6 @@ impl Attempts {
         attempt
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,10 +12,10 @@ use doorward_protocol::delivery::{Acknowledgement, Batch, Stretch};
 use doorward_protocol::denial::{Denial, Denied};
 use doorward_protocol::envelope::{Envelope, Heading, Kind};
 use doorward_protocol::ids::{PersonId, SiteId, TerminalId};
-use doorward_protocol::keys::SigningKey;
+use doorward_protocol::keys::{PublicKey, SigningKey};
 use doorward_protocol::message::{self, List, Payload, Text};
 use doorward_protocol::presence::{FEED_MAX, Health, Held, RosterWanted, State, Trail};
-use doorward_protocol::roster::{self, Change, Entry, Follower, RosterFault};
+use doorward_protocol::roster::{self, Change, Entry, Follower, Hand, RosterFault};
 use doorward_protocol::topic::{Channel, Matter, Topic};
 use doorward_protocol::trust::{Reader, Refusal};
 
@@ -82,6 +82,8 @@ pub enum Effect {
     Acknowledged(Head),
     /// Obey this order, then say its receipt.
     Obey(Admitted),
+    /// Learn this key, which opens contents of entries that follow.
+    Learn(Hand),
     /// Do durably what an entry of the roster says, all of it or nothing, and answer with [`Input::Taken`] or
     /// [`Input::NotTaken`].
     Take(Taking),
@@ -137,7 +139,7 @@ pub struct Centre {
     taking: Option<(Taking, Tries)>,
     /// How far it is followed with all that comes of it, and what the state tree says there: what may be told.
     held: Held,
-    /// How far the roster had come when this terminal joined its site: nobody shows it less.
+    /// How far the roster had come when this terminal joined its site, or took it anew: nobody shows it less.
     joined: roster::Head,
     /// The roster differs from the one that was followed in an earlier life, or that this terminal joined.
     other_history: bool,
@@ -196,7 +198,7 @@ impl Centre {
         }
     }
 
-    /// The same for a terminal that joined its site when the roster had come so far.
+    /// The same for a terminal that joined its site when the roster had come so far, or takes it anew after that.
     #[must_use]
     pub fn joined_at(self, joined: roster::Head) -> Self {
         Self { joined, ..self }
@@ -327,6 +329,8 @@ impl Centre {
             Ok(()) => {
                 self.halted = None;
                 let head = self.roster.head();
+                // Keys are not kept: they are learnt anew in each life, from entries that the store had before as well.
+                effects.extend(self.handed(&entry.message().changes).cloned().map(Effect::Learn));
                 self.other_history =
                     [self.stored, self.joined].iter().any(|known| head.seq == known.seq && head != *known);
                 if head.seq > self.stored.seq {
@@ -350,6 +354,12 @@ impl Centre {
                 Err(fault.to_string())
             }
         }
+    }
+
+    fn handed<'a>(&self, changes: &'a [Change]) -> impl Iterator<Item = &'a Hand> {
+        let own = PublicKey::of(&self.key).id();
+        let hand = |change: &'a Change| if let Change::Hand(hand) = change { Some(hand) } else { None };
+        changes.iter().filter_map(hand).filter(move |hand| hand.to == own)
     }
 
     /// The store has the newest entry, or had it before: only now it counts and is told.

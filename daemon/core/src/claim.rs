@@ -350,6 +350,7 @@ mod tests {
             rule: "credential".into(),
             scores: None,
             presented: Some(presented),
+            level: None,
         };
         Entry { at_ms, clock: ClockTrust::Synchronised, what: What::Decided(decided) }
     }

@@ -8,6 +8,9 @@ use doorward_protocol::ids::{AttemptId, DoorId, PersonId};
 
 use crate::attempt::Refusal;
 use crate::claim::{Claim, Ruling};
+use crate::disclosure;
+use crate::liveness::fusion::Level;
+use crate::liveness::movement::Move;
 
 /// A normal negative answer; never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +37,8 @@ pub enum Reject {
     Unproven,
     /// A sensor says that this is no live person.
     NotLive,
+    /// The movement that was asked for did not come.
+    Unanswered,
     /// No reference resembles this face enough.
     Unknown,
     /// Two persons resemble this face about equally.
@@ -68,7 +73,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reject, for tables and documentation.
-    pub const ALL: [Reject; 26] = [
+    pub const ALL: [Reject; 27] = [
         Reject::NoFace,
         Reject::ManyFaces,
         Reject::TooFar,
@@ -80,6 +85,7 @@ impl Reject {
         Reject::Flat,
         Reject::Unproven,
         Reject::NotLive,
+        Reject::Unanswered,
         Reject::Unknown,
         Reject::Ambiguous,
         Reject::Suspended,
@@ -112,6 +118,7 @@ impl Reject {
             Reject::Flat => "flat",
             Reject::Unproven => "unproven",
             Reject::NotLive => "not_live",
+            Reject::Unanswered => "unanswered",
             Reject::Unknown => "unknown",
             Reject::Ambiguous => "ambiguous",
             Reject::Suspended => "suspended",
@@ -144,6 +151,7 @@ impl Reject {
             Reject::TooBright => "There is too much light here.",
             Reject::Flat => "The camera cannot see you well. Please step closer or clean the lens.",
             Reject::Unproven => "One moment, please.",
+            Reject::Unanswered => "Please try again and follow what is asked, or use your card.",
             Reject::NotLive
             | Reject::Unknown
             | Reject::Ambiguous
@@ -233,7 +241,9 @@ impl Grant {
             | Command::Release
             | Command::Reboot
             | Command::Capture
-            | Command::Diagnose => None,
+            | Command::Diagnose
+            | Command::Refill
+            | Command::ResetLockout => None,
         }
     }
 
@@ -275,6 +285,7 @@ pub struct Decision {
     pub(crate) rule: &'static str,
     pub(crate) scores: Option<Scores>,
     pub(crate) presented: Option<Presented>,
+    pub(crate) level: Option<Level>,
 }
 
 impl Decision {
@@ -289,6 +300,7 @@ impl Decision {
             rule: "examination",
             scores: None,
             presented: claim.map(Claim::presented),
+            level: Some(refusal.level()),
         }
     }
 
@@ -296,7 +308,7 @@ impl Decision {
     #[must_use]
     pub fn ruled(ruling: Ruling, attempt: AttemptId, door: DoorId) -> Self {
         let Ruling { answer, person, rule, presented } = ruling;
-        Self { attempt, door, answer, person, rule, scores: None, presented: Some(presented) }
+        Self { attempt, door, answer, person, rule, scores: None, presented: Some(presented), level: None }
     }
 
     /// The attempt.
@@ -329,7 +341,13 @@ impl Decision {
         self.presented
     }
 
-    /// The scores, where it came that far.
+    /// How much evidence of life was asked for; none where no face was looked at.
+    #[must_use]
+    pub fn level(&self) -> Option<Level> {
+        self.level
+    }
+
+    /// The scores, where it came that far: exact, and for eyes inside the process alone.
     #[must_use]
     pub fn scores(&self) -> Option<&Scores> {
         self.scores.as_ref()
@@ -355,8 +373,10 @@ impl Auditable for Decision {
             person: self.person.clone(),
             reason: reason.to_owned(),
             rule: self.rule.to_owned(),
-            scores: self.scores,
+            // What is on record leaves the terminal, and many read it.
+            scores: self.scores.as_ref().map(disclosure::scores),
             presented: self.presented,
+            level: self.level,
         })
     }
 }
@@ -385,6 +405,8 @@ pub enum Cue {
     Watching,
     /// Advice while looking.
     Advice(Reject),
+    /// Please do this, as proof of life.
+    Move(Move),
     /// Please pass.
     Granted,
     /// Refused.

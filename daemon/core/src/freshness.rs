@@ -1,26 +1,41 @@
 //! Whether a frameset is a new look at the world. Real sensors are noisy: a picture that equals the one before to the
 //! last bit, or one that is older, was not taken just now (attack cases C2, C3). That holds for each sensor by itself: a
-//! frozen infrared picture of a live face must not vouch for a photograph.
+//! frozen infrared picture of a live face must not vouch for a photograph. Nor does a recording that is played again.
 
 use std::sync::Arc;
 
 use crate::decision::Reject;
 use crate::frame::{Frameset, Plane, Rgb, Shot};
+use crate::recurrence::{Noisy, Recurrence};
 
 /// Stale framesets in a row after which a camera counts as broken, not as slow.
 const FROZEN_AFTER: u32 = 10;
 
 /// What is wrong with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a camera has delivered the same picture {FROZEN_AFTER} times")]
+#[error("a camera has delivered pictures that it had delivered before, {FROZEN_AFTER} in a row")]
 pub struct Frozen;
 
-/// Remembers the last new picture of each sensor.
+/// What is remembered of one sensor.
+#[derive(Debug)]
+struct Follower<P> {
+    last: Option<Arc<Shot<P>>>,
+    before: Recurrence,
+}
+
+// By hand: a pixel has no default.
+impl<P> Default for Follower<P> {
+    fn default() -> Self {
+        Self { last: None, before: Recurrence::default() }
+    }
+}
+
+/// Remembers the last new picture of each sensor, and what those before it looked like.
 #[derive(Debug, Default)]
 pub struct Freshness {
-    rgb: Option<Arc<Shot<Rgb>>>,
-    infrared: Option<Arc<Shot<u8>>>,
-    depth: Option<Arc<Shot<u16>>>,
+    rgb: Follower<Rgb>,
+    infrared: Follower<u8>,
+    depth: Follower<u16>,
     repeats: u32,
 }
 
@@ -30,11 +45,11 @@ impl Freshness {
     /// # Errors
     /// `Ok(Err(reject))` for a picture seen before; [`Frozen`] once one has come too often.
     pub fn check(&mut self, frames: &Frameset) -> Result<Result<(), Reject>, Frozen> {
-        let again = self.rgb.as_ref().is_some_and(|last| frames.rgb.at <= last.at);
+        let again = self.rgb.last.as_ref().is_some_and(|last| frames.rgb.at <= last.at);
         let fresh = [
-            follow(&mut self.rgb, Some(&frames.rgb)) && !again,
-            follow(&mut self.infrared, frames.ir.as_ref()),
-            follow(&mut self.depth, frames.depth.as_ref()),
+            self.rgb.follow(Some(&frames.rgb)) && !again,
+            self.infrared.follow(frames.ir.as_ref()),
+            self.depth.follow(frames.depth.as_ref()),
         ];
         if fresh == [true; 3] {
             self.repeats = 0;
@@ -45,19 +60,25 @@ impl Freshness {
     }
 }
 
-/// Whether a sensor's picture is new, or missing, which others judge; a new one is remembered.
-///
-/// The very same shot may come again: a slow camera's belongs to two moments of a fast one. And a picture of one value
-/// is not compared: a depth sensor before an empty hall gives it again and again, and it proves nothing anyway.
-fn follow<P: Copy + PartialEq>(last: &mut Option<Arc<Shot<P>>>, shot: Option<&Arc<Shot<P>>>) -> bool {
-    let Some(shot) = shot else { return true };
-    let stale = last.as_ref().is_some_and(|last| {
-        shot.at < last.at || (shot.at > last.at && last.plane == shot.plane && !is_blank(&shot.plane))
-    });
-    if !stale {
-        *last = Some(Arc::clone(shot));
+impl<P: Noisy + PartialEq> Follower<P> {
+    /// Whether a sensor's picture is new, or missing, which others judge; a new one is remembered.
+    ///
+    /// The very same shot may come again: a slow camera's belongs to two moments of a fast one. And a picture of one value
+    /// is not compared: a depth sensor before an empty hall gives it again and again, and it proves nothing anyway.
+    fn follow(&mut self, shot: Option<&Arc<Shot<P>>>) -> bool {
+        let Some(shot) = shot else { return true };
+        let blank = is_blank(&shot.plane);
+        if let Some(last) = &self.last {
+            if shot.at == last.at {
+                return true;
+            }
+            if shot.at < last.at || (last.plane == shot.plane && !blank) {
+                return false;
+            }
+        }
+        self.last = Some(Arc::clone(shot));
+        blank || !self.before.shows_again(&shot.plane)
     }
-    !stale
 }
 
 fn is_blank<P: Copy + PartialEq>(plane: &Plane<P>) -> bool {
@@ -67,6 +88,9 @@ fn is_blank<P: Copy + PartialEq>(plane: &Plane<P>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
     use crate::frame::Plane;
     use crate::time::Mono;
@@ -115,6 +139,25 @@ mod tests {
             assert_eq!(freshness.check(&frozen(20)), Err(Frozen));
             assert_eq!(freshness.check(&all(21, 21, 21)), Ok(Ok(())));
         }
+    }
+
+    #[test]
+    fn c2_a_looped_infrared_stream_makes_the_moment_unproven_and_becomes_a_fault() {
+        let mut freshness = Freshness::default();
+        let picture = |number: u64| {
+            let mut noise = ChaCha8Rng::seed_from_u64(number);
+            Plane::new(64, 64, (0..64 * 64).map(|_| 100 + noise.random_range(0..4u8)).collect()).unwrap()
+        };
+        let moment = |ms: u64, shown: u64| Frameset {
+            ir: Some(Arc::new(Shot { sequence: 0, at: Mono::from_millis(ms), plane: picture(shown) })),
+            ..frames(ms, u8::try_from(ms % 251).unwrap())
+        };
+        (0..20).for_each(|i| assert_eq!(freshness.check(&moment(i * 33, i)), Ok(Ok(())), "{i}"));
+        for i in 20..29 {
+            assert_eq!(freshness.check(&moment(i * 33, i - 20)), Ok(Err(Reject::Unproven)));
+        }
+        assert_eq!(freshness.check(&moment(29 * 33, 9)), Err(Frozen));
+        assert_eq!(freshness.check(&moment(30 * 33, 999)), Ok(Ok(())));
     }
 
     #[test]

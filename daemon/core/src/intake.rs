@@ -7,8 +7,9 @@
 use doorward_protocol::audit::Skipped;
 use doorward_protocol::contents::{self, ACCESS, ACCESS_FORM, Content, Record, Shown, Template};
 use doorward_protocol::ids::{PersonId, SiteId};
+use doorward_protocol::keys::KeyId;
 use doorward_protocol::roster::{
-    Change, Head, PersonPut, PersonSlot, Setting, SettingName, SettingPut, Slot,
+    Change, Hand, Head, PersonPut, PersonSlot, Setting, SettingName, SettingPut, Slot,
 };
 use doorward_protocol::sealing::OpeningKey;
 use zeroize::Zeroizing;
@@ -16,6 +17,9 @@ use zeroize::Zeroizing;
 use crate::credential::{Card, Credential, Pin, Token};
 use crate::template::{TemplateVersion, UnitVector};
 use crate::transform::{Protected, Transform};
+
+/// Keys that a terminal opens with: one for each rotation in the life of a site, and some. The oldest goes first.
+const KEYS_MAX: usize = 32;
 
 /// What one entry does to a store.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +43,18 @@ pub enum Deed {
     Rules(Option<String>),
     /// A change has no effect.
     Skip(Place, Reason),
+}
+
+impl Deed {
+    /// Who is another person afterwards.
+    #[must_use]
+    pub fn about(&self) -> Option<&PersonId> {
+        match self {
+            Deed::Put(at, _) | Deed::Take(at) => Some(&at.person),
+            Deed::Erase(person) => Some(person),
+            Deed::Rules(_) | Deed::Skip(..) => None,
+        }
+    }
 }
 
 /// Something of a person, as it is kept.
@@ -77,6 +93,8 @@ pub enum Place {
     Person(PersonSlot),
     /// Among the settings.
     Setting(SettingName),
+    /// Among the keys that open contents.
+    Keys,
 }
 
 /// Why a change has no effect.
@@ -141,6 +159,7 @@ impl Place {
                 };
                 (None, format!("{kind} {name}"))
             }
+            Place::Keys => (None, "opening key".to_owned()),
         };
         Skipped { entry, person, place, reason: reason.code().to_owned() }
     }
@@ -149,7 +168,10 @@ impl Place {
 /// Opens and reads for one terminal.
 pub struct Intake {
     site: SiteId,
-    key: OpeningKey,
+    /// The newest first.
+    keys: Vec<OpeningKey>,
+    /// Whom keys are handed to, and what opens them.
+    joined: Option<(KeyId, OpeningKey)>,
     /// The version in use, and how many values its templates have.
     references: (TemplateVersion, usize),
     transform_key: Zeroizing<[u8; 32]>,
@@ -158,15 +180,33 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// For a site's terminal with this opening key and this key of its template transform.
+    /// For a site's terminal with these opening keys, the newest first, and this key of its template transform.
     #[must_use]
     pub fn new(
         site: SiteId,
-        key: OpeningKey,
+        keys: Vec<OpeningKey>,
         transform_key: Zeroizing<[u8; 32]>,
         references: (TemplateVersion, usize),
     ) -> Self {
-        Self { site, key, references, transform_key, transform: None }
+        Self { site, keys, joined: None, references, transform_key, transform: None }
+    }
+
+    /// The same for a terminal that signs with the one key and joined its site with the other.
+    #[must_use]
+    pub fn joined(self, signs: KeyId, with: OpeningKey) -> Self {
+        Self { joined: Some((signs, with)), ..self }
+    }
+
+    /// Learns a key that was handed to this terminal; whether it has it now.
+    pub fn learn(&mut self, hand: &Hand) -> bool {
+        if self.keys.iter().any(|key| key.sealing_key().to_bytes() == *hand.sealing) {
+            return true;
+        }
+        let own = self.joined.as_ref().filter(|(signs, _)| *signs == hand.to);
+        let Some(key) = own.and_then(|(_, with)| with.take(&self.site, hand).ok()) else { return false };
+        self.keys.insert(0, key);
+        self.keys.truncate(KEYS_MAX);
+        true
     }
 
     /// What the entry with these changes, to which the roster is followed at `head`, does to the store.
@@ -187,9 +227,15 @@ impl Intake {
                 Err(reason) => Deed::Skip(Place::Setting(put.at.clone()), reason),
             },
             Change::SettingTake(name) if is_access(name) => Deed::Rules(None),
-            Change::SettingTake(_) | Change::Delegate(_) | Change::Revoke(_) | Change::Succeed(_) => {
-                return None;
+            Change::Hand(hand) if self.joined.as_ref().is_some_and(|(signs, _)| *signs == hand.to) => {
+                return (!self.learn(hand)).then_some(Deed::Skip(Place::Keys, Reason::DoesNotOpen));
             }
+            Change::SettingTake(_)
+            | Change::Delegate(_)
+            | Change::Revoke(_)
+            | Change::Succeed(_)
+            | Change::Hand(_)
+            | Change::SealTo(_) => return None,
         })
     }
 
@@ -207,7 +253,9 @@ impl Intake {
         if put.form != T::FORM {
             return Err(Reason::UnknownForm);
         }
-        let bytes = self.key.open(&self.site, put).map_err(|_| Reason::DoesNotOpen)?;
+        // Contents name no key: whoever sealed before a rotation is read beside whoever did after it.
+        let bytes = self.keys.iter().find_map(|key| key.open(&self.site, put).ok());
+        let bytes = bytes.ok_or(Reason::DoesNotOpen)?;
         contents::read(put.form, &bytes).map_err(|_| Reason::Unreadable)
     }
 
@@ -268,6 +316,7 @@ fn is_access(name: &SettingName) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use doorward_protocol::keys::{PublicKey, SigningKey};
     use doorward_protocol::message::{Opaque, Text};
     use doorward_protocol::roster::PersonErase;
     use rand::SeedableRng as _;
@@ -289,7 +338,7 @@ mod tests {
             let mut rng = ChaCha20Rng::seed_from_u64(1);
             let key = OpeningKey::draw(&mut rng);
             let own = OpeningKey::from_bytes(key.to_bytes().as_slice()).unwrap();
-            let intake = Intake::new("hq".parse().unwrap(), own, Zeroizing::new([4; 32]), (VERSION, 4));
+            let intake = Intake::new("hq".parse().unwrap(), vec![own], Zeroizing::new([4; 32]), (VERSION, 4));
             Self { rng, key, intake }
         }
 
@@ -369,6 +418,39 @@ mod tests {
         let Change::PersonPut(mut moved) = site.put(0, 1, &record()) else { unreachable!() };
         moved.at.person = "eve".parse().unwrap();
         assert_eq!(site.reason(Change::PersonPut(moved)), Reason::DoesNotOpen);
+    }
+
+    #[test]
+    fn m14_contents_open_on_both_sides_of_a_rotation_for_whom_the_new_key_was_handed_to() {
+        let mut site = Site::new();
+        let (signs, with, second) =
+            (key_id(1), OpeningKey::draw(&mut site.rng), OpeningKey::draw(&mut site.rng));
+        let (joined, hq) = (with.sealing_key(), "hq".parse().unwrap());
+        site.intake = site.intake.joined(signs, with);
+        let late = site.put(0, 1, &record());
+        let hand = joined.hand(&hq, signs, &second, &mut site.rng);
+        let to_another = joined.hand(&hq, key_id(2), &second, &mut site.rng);
+        site.key = second;
+        let early = site.put(0, 1, &record());
+        assert_eq!(site.reason(early.clone()), Reason::DoesNotOpen, "before it was handed");
+        assert_eq!(site.intake.take(HEAD, &[Change::Hand(to_another)]).deeds, []);
+        assert_eq!(site.reason(early.clone()), Reason::DoesNotOpen, "handed to another terminal");
+        let mut damaged = hand.clone();
+        damaged.sealed.0[40] ^= 1;
+        let step = site.intake.take(HEAD, &[Change::Hand(damaged)]);
+        assert_eq!(step.deeds, [Deed::Skip(Place::Keys, Reason::DoesNotOpen)], "and that is on record");
+        for _ in 0..2 {
+            assert_eq!(site.intake.take(HEAD, &[Change::Hand(hand.clone())]).deeds, []);
+        }
+        assert_eq!(site.intake.keys.len(), 2, "what is handed twice is held once");
+        for change in [early, late] {
+            assert!(matches!(site.deed(change), Deed::Put(..)));
+        }
+        assert_eq!(Place::Keys.skipped(7, Reason::DoesNotOpen).place, "opening key");
+    }
+
+    fn key_id(seed: u8) -> KeyId {
+        PublicKey::of(&SigningKey::from_bytes(&[seed; 32])).id()
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! * [`centre`], [`reconnect`]: what is believed of the centre and said to it, and when it is tried again.
 //! * [`intake`]: what an entry of the roster does to the store.
 //! * [`enrolment`]: which references are good enough to be compared with.
+//! * [`session`], [`inquiry`], [`disclosure`]: what programs beside the door may ask, and what of a score is ever told.
 
 pub mod attempt;
 pub mod audit;
@@ -22,12 +23,14 @@ pub mod centre;
 pub mod claim;
 pub mod credential;
 pub mod decision;
+pub mod disclosure;
 pub mod door;
 pub mod enrolment;
 pub mod frame;
 pub mod freshness;
 pub mod gallery;
 pub mod geometry;
+pub mod inquiry;
 pub mod intake;
 pub mod liveness;
 pub mod lockout;
@@ -36,7 +39,9 @@ pub mod pairing;
 pub mod policy;
 pub mod quality;
 pub mod reconnect;
+mod recurrence;
 pub mod schedule;
+pub mod session;
 pub mod stages;
 pub mod template;
 pub mod time;

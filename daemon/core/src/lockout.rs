@@ -1,12 +1,12 @@
 //! Lockout after failed checks: five in three minutes lock out for thirty minutes, repeated patterns for longer.
 //!
-//! Failed liveness checks lock the whole door; wrong PINs lock PINs out, and foreign cards and codes those, so that
+//! Failed liveness checks, and movements that were asked for and did not come, lock the whole door; wrong PINs lock PINs out, and foreign cards and codes those, so that
 //! somebody who plays with a keypad does not keep faces out. The state is derived from the audit trail, so that it
-//! survives a restart by itself.
+//! survives a restart by itself; and so does an operator's word that ends it, which is a record among the others.
 
 use std::collections::VecDeque;
 
-use doorward_protocol::audit::{CredentialKind, Entry, What};
+use doorward_protocol::audit::{CredentialKind, DoorReport, Entry, What};
 
 use crate::decision::Reject;
 
@@ -49,7 +49,7 @@ impl Lockout {
         match &entry.what {
             What::Decided(decided) => {
                 let reason = decided.reason.as_str();
-                if reason == Reject::NotLive.code() {
+                if reason == Reject::NotLive.code() || reason == Reject::Unanswered.code() {
                     self.liveness.add(entry.at_ms, FAILURES_MAX);
                 } else if decided.granted {
                     // Not so the PINs: who knows one of them could guess the others in between.
@@ -65,6 +65,8 @@ impl Lockout {
                     }
                 }
             }
+            // Somebody who may order has looked at it: everything begins small again.
+            What::Door(report) if report.event == DoorReport::LOCKOUT_RESET => *self = Self::default(),
             What::Started(_)
             | What::Released(_)
             | What::Door(_)
@@ -92,6 +94,16 @@ impl Lockout {
             CredentialKind::Pin => self.pins.lock_out(at_ms),
             CredentialKind::Card | CredentialKind::Qr => self.numbers.lock_out(at_ms),
         }
+    }
+
+    /// What can be locked out, by the code that is put on record, and whether it is at `at_ms`.
+    #[must_use]
+    pub fn locks(&self, at_ms: i64) -> [(&'static str, bool); 3] {
+        [
+            ("faces", self.locked(at_ms)),
+            ("pins", self.refuses(CredentialKind::Pin, at_ms)),
+            ("cards_and_codes", self.refuses(CredentialKind::Card, at_ms)),
+        ]
     }
 
     /// Until when attempts are locked out, milliseconds since 1970; `None` if they never were.
@@ -138,6 +150,7 @@ mod tests {
             rule: "examination".into(),
             scores: None,
             presented: None,
+            level: None,
         };
         Entry { at_ms, clock: ClockTrust::Synchronised, what: What::Decided(decided) }
     }
@@ -193,6 +206,27 @@ mod tests {
         assert!(!lockout.locked(20 * 60_000));
         (0..20).for_each(|i| lockout.follow(&entry(2_000_000 + i, "unknown")));
         assert!(!lockout.locked(2_000_100));
+    }
+
+    fn reset(at_ms: i64) -> Entry {
+        let report = DoorReport { door: "front".parse().unwrap(), event: DoorReport::LOCKOUT_RESET.into() };
+        Entry { at_ms, clock: ClockTrust::Synchronised, what: What::Door(report) }
+    }
+
+    #[test]
+    fn p12_an_operator_ends_every_lockout_and_the_next_one_begins_small() {
+        let mut lockout = Lockout::default();
+        (0..5).for_each(|i| lockout.follow(&entry(i, "not_live")));
+        (0..5).for_each(|i| lockout.follow(&shown(10 + i, "unknown_credential", CredentialKind::Pin)));
+        (0..20).for_each(|i| lockout.follow(&shown(20 + i, "unknown_credential", CredentialKind::Card)));
+        assert_eq!(lockout.locks(50).map(|(_, locked)| locked), [true; 3]);
+        (0..4).for_each(|i| lockout.follow(&entry(LOCKOUT_MS + 60 + i, "not_live")));
+        lockout.follow(&reset(LOCKOUT_MS + 70));
+        assert_eq!(lockout, Lockout::default());
+        lockout.follow(&entry(LOCKOUT_MS + 71, "not_live"));
+        assert!(!lockout.locked(LOCKOUT_MS + 72), "failures before the reset count no more");
+        (0..4).for_each(|i| lockout.follow(&entry(LOCKOUT_MS + 80 + i, "not_live")));
+        assert_eq!(lockout.until_ms(), Some(LOCKOUT_MS + 83 + LOCKOUT_MS));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::calibration::Calibration;
 use crate::claim::{Claim, Spent, Terms};
 use crate::decision::{Answer, Decision, Grant, Reject};
 use crate::gallery::{Best, Gallery};
+use crate::liveness::fusion::Level;
 use crate::lockout::Lockout;
 use crate::schedule::Weekly;
 use crate::time::Wall;
@@ -79,6 +80,7 @@ pub struct Candidate {
     best: Option<Best>,
     scores: Scores,
     claim: Option<Claim>,
+    level: Level,
 }
 
 impl Candidate {
@@ -105,7 +107,7 @@ impl Candidate {
             frames: case.frames(),
             gallery: u32::try_from(gallery.len()).unwrap_or(u32::MAX),
         };
-        Self { attempt: case.attempt(), best, scores, claim: None }
+        Self { attempt: case.attempt(), best, scores, claim: None, level: case.level() }
     }
 
     /// Compares a case with one claimed person. The threshold follows from the accepted error rate alone, because it is
@@ -130,7 +132,7 @@ impl Candidate {
             gallery: u32::try_from(gallery.templates(claim.person())).unwrap_or(u32::MAX),
         };
         let best = score.map(|score| Best { person: claim.person().clone(), score, runner_up: None });
-        Self { attempt: case.attempt(), best, scores, claim: Some(claim) }
+        Self { attempt: case.attempt(), best, scores, claim: Some(claim), level: case.level() }
     }
 
     /// The scores.
@@ -163,6 +165,7 @@ pub fn decide(candidate: &Candidate, rules: &Rules, given: &Circumstances<'_>) -
         rule,
         scores: Some(candidate.scores),
         presented: claim.map(Claim::presented),
+        level: Some(candidate.level),
     }
 }
 

@@ -115,7 +115,7 @@ pub struct Embedding {
     vector: UnitVector,
     at: Mono,
     region: Rect,
-    confidence: f32,
+    evidence: Evidence,
 }
 
 /// The models broke, or gave a vector that is none.
@@ -141,8 +141,14 @@ impl Embedding {
             vector: UnitVector::normalise(raw)?,
             at: live.good.frames().at(),
             region: detection.region,
-            confidence: live.evidence.confidence(),
+            evidence: live.evidence,
         })
+    }
+
+    /// One that no model made, for the tests of what follows.
+    #[cfg(test)]
+    pub(crate) fn drawn(vector: UnitVector, at: Mono, region: Rect, evidence: Evidence) -> Self {
+        Self { vector, at, region, evidence }
     }
 
     /// The probe.
@@ -166,6 +172,12 @@ impl Embedding {
     /// Liveness confidence of the frame, 0 to 100.
     #[must_use]
     pub fn confidence(&self) -> f32 {
-        self.confidence
+        self.evidence.confidence()
+    }
+
+    /// What the sensors said of the frame.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        self.evidence
     }
 }

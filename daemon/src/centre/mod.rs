@@ -68,6 +68,8 @@ pub struct Identity {
     pub key: SigningKey,
     /// How far its store has the site's roster.
     pub followed: Option<roster::Head>,
+    /// How far it ever had it.
+    pub known: Option<roster::Head>,
 }
 
 /// The voice of the line that stands, if one does.
@@ -84,7 +86,8 @@ pub fn start(
     terminal: &SyncSender<terminal::Input>,
 ) -> Box<dyn Uplink> {
     let (acknowledged, acknowledgements) = sync_channel(ACKS_MAX);
-    let Identity { own, key, followed } = identity;
+    let Identity { own, key, followed, known } = identity;
+    let known = [config.joined, known].into_iter().flatten().max_by_key(|head| head.seq);
     let roster = Follower::new(config.genesis, Trust::pinned(own.site.clone(), config.root));
     let voice = Spoken::default();
     let uplink = Sender {
@@ -97,7 +100,7 @@ pub fn start(
     let seed = own.session.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     let mut talk = Talk {
         name: own.terminal.to_string(),
-        centre: match config.joined {
+        centre: match known {
             Some(head) => Centre::new(own, key, roster, followed).joined_at(head),
             None => Centre::new(own, key, roster, followed),
         },
@@ -246,6 +249,11 @@ impl Talk {
             // The uplink asks again for what it misses here.
             Effect::Acknowledged(head) => drop(self.acknowledged.try_send(head)),
             Effect::Take(_) => unreachable!("what is taken is an input again, above"),
+            Effect::Learn(hand) => {
+                if !self.intake.learn(&hand) {
+                    self.warn("a key that was handed to this terminal does not open");
+                }
+            }
             Effect::Obey(order) => {
                 let (outcome, seq) = self.obey(order.clone());
                 let receipt = self.centre.receipt(&order, outcome, seq, self.clock.now());

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use doorward_hal::camera::fitted::CamerasSection;
 use doorward_hal::gpio::inputs::InputLine;
-use doorward_hal::gpio::line::OutputLine;
 use doorward_hal::gpio::panel::PanelConfig;
 use doorward_hal::gpio::relay::RelayConfig;
 use serde::Deserialize;
 
+use super::api::ApiSection;
 use super::centre::CentreSection;
+use super::liveness::{EmitterSection, LivenessSection};
 use super::reader::ReaderSection;
 
 /// The whole file.
@@ -35,8 +36,9 @@ pub struct RawConfig {
     #[serde(default)]
     pub(super) panel: PanelConfig,
     pub(super) reader: Option<ReaderSection>,
-    pub(super) emitter: Option<OutputLine>,
+    pub(super) emitter: Option<EmitterSection>,
     pub(super) centre: Option<CentreSection>,
+    pub(super) api: Option<ApiSection>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,27 +118,6 @@ impl Default for QualitySection {
             pitch_max: limits.pitch_max,
             eye_distance_min: limits.eye_distance_min,
             sharpness_min: limits.sharpness_min,
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct LivenessSection {
-    pub(super) frames: u8,
-    pub(super) rgb_min: f32,
-    pub(super) window_min: f32,
-    pub(super) rgb_alone: bool,
-}
-
-impl Default for LivenessSection {
-    fn default() -> Self {
-        let policy = doorward_core::liveness::Policy::default();
-        Self {
-            frames: 3,
-            rgb_min: policy.rgb_min,
-            window_min: policy.window_min,
-            rgb_alone: policy.rgb_alone,
         }
     }
 }

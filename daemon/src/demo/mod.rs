@@ -33,6 +33,8 @@ pub struct Options {
     pub models: Option<PathBuf>,
     /// A folder of portraits; none: the people of the demo, who do not exist.
     pub photos: Option<PathBuf>,
+    /// Where the local API is served; none: nowhere.
+    pub api: Option<PathBuf>,
 }
 
 /// Runs the demo until it is interrupted. Its store lies in a temporary folder that is removed at the end.

@@ -134,7 +134,7 @@ fn stages(trace: &Trace, quality: &doorward_core::quality::Limits, rgb_min: f32)
     };
     let reject = match &trace.ending {
         Ending::Rejected(reject) => Some(*reject),
-        Ending::Probe | Ending::Broke(_) => None,
+        Ending::Probe | Ending::Unlit | Ending::Broke(_) => None,
     };
     let face = trace.found.first().map(|f| f.score);
     let found_out =
@@ -158,7 +158,7 @@ fn stages(trace: &Trace, quality: &doorward_core::quality::Limits, rgb_min: f32)
     let embedded = trace.ending == Ending::Probe;
     let broke = match &trace.ending {
         Ending::Broke(fault) => Some(fault.as_str()),
-        Ending::Probe | Ending::Rejected(_) => None,
+        Ending::Probe | Ending::Unlit | Ending::Rejected(_) => None,
     };
     json!([
         {"name": "detect", "title": "Find the face",
@@ -185,6 +185,7 @@ pub fn cue(cue: Cue) -> Value {
         Cue::Idle => ("idle", "Please look at the camera."),
         Cue::Watching => ("watching", "One moment, please."),
         Cue::Advice(reject) => ("advice", reject.advice()),
+        Cue::Move(movement) => ("advice", movement.advice()),
         Cue::Granted => ("granted", "Welcome. Please come in."),
         Cue::Denied(reject) => ("denied", reject.advice()),
         Cue::Alarm => ("alarm", "Please close the door."),
@@ -215,6 +216,7 @@ pub fn decision(
         "headline": headline,
         "reason": words::reason(decision, name, last),
         "rule": decision.rule(),
+        "level": decision.level().map(words::level),
         "person": decision.person(),
         "scores": decision.scores(),
         "frame_to_relay_ms": granted.then(|| words::milliseconds(took)),

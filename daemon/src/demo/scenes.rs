@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use doorward_hal::scene::Scene;
+use doorward_hal::scene::species::{self, Roles};
 use serde_json::{Value, json};
 
 use super::show::Show;
@@ -22,7 +23,7 @@ enum Needs {
     Visitor,
 }
 
-const SCENES: [Choice; 12] = [
+const SCENES: [Choice; 17] = [
     Choice {
         id: "enrolled",
         title: "An enrolled person",
@@ -52,6 +53,36 @@ const SCENES: [Choice; 12] = [
         id: "dark",
         title: "Darkness",
         text: "The light in the hallway has failed.",
+        needs: Needs::Cast,
+    },
+    Choice {
+        id: "print_carbon",
+        title: "A print in carbon ink",
+        text: "Infrared sees this ink, too.",
+        needs: Needs::Cast,
+    },
+    Choice {
+        id: "video_tablet",
+        title: "A film",
+        text: "The enrolled person on a tablet, blinking and swaying.",
+        needs: Needs::Cast,
+    },
+    Choice {
+        id: "mask_paper",
+        title: "A paper mask",
+        text: "A stranger's eyes look through the holes.",
+        needs: Needs::Cast,
+    },
+    Choice {
+        id: "mask_rigid",
+        title: "A solid mask",
+        text: "The relief of a head, with painted eyes.",
+        needs: Needs::Cast,
+    },
+    Choice {
+        id: "face_behind_print",
+        title: "Behind a photo",
+        text: "A stranger holds the photograph before the face.",
         needs: Needs::Cast,
     },
     Choice { id: "nobody", title: "Nobody", text: "An empty hallway.", needs: Needs::Nothing },
@@ -141,19 +172,25 @@ impl Show {
         let star = || self.cast.as_ref().map(|cast| cast.enrolled[0].portrait.clone());
         let visitor = || self.state().visitor.as_ref().map(|visitor| visitor.portrait.clone());
         match id {
-            "enrolled" | "network_cut" => star().map(Scene::Live),
-            "stranger" => self.cast.as_ref().map(|cast| Scene::Live(cast.stranger.clone())),
-            "print" => star().map(Scene::Print),
-            "screen" => star().map(Scene::Screen),
+            "enrolled" | "network_cut" => star().map(Scene::live),
+            "stranger" => self.cast.as_ref().map(|cast| Scene::live(cast.stranger.clone())),
+            "print" => star().map(Scene::print),
+            "screen" => star().map(Scene::screen),
             "two" => self
                 .cast
                 .as_ref()
-                .map(|cast| Scene::Two(cast.enrolled[0].portrait.clone(), cast.stranger.clone())),
-            "dark" => star().map(Scene::Dark),
-            "visitor" => visitor().map(Scene::Live),
-            "visitor_print" => visitor().map(Scene::Print),
-            "visitor_screen" => visitor().map(Scene::Screen),
-            _ => Some(Scene::Nobody),
+                .map(|cast| Scene::two(cast.enrolled[0].portrait.clone(), cast.stranger.clone())),
+            "dark" => star().map(Scene::dark),
+            "visitor" => visitor().map(Scene::live),
+            "visitor_print" => visitor().map(Scene::print),
+            "visitor_screen" => visitor().map(Scene::screen),
+            id => match (species::named(id), &self.cast) {
+                (Some(species), Some(cast)) => {
+                    let roles = Roles { target: &cast.enrolled[0].portrait, other: &cast.stranger };
+                    Some(species.scene(roles))
+                }
+                _ => Some(Scene::nobody()),
+            },
         }
     }
 }

@@ -12,7 +12,7 @@ use doorward_core::decision::Cue;
 use doorward_core::door::{self, Signal};
 use doorward_core::enrolment::Gates;
 use doorward_core::frame::Frameset;
-use doorward_core::liveness::{self, Evidence, Fitted};
+use doorward_core::liveness::{self, Evidence, Fitted, Level};
 use doorward_core::policy::{Rules, UntrustedTime};
 use doorward_core::schedule::Weekly;
 use doorward_core::vision::Vision as _;
@@ -32,6 +32,8 @@ use super::centre::Centre;
 use super::finding::{find_cast, load_models, no_models, no_people};
 use super::page::{self, Pages};
 use super::visitor::{VISITOR, Visitor};
+use super::words;
+use crate::api::{Allowed, ApiConfig};
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings, Way};
 use crate::journal::load_people;
 use crate::people::People;
@@ -84,6 +86,13 @@ pub struct Show {
     telling: Mutex<()>,
     pub(super) running: Mutex<Option<Running>>,
     pub(super) runs: Mutex<u32>,
+    api: Option<ApiConfig>,
+}
+
+/// The local API with all it has, for whoever tries it out.
+fn everything(socket: PathBuf) -> ApiConfig {
+    let allowed = Allowed { sessions: true, detect: true, compare: true, search: true, reference: true };
+    ApiConfig { socket: Some(socket), listen: None, token: None, allowed }
 }
 
 impl Show {
@@ -131,6 +140,7 @@ impl Show {
             }),
             running: Mutex::new(None),
             runs: Mutex::new(0),
+            api: options.api.clone().map(everything),
             clock,
         });
         if show.pack.is_some() {
@@ -187,6 +197,7 @@ impl Show {
             inputs: Box::new(inputs),
             store,
             eyes: self.eyes(),
+            emitter: None,
             readers: Readers::default(),
             mind: Mind {
                 dimension: pack.dimension(),
@@ -235,8 +246,8 @@ impl Show {
             door: door::Settings::default(),
             quality: quality::Limits::default(),
             liveness: liveness::Policy {
+                level: if camera { Level::Convenience } else { Level::Standard },
                 fitted,
-                rgb_alone: camera,
                 depth_fov: scene::FOV,
                 ..liveness::Policy::default()
             },
@@ -245,6 +256,7 @@ impl Show {
                 cool_down_max: Duration::from_secs(5),
                 ..attempt::Limits::default()
             },
+            api: self.api.clone(),
             digest: "demo".to_owned(),
         }
     }
@@ -287,7 +299,7 @@ impl Show {
             Observation::Shown(cue) => self.state().cue = cue,
             Observation::Relay(released) => self.state().released = released,
             Observation::Stands(standing) => self.state().standing = Some(standing),
-            Observation::Recorded => {}
+            Observation::Recorded | Observation::SessionEnded(_) => {}
         }
         self.tell_terminal();
     }
@@ -316,6 +328,7 @@ impl Show {
             "locked_out_until_ms": standing.and_then(|s| s.locked_out_until_ms),
             "persons": state.persons,
             "sensors": sensors,
+            "level": words::level(if state.camera { Level::Convenience } else { Level::Standard }),
             "composites": self.composites,
             "models": self.pack.as_ref().map(|pack| format!("{} (tract)", pack.title())),
             "visitor": state.visitor.as_ref().map(|v| json!({"name": "You", "enrolled": v.enrolled})),

@@ -127,7 +127,7 @@ impl Show {
             state.scene = if on { "camera" } else { "nobody" };
         }
         self.stage.unplug(false);
-        self.stage.present(Scene::Nobody);
+        self.stage.present(Scene::nobody());
         self.start(path).map_err(|e| format!("{e:#}"))?;
         self.tell_terminal();
         Ok(())

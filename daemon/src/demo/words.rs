@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use doorward_core::decision::{Answer, Decision, Reject};
-use doorward_core::liveness::{Evidence, Finding, SUPPORT_MIN};
+use doorward_core::liveness::{Evidence, Finding, Level, SUPPORT_MIN};
 use doorward_protocol::audit::{Entry, What};
 
 /// Why a decision was taken, in one or two sentences. Says more than the panel at a real door may: this is a demo.
@@ -29,6 +29,10 @@ pub fn reason(decision: &Decision, name: Option<&str>, last: Option<&Evidence>) 
 fn denial(reject: Reject, who: &str) -> String {
     match reject {
         Reject::ManyFaces => "Two people stand before the door. A grant belongs to exactly one person.".into(),
+        Reject::Unanswered => {
+            "The movement that was asked for did not come in time, so nothing proves that a solid head stands there."
+                .into()
+        }
         Reject::Unproven => {
             "A sensor that is fitted gave no picture, so nothing proves that a live person stands there. A missing \
              sensor never raises trust."
@@ -130,6 +134,16 @@ pub fn entry(entry: &Entry) -> (&'static str, String) {
             ("roster", format!("entry {} of the roster, {}: left out, {reason}", s.entry, s.place))
         }
         What::Stopped(s) => ("stopped", format!("doord stopped: {}", s.cause)),
+    }
+}
+
+/// What a level asks for, in words.
+#[must_use]
+pub fn level(level: Level) -> &'static str {
+    match level {
+        Level::Convenience => "convenience: colour alone decides, a good photograph may pass",
+        Level::Standard => "standard: colour, and infrared or depth; all that are fitted must agree",
+        Level::High => "high: colour, infrared, depth, and an answered challenge",
     }
 }
 

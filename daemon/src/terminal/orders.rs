@@ -6,7 +6,7 @@ use doorward_core::audit::record;
 use doorward_core::decision::Grant;
 use doorward_core::door::{self, State};
 use doorward_core::time::Now;
-use doorward_protocol::audit::{DoorReport, What};
+use doorward_protocol::audit::{DoorReport, Entry, FaultReport, What};
 use doorward_protocol::command::{Admitted, Command, Outcome};
 use doorward_protocol::ids::DoorId;
 
@@ -51,17 +51,51 @@ impl Terminal {
                     (Outcome::Done, Some(seq))
                 }
             },
-            Command::Reboot => match self.noted("reboot_ordered", now) {
+            Command::Reboot => self.start_anew("reboot_ordered", now),
+            Command::Refill if !self.lockdown => refused(
+                "lock the terminal down first: while entries come back one after the other, whoever a later one erased could \
+                 pass",
+            ),
+            // From here on the store follows the roster from its beginning.
+            Command::Refill => self.start_anew(DoorReport::REFILL_ORDERED, now),
+            Command::ResetLockout => match self.noted(DoorReport::LOCKOUT_RESET, now) {
                 None => refused("it could not be recorded"),
-                seq => {
-                    self.over_at = Some(now.mono + RECEIPT_FIRST);
-                    (Outcome::Done, seq)
-                }
+                // The record itself ended it, here as at the next start.
+                seq => (Outcome::Done, seq),
             },
             Command::Diagnose => (Outcome::Report(self.diagnosis(now)), None),
             // Pictures leave a terminal only where the person before it agreed, and it has no way to ask.
-            Command::Capture => refused("this terminal cannot ask the person before it"),
+            Command::Capture => refused("no picture is taken: this terminal cannot ask the person before it"),
         }
+    }
+
+    /// Puts on record that the program is to end, and ends it once the receipt is out: systemd starts it anew.
+    fn start_anew(&mut self, event: &str, now: Now) -> Obeyed {
+        match self.noted(event, now) {
+            None => refused("it could not be recorded"),
+            seq => {
+                self.over_at = Some(now.mono + RECEIPT_FIRST);
+                (Outcome::Done, seq)
+            }
+        }
+    }
+
+    /// Puts on record when failed checks begin to lock something out, and when that is over: whoever watches the centre
+    /// sees it among the faults.
+    pub(super) fn tell_lockouts(&mut self, now: Now) {
+        for (at, (code, locked)) in self.lockout.locks(now.wall.ms).into_iter().enumerate() {
+            if std::mem::replace(&mut self.locks_told[at], locked) != locked {
+                let report = FaultReport { part: "lockout".into(), code: code.into(), set: locked };
+                self.note(&What::Fault(report), now);
+            }
+        }
+    }
+
+    /// What is locked out, for people.
+    fn locked_out(&self, now: Now) -> String {
+        let locks = self.lockout.locks(now.wall.ms);
+        let locked: Vec<_> = locks.into_iter().filter(|(_, locked)| *locked).map(|(code, _)| code).collect();
+        if locked.is_empty() { "no".to_owned() } else { locked.join(", ") }
     }
 
     /// How this terminal is, for people.
@@ -69,17 +103,18 @@ impl Terminal {
         let stands = self.standing(now);
         let yes = |holds| if holds { "yes" } else { "no" };
         format!(
-            "door {}, leaf {}; attempt {}; {} persons, {} templates, {} credentials, {} denied; locked down: {}; locked out: {}; \
+            "door {}, leaf {}; attempt {}; liveness: {}; {} persons, {} templates, {} credentials, {} denied; locked down: {}; locked out: {}; \
              sees: {}; relay obeys: {}; clock: {:?}",
             stands.door.name(),
             if stands.open { "open" } else { "not open" },
             stands.attempt,
+            stands.level.code(),
             self.people.permits.len(),
             self.people.gallery.len(),
             self.people.wallet.len(),
             self.denied.len(),
             yes(self.locked_down()),
-            yes(stands.locked_out_until_ms.is_some()),
+            self.locked_out(now),
             yes(!self.blind),
             yes(self.relay_obeys),
             now.wall.trust,
@@ -143,8 +178,10 @@ impl Terminal {
     /// Puts on record that something was ordered.
     fn noted(&mut self, event: &str, now: Now) -> Option<u64> {
         let report = DoorReport { door: self.rules.door.clone(), event: event.to_owned() };
-        match self.disk.append(&What::Door(report), now.wall) {
+        let what = What::Door(report);
+        match self.disk.append(&what, now.wall) {
             Ok(seq) => {
+                self.lockout.follow(&Entry { at_ms: now.wall.ms, clock: now.wall.trust, what });
                 (self.observer)(Observation::Recorded);
                 Some(seq)
             }

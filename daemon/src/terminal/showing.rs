@@ -17,7 +17,10 @@ impl Terminal {
             (_, State::Decided { .. } | State::CoolDown { .. }) => return,
             (_, State::Idle) if !self.claims.listen(now.mono) => return,
             (_, State::Idle) if self.claims.held(now.mono).is_some() => Cue::Advice(Reject::NoFace),
-            (_, State::Watching(watch)) => watch.last().map_or(Cue::Watching, Cue::Advice),
+            (_, State::Watching(watch)) => match (watch.asks(), watch.last()) {
+                (Some(movement), _) => Cue::Move(movement),
+                (None, last) => last.map_or(Cue::Watching, Cue::Advice),
+            },
             (_, State::Idle) if self.lockout.locked(now.wall.ms) => Cue::Denied(Reject::LockedOut),
             (_, State::Idle) => Cue::Idle,
         };

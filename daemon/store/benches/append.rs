@@ -76,6 +76,7 @@ fn decision(attempt: u64) -> What {
             gallery: 1000,
         }),
         presented: None,
+        level: None,
     })
 }
 

@@ -5,9 +5,10 @@
 //!
 //! * It is written after the commit, never before, so that it is never ahead of the durable database.
 //! * An append costs one flush, that of the database's log. The anchor is written with each append but flushed only
-//!   every [`FLUSH_EVERY`] entries, with every change of persons, templates and rules, and at open and close. After a
-//!   power cut it may lag by what the kernel had not written back yet, about half a minute; who pulls the plug can
-//!   win that much, and no more.
+//!   every [`FLUSH_EVERY`] entries, with every change that may take a right away, and at open and close; persons who are
+//!   only added wait like entries, because thousands of them come one roster entry after the other. After a power cut it
+//!   may lag by what the kernel had not written back yet, about half a minute; who pulls the plug can win that much, and
+//!   no more.
 //! * It has two slots, written in turn in blocks of their own, each with a code under a key derived from the master
 //!   key: a torn write leaves the other slot. Open and close write both, so that breaking one gains nothing offline.
 //! * Several processes append. The slots are read and written under a lock on the file, and only forwards. The same lock

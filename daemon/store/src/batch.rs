@@ -51,6 +51,11 @@ pub struct Batch<'a> {
     /// The codes of all credentials, once one is given.
     codes: Option<BTreeSet<credentials::Code>>,
     changed: bool,
+    /// Nothing but additions is meant to happen.
+    adds: bool,
+    /// Something took the place of something else, or ended.
+    replaces: bool,
+    given_up: bool,
     /// Groups that lose a person: they get new keys.
     bereaved: BTreeSet<Group>,
 }
@@ -65,7 +70,20 @@ impl<'a> Batch<'a> {
         let state = State::read(conn, keys)?;
         let ring = Ring::new(conn, keys, epoch);
         let bereaved = BTreeSet::new();
-        Ok(Self { conn, keys, epoch, rows_max, ring, state, codes: None, changed: false, bereaved })
+        Ok(Self {
+            conn,
+            keys,
+            epoch,
+            rows_max,
+            ring,
+            state,
+            codes: None,
+            changed: false,
+            adds: false,
+            replaces: false,
+            given_up: false,
+            bereaved,
+        })
     }
 
     /// Puts a person's record, new or in place of the old one; templates stay. Returns the number of its audit entry.
@@ -130,6 +148,7 @@ impl<'a> Batch<'a> {
         within("a name", NAME_LEN_MAX, record.name.len())?;
         let id = record.id.as_str();
         let old = self.person_row(id)?;
+        self.replaces |= old.is_some();
         let key = if old.is_some() {
             self.ring.person_key(id)?
         } else {
@@ -190,7 +209,7 @@ impl<'a> Batch<'a> {
             .doing("take a template away")?;
         self.state.toggle(&row.code(self.keys));
         self.state.templates -= 1;
-        self.changed = true;
+        (self.changed, self.replaces) = (true, true);
         Ok(())
     }
 
@@ -242,7 +261,7 @@ impl<'a> Batch<'a> {
         if let Some(codes) = &mut self.codes {
             codes.remove(&code);
         }
-        self.changed = true;
+        (self.changed, self.replaces) = (true, true);
         Ok(Some(stored))
     }
 
@@ -332,7 +351,14 @@ impl<'a> Batch<'a> {
         if self.followed()?.is_some_and(|before| before.seq >= head.seq) {
             return Ok(());
         }
-        self.note(Setting::Roster, &[&head.seq.to_le_bytes()[..], &head.hash].concat())
+        self.note(Setting::Roster, &followed::written(head))
+    }
+
+    /// Follows the roster from its beginning again, and remembers how far it had come: nobody shows it less.
+    pub(crate) fn follow_anew(&mut self) -> Result<(), StoreFault> {
+        let Some(known) = followed::known(self.conn, self.keys)? else { return Ok(()) };
+        self.note(Setting::RosterKnown, &followed::written(&known))?;
+        self.note(Setting::Roster, &followed::written(&Head { seq: 0, hash: [0; 32] }))
     }
 
     /// Notes that a lockdown was ordered, or ended.
@@ -350,6 +376,25 @@ impl<'a> Batch<'a> {
         old.iter().chain(&new).for_each(|code| self.state.toggle(code));
         self.changed = true;
         Ok(())
+    }
+
+    /// Nothing of the batch is to be kept, and that is no fault.
+    pub(crate) fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    pub(crate) fn given_up(&self) -> bool {
+        self.given_up
+    }
+
+    /// Only additions follow.
+    pub(crate) fn only_adds(&mut self) {
+        self.adds = true;
+    }
+
+    /// Whether nobody's right can have been taken away.
+    pub(crate) fn only_added(&self) -> bool {
+        self.adds && !self.replaces
     }
 
     /// Writes what concerns the whole batch: new keys after erasures, and the state. Returns how far the store comes

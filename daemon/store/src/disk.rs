@@ -2,17 +2,23 @@
 
 use doorward_core::audit::{Disk, Journal, JournalFault};
 use doorward_core::time::Wall;
-use doorward_protocol::audit::What;
+use doorward_protocol::audit::{DoorReport, What};
 
 use crate::store::Store;
 
 impl Journal for Store {
     fn append(&mut self, what: &What, at: Wall) -> Result<u64, JournalFault> {
-        let ordered = if let What::Door(report) = what { report.locks_down() } else { None };
-        let Some(on) = ordered else { return Ok(self.append_entry(what, at)?) };
+        let What::Door(report) = what else { return Ok(self.append_entry(what, at)?) };
+        let anew = report.event == DoorReport::REFILL_ORDERED;
+        let Some(on) = report.locks_down().map(Some).or(anew.then_some(None)) else {
+            return Ok(self.append_entry(what, at)?);
+        };
         // What holds over a start is noted together with the record of it.
         Ok(self.together(|batch| {
-            batch.lock_down(on)?;
+            match on {
+                Some(on) => batch.lock_down(on)?,
+                None => batch.follow_anew()?,
+            }
             batch.append(what, at)
         })?)
     }

@@ -52,6 +52,14 @@ impl Store {
         followed::read(&self.conn, &self.keys)
     }
 
+    /// How far the site's roster was ever followed, also before it was taken anew: nobody shows this terminal less.
+    ///
+    /// # Errors
+    /// As [`Store::followed`].
+    pub fn roster_known(&self) -> Result<Option<roster::Head>, StoreFault> {
+        followed::known(&self.conn, &self.keys)
+    }
+
     /// Room left for the store on its disk, KiB; none where the disk does not say.
     #[must_use]
     pub fn room_kib(&self) -> Option<u64> {

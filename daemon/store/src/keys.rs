@@ -33,14 +33,20 @@ pub const CREDENTIAL: &str = "doorward.master";
 /// Name of the other one: `LoadCredentialEncrypted=doorward.opening:…`.
 const OPENING_CREDENTIAL: &str = "doorward.opening";
 
+/// Name of the third one: `LoadCredentialEncrypted=doorward.api:…`.
+const API_CREDENTIAL: &str = "doorward.api";
+
 /// What a configuration or an option says instead of a file's name to mean the systemd credential.
 const CREDENTIAL_WORD: &str = "credential";
 
 /// Bytes of a key.
 const KEY_LEN: usize = 32;
 
-/// The longest key file: a word, 64 digits and a line end.
-const FILE_LEN_MAX: usize = 128;
+/// The longest line of a key file: a word, 64 digits and a line end.
+const LINE_LEN_MAX: usize = 128;
+
+/// Opening keys that a file holds: one for each rotation in the life of a site, and some.
+pub const OPENING_KEYS_MAX: usize = 16;
 
 /// Where a key comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,17 +183,33 @@ const MASTER: Kept = Kept {
 const OPENING: Kept = Kept {
     what: "the opening key",
     credential: OPENING_CREDENTIAL,
-    form: "the line that `doorctl keys sealing` wrote",
+    form: "the lines that `doorctl keys sealing` or `rotate` wrote, at most 16",
     word: Some(OPENING_WORD),
 };
 
-/// Reads the key that opens what is sealed to the site's terminals.
+const API: Kept = Kept {
+    what: "the token of the local API",
+    credential: API_CREDENTIAL,
+    form: "64 hexadecimal digits, as `openssl rand -hex 32` draws them",
+    word: None,
+};
+
+/// Reads what opens the local API over the loopback interface.
 ///
 /// # Errors
 /// [`KeyFault`], which says what to do.
-pub fn opening_key(source: &KeySource) -> Result<OpeningKey, KeyFault> {
-    let bytes = load(source, &OPENING)?;
-    Ok(OpeningKey::from_bytes(bytes.as_slice()).expect("any 32 bytes are a key of X25519"))
+pub fn api_token(source: &KeySource) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyFault> {
+    load_one(source, &API)
+}
+
+/// Reads the keys that open what is sealed to the site's terminals, the newest first: at least one.
+///
+/// # Errors
+/// [`KeyFault`], which says what to do.
+pub fn opening_keys(source: &KeySource) -> Result<Vec<OpeningKey>, KeyFault> {
+    let key =
+        |bytes: Secret| OpeningKey::from_bytes(bytes.as_slice()).expect("any 32 bytes are a key of X25519");
+    Ok(load(source, &OPENING)?.into_iter().map(key).collect())
 }
 
 impl MasterKey {
@@ -196,7 +218,7 @@ impl MasterKey {
     /// # Errors
     /// [`KeyFault`], which says what to do.
     pub fn load(source: &KeySource) -> Result<Self, KeyFault> {
-        load(source, &MASTER).map(Self::from_bytes)
+        load_one(source, &MASTER).map(Self::from_bytes)
     }
 
     /// Draws a new key and writes it to `path`: 32 raw bytes, mode 0600, durable. An existing file is left alone.
@@ -247,6 +269,7 @@ impl fmt::Debug for MasterKey {
 }
 
 /// Everything derived for one store.
+#[derive(Clone)]
 pub(crate) struct StoreKeys {
     /// Whose keys these are.
     pub(crate) store: StoreId,
@@ -280,6 +303,12 @@ pub fn new_session() -> Session {
     random()
 }
 
+/// What nobody can foretell: seeds of the emitter's pattern and of what a person is asked to do.
+#[must_use]
+pub fn new_seed() -> [u8; 32] {
+    random()
+}
+
 /// Random bytes of the kernel, for keys, nonces, ids and tokens.
 #[expect(clippy::disallowed_methods, reason = "the one place where the store draws randomness")]
 pub(crate) fn random<const N: usize>() -> [u8; N] {
@@ -292,7 +321,16 @@ fn expand(hkdf: &Hkdf<Sha256>, info: &[&[u8]], bytes: &mut [u8; KEY_LEN]) {
     hkdf.expand_multi_info(info, bytes).expect("HKDF-SHA256 yields up to 8160 bytes");
 }
 
-fn load(source: &KeySource, kept: &Kept) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyFault> {
+/// The bytes of a key.
+type Secret = Zeroizing<[u8; KEY_LEN]>;
+
+/// The one key of a file whose keys have no word before them.
+fn load_one(source: &KeySource, kept: &Kept) -> Result<Secret, KeyFault> {
+    Ok(load(source, kept)?.pop().expect("what was read holds a key"))
+}
+
+/// The keys of a file, at least one; one alone where no word stands before it.
+fn load(source: &KeySource, kept: &Kept) -> Result<Vec<Secret>, KeyFault> {
     match source {
         KeySource::Credential(folder) => read(&folder.join(kept.credential), kept, check_credential),
         KeySource::File(path) => read(path, kept, check_key_file),
@@ -303,7 +341,7 @@ fn read(
     path: &Path,
     kept: &Kept,
     check: impl Fn(&Path, &Kept, &std::fs::Metadata) -> Result<(), KeyFault>,
-) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyFault> {
+) -> Result<Vec<Secret>, KeyFault> {
     let what = kept.what;
     let unreadable = |source| KeyFault::Read { what, path: path.to_owned(), source };
     let not_regular = || KeyFault::NotRegular { what, path: path.to_owned() };
@@ -321,7 +359,7 @@ fn read(
     check(path, kept, &metadata)?;
 
     // More bytes than the longest form, so that a longer file is noticed and never read.
-    let mut text = Zeroizing::new([0u8; FILE_LEN_MAX + 1]);
+    let mut text = Zeroizing::new([0u8; OPENING_KEYS_MAX * LINE_LEN_MAX + 1]);
     let mut length = 0;
     while length < text.len() {
         match file.read(&mut text[length..]).map_err(unreadable)? {
@@ -329,13 +367,13 @@ fn read(
             n => length += n,
         }
     }
-    let bytes = parse(&text[..length], kept.word);
+    let keys = parse(&text[..length], kept.word);
     let malformed = || KeyFault::Malformed { what, path: path.to_owned(), form: kept.form };
-    let bytes = bytes.ok_or_else(malformed)?;
-    if bytes.iter().all(|b| *b == 0) {
+    let keys = keys.ok_or_else(malformed)?;
+    if keys.iter().any(|bytes| bytes.iter().all(|b| *b == 0)) {
         Err(KeyFault::Blank { what, path: path.to_owned() })
     } else {
-        Ok(bytes)
+        Ok(keys)
     }
 }
 
@@ -360,14 +398,21 @@ fn check_key_file(path: &Path, kept: &Kept, metadata: &std::fs::Metadata) -> Res
 }
 
 /// 32 raw bytes, or 64 hexadecimal digits with or without the line end that every shell writes; where there is a word,
-/// the digits after it alone.
-fn parse(text: &[u8], word: Option<&str>) -> Option<Zeroizing<[u8; KEY_LEN]>> {
-    let digits = text.strip_suffix(b"\n").unwrap_or(text);
-    let digits = match word {
-        Some(word) => digits.strip_prefix(word.as_bytes())?.strip_prefix(b" ")?,
-        None if text.len() == KEY_LEN => return Some(Zeroizing::new(text.try_into().ok()?)),
-        None => digits,
-    };
+/// lines of it and digits alone.
+fn parse(text: &[u8], word: Option<&str>) -> Option<Vec<Secret>> {
+    let lines = text.strip_suffix(b"\n").unwrap_or(text);
+    match word {
+        Some(word) => {
+            let line = |line: &[u8]| key(line.strip_prefix(word.as_bytes())?.strip_prefix(b" ")?);
+            let keys = lines.split(|byte| *byte == b'\n').map(line).collect::<Option<Vec<_>>>()?;
+            (keys.len() <= OPENING_KEYS_MAX).then_some(keys)
+        }
+        None if text.len() == KEY_LEN => Some(vec![Zeroizing::new(text.try_into().ok()?)]),
+        None => key(lines).map(|key| vec![key]),
+    }
+}
+
+fn key(digits: &[u8]) -> Option<Secret> {
     if digits.len() != 2 * KEY_LEN {
         return None;
     }
@@ -486,18 +531,22 @@ mod tests {
     #[test]
     fn the_opening_key_is_a_line_of_its_own_and_no_other_key_passes_for_it() {
         let folder = tempfile::tempdir().unwrap();
-        let key = |text: &str| opening_key(&key_file(folder.path(), text.as_bytes(), 0o600));
+        let key = |text: &str| opening_keys(&key_file(folder.path(), text.as_bytes(), 0o600));
         let digits = "07".repeat(32);
-        let own = OpeningKey::from_bytes(&[7; 32]).unwrap();
-        let read = key(&format!("{OPENING_WORD} {digits}\n")).unwrap();
-        assert!(read.sealing_key() == own.sealing_key());
-        for other in [digits.clone(), format!("doorward-authority-private-1 {digits}"), "7".repeat(500)] {
+        let line = format!("{OPENING_WORD} {digits}\n");
+        let opens = |keys: &[OpeningKey]| keys.iter().map(|key| key.to_bytes()[0]).collect::<Vec<_>>();
+        assert_eq!(opens(&key(&line).unwrap()), [7]);
+        let after_a_rotation = format!("{OPENING_WORD} {}\n{line}", "09".repeat(32));
+        assert_eq!(opens(&key(&after_a_rotation).unwrap()), [9, 7], "the newest first");
+        let foreign = format!("doorward-authority-private-1 {digits}");
+        let (gap, many) = (format!("{line}\n{line}"), line.repeat(OPENING_KEYS_MAX + 1));
+        for other in [digits.clone(), foreign.clone(), line.clone() + &foreign, gap, many, "7".repeat(5000)] {
             let text = key(&other).err().unwrap().to_string();
             assert!(text.contains("the opening key") && text.contains("doorctl keys sealing"), "{text}");
             assert!(!text.contains("0707"), "{text}");
         }
         let open = key_file(folder.path(), format!("{OPENING_WORD} {digits}").as_bytes(), 0o640);
-        assert!(opening_key(&open).err().unwrap().to_string().contains("chmod 600"));
+        assert!(opening_keys(&open).err().unwrap().to_string().contains("chmod 600"));
     }
 
     #[test]

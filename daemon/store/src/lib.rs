@@ -55,7 +55,10 @@ pub use batch::{
 pub use chain::AUDIT_ROWS_MAX;
 pub use credentials::{CREDENTIALS_OF_PERSON_MAX, StoredCredential, Wallet};
 pub use fault::{Finding, StoreFault};
-pub use keys::{CREDENTIAL, KeyFault, KeySource, MasterKey, new_session, new_token, opening_key};
+pub use keys::{
+    CREDENTIAL, KeyFault, KeySource, MasterKey, OPENING_KEYS_MAX, api_token, new_seed, new_session,
+    new_token, opening_keys,
+};
 pub use rows::{PersonRecord, StoredTemplate};
 pub use store::{Counts, RECORDS_MAX, Store};
 pub use taking::Known;

@@ -96,6 +96,31 @@ impl Store {
         Ok(store)
     }
 
+    /// The same store over a connection of its own, for a thread that reads while this one goes on.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn beside(&self) -> Result<Self, StoreFault> {
+        let conn = schema::open(&self.path)?;
+        let foreign = || settings::foreign(&conn, "the files beside it belong to another store");
+        let (anchor, mark) = Anchor::open(&Anchor::path(&self.path), &self.keys, true, foreign)?;
+        Ok(Self {
+            conn,
+            path: self.path.clone(),
+            identity: self.identity.clone(),
+            keys: self.keys.clone(),
+            transform: self.transform.clone(),
+            epoch: None,
+            erasure_pending: false,
+            anchor,
+            generation: mark.generation,
+            unanchored: 0,
+            // What it reads is compared as a whole first.
+            checked: None,
+            audit_rows_max: self.audit_rows_max,
+        })
+    }
+
     /// Signs the head, empties the log and closes. A store that is dropped instead is as sound, but its newest records
     /// are unsigned until it is opened and closed again.
     ///

@@ -172,7 +172,7 @@ fn a_cut_at_any_step_of_a_roster_entry_leaves_all_of_it_with_its_number_or_nothi
     let step = intake::Step { head: roster::Head { seq: 1, hash: [5; 32] }, deeds };
     let mut cuts: Vec<(Option<Step>, TempDir)> = vec![(None, cut(folder.path()))];
     store
-        .together_watched(|batch| batch.take(&step, AT), &mut |step| {
+        .together_watched(|batch| batch.take(&step, AT, &mut || false), &mut |step| {
             cuts.push((Some(step), cut(folder.path())));
         })
         .unwrap();

@@ -28,6 +28,12 @@ const TAG_LEN: usize = 16;
 /// A key, boxed so that moving it leaves no copies; wiped when dropped.
 pub(crate) struct Key(Box<Zeroizing<[u8; KEY_LEN]>>);
 
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        Self::filled(|bytes| bytes.copy_from_slice(self.bytes()))
+    }
+}
+
 impl Key {
     /// A key that `fill` writes in place.
     pub(crate) fn filled(fill: impl FnOnce(&mut [u8; KEY_LEN])) -> Self {

@@ -43,6 +43,8 @@ pub(crate) enum Setting {
     Attempts,
     /// How far the site's roster was followed: number and hash of its newest entry. Only where there is a centre.
     Roster,
+    /// How far the roster had been followed before it was taken anew, likewise. Only where it was.
+    RosterKnown,
     /// Whether an operator ordered a lockdown that nobody has ended. Only where one was ever ordered.
     Lockdown,
 }
@@ -72,13 +74,14 @@ impl Setting {
             Setting::Acknowledged => "acknowledged",
             Setting::Attempts => "attempts",
             Setting::Roster => "roster",
+            Setting::RosterKnown => "roster_known",
             Setting::Lockdown => "lockdown",
         }
     }
 
     /// Settings that only some stores have. Their codes are part of the state's digest, so that taking one away or putting
     /// an earlier one back shows like a row that was taken away or put back.
-    pub(crate) const NOTED: [Setting; 2] = [Setting::Roster, Setting::Lockdown];
+    pub(crate) const NOTED: [Setting; 3] = [Setting::Roster, Setting::RosterKnown, Setting::Lockdown];
 
     /// Writes it.
     ///

@@ -410,6 +410,10 @@ impl Store {
         let epoch = epoch_key(&epoch_file, &self.keys, counts, &mut self.epoch)?;
         let mut batch = Batch::new(&tx, &self.keys, epoch, self.audit_rows_max)?;
         let result = work(&mut batch)?;
+        if batch.given_up() {
+            return Ok(result);
+        }
+        let only_added = batch.only_added();
         let (mark, next) = batch.finish(&epoch_file, reached)?;
         tx.commit().doing("commit")?;
         reached(Step::Committed);
@@ -417,7 +421,7 @@ impl Store {
         let changed = mark.generation != self.generation;
         self.generation = mark.generation;
         self.note(mark.head);
-        if changed && self.anchor.flush(mark).is_err() {
+        if changed && !only_added && self.anchor.flush(mark).is_err() {
             self.unanchored += 1;
         }
         reached(Step::Anchored);

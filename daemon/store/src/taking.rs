@@ -33,12 +33,27 @@ pub struct Known {
 type Done = Result<Result<(), Reason>, StoreFault>;
 
 impl Store {
-    /// [`Batch::take`] by itself.
+    /// Does what an entry of the roster says, and notes that it was followed. One that was followed before changes
+    /// nothing. Returns how many changes were left out.
     ///
     /// # Errors
-    /// As [`Store::together`].
+    /// [`StoreFault::EntryMissing`] where it is not the next one; else as [`Store::together`].
     pub fn take(&mut self, step: &Step, at: Wall) -> Result<u32, StoreFault> {
-        self.together(|batch| batch.take(step, at))
+        let taken = self.take_unless(step, at, &mut || false)?;
+        Ok(taken.expect("nobody was given way"))
+    }
+
+    /// [`Store::take`], unless somebody `presses`, which is asked before each change: then none of it is done.
+    ///
+    /// # Errors
+    /// As [`Store::take`].
+    pub fn take_unless(
+        &mut self,
+        step: &Step,
+        at: Wall,
+        presses: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<u32>, StoreFault> {
+        self.together(|batch| batch.take(step, at, presses))
     }
 
     /// One person, with the templates of a version.
@@ -68,28 +83,35 @@ impl Store {
 }
 
 impl Batch<'_> {
-    /// Does what an entry of the roster says, and notes that it was followed. One that was followed before changes
-    /// nothing. Returns how many changes were left out.
-    ///
-    /// # Errors
-    /// [`StoreFault::EntryMissing`] where it is not the next one; [`StoreFault`]: the whole batch is given up.
-    pub fn take(&mut self, step: &Step, at: Wall) -> Result<u32, StoreFault> {
+    pub(crate) fn take(
+        &mut self,
+        step: &Step,
+        at: Wall,
+        presses: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<u32>, StoreFault> {
         let before = self.followed()?.map_or(0, |head| head.seq);
         if step.head.seq <= before {
-            return Ok(0);
+            return Ok(Some(0));
         }
         if step.head.seq != before + 1 {
             return Err(StoreFault::EntryMissing { wanted: before + 1, came: step.head.seq });
         }
+        if !step.deeds.is_empty() && step.deeds.iter().all(|deed| matches!(deed, Deed::Put(..))) {
+            self.only_adds();
+        }
         let mut skipped = 0;
         for deed in &step.deeds {
+            if presses() {
+                self.give_up();
+                return Ok(None);
+            }
             if let Err((place, reason)) = self.carry_out(deed, at)? {
                 self.append(&What::Skipped(place.skipped(step.head.seq, reason)), at)?;
                 skipped += 1;
             }
         }
         self.follow(&step.head)?;
-        Ok(skipped)
+        Ok(Some(skipped))
     }
 
     fn carry_out(&mut self, deed: &Deed, at: Wall) -> Result<Result<(), (Place, Reason)>, StoreFault> {

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use doorward_core::decision::Cue;
+use doorward_core::liveness::movement::Move;
 
 /// What is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,16 @@ fn rhythms(cue: Cue) -> [Rhythm; 3] {
     match cue {
         Cue::Idle => [Off, Off, Off],
         Cue::Watching | Cue::Advice(_) => [On, On, Off],
+        Cue::Move(movement) => {
+            let (beckons, beeps) =
+                (Blink { on: 250, off: 250, times: FOR_EVER }, |times| Blink { on: 80, off: 220, times });
+            match movement {
+                Move::TurnLeft => [beckons, Off, beeps(1)],
+                Move::TurnRight => [Off, beckons, beeps(2)],
+                Move::Nod => [beckons, beckons, beeps(3)],
+                Move::Closer => [On, beckons, beeps(4)],
+            }
+        }
         Cue::Granted => [On, Off, Blink { on: 400, off: 100, times: 1 }],
         Cue::Denied(_) => [Off, On, Blink { on: 100, off: 100, times: 2 }],
         Cue::OutOfOrder => [Off, Blink { on: 500, off: 1500, times: FOR_EVER }, Off],

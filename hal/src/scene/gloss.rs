@@ -1,19 +1,13 @@
-//! What light does on paper and on glass.
+//! What the room's light does on paper and on glass.
 
 use std::f32::consts::TAU;
 
 use doorward_core::frame::Rgb;
 use doorward_core::geometry::Point;
 
-use super::held::Tilt;
+use super::medium::Surface;
+use super::motion::Pose;
 use super::smooth;
-
-/// What the surface of a held thing is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Surface {
-    Paper,
-    Glass,
-}
 
 /// Light on a surface at one moment.
 pub(super) struct Gloss {
@@ -25,23 +19,25 @@ pub(super) struct Gloss {
 }
 
 impl Gloss {
-    pub(super) fn of(surface: Surface, tilt: &Tilt) -> Self {
+    pub(super) fn of(surface: Surface, pose: &Pose) -> Self {
         // A mirror turns light by twice its own angle.
-        let lamp = Point::new(-70.0 + 500.0 * tilt.yaw, -190.0 + 520.0 * tilt.pitch);
+        let lamp = Point::new(-70.0 + 500.0 * pose.yaw, -190.0 + 520.0 * pose.pitch);
         let turn = std::array::from_fn(|i| (i as f32 / 256.0 * TAU).cos());
         Self { surface, lamp, turn }
     }
 
-    /// The colour with shading and reflections, and the infrared glare; `u`, `v` are pixels from the middle.
-    pub(super) fn apply(&self, colour: Rgb, u: f32, v: f32) -> ([f32; 3], f32) {
+    /// The colour with shading and reflections; `u`, `v` are pixels from the middle.
+    pub(super) fn apply(&self, colour: Rgb, u: f32, v: f32) -> [f32; 3] {
         match self.surface {
-            Surface::Paper => self.paper(colour, u, v),
+            Surface::Paper => self.paper(colour, u, v, 0.4),
+            Surface::Gloss => self.paper(colour, u, v, 1.6),
             Surface::Glass => self.glass(colour, u, v),
+            Surface::Film => self.film(colour, u, v),
         }
     }
 
-    fn paper(&self, colour: Rgb, u: f32, v: f32) -> ([f32; 3], f32) {
-        let band = bell((0.8 * (u - self.lamp.x) + 0.6 * (v - self.lamp.y)) / 46.0);
+    fn paper(&self, colour: Rgb, u: f32, v: f32, shine: f32) -> [f32; 3] {
+        let band = shine * bell((0.8 * (u - self.lamp.x) + 0.6 * (v - self.lamp.y)) / 46.0);
         // The raster of ink, at the angle printers use so that it shows least; white paper has none.
         let raster = 0.10 * self.wave(0.47 * u + 0.41 * v) * self.wave(0.41 * u - 0.47 * v);
         let shade = 0.97 - 0.0006 * u + raster;
@@ -49,10 +45,16 @@ impl Gloss {
             let c = f32::from(c);
             c * (shade - raster * c / 262.0) + 24.0 * band * (1.0 - c / 300.0)
         };
-        (colour.map(lit), 6.0 * band)
+        colour.map(lit)
     }
 
-    fn glass(&self, colour: Rgb, u: f32, v: f32) -> ([f32; 3], f32) {
+    /// Electronic paper: a matt film, and grains too fine to be seen.
+    fn film(&self, colour: Rgb, u: f32, v: f32) -> [f32; 3] {
+        let veil = 7.0 * bell((0.7 * (u - self.lamp.x) + 0.7 * (v - self.lamp.y)) / 140.0);
+        colour.map(|c| f32::from(c) * (0.98 - 0.0004 * u) + veil)
+    }
+
+    fn glass(&self, colour: Rgb, u: f32, v: f32) -> [f32; 3] {
         const TINT: [f32; 3] = [0.86, 0.97, 1.08];
         let (x, y) = (u - self.lamp.x, v - self.lamp.y);
         let mut veil = 10.0 * smooth(-60.0, 220.0, 0.8 * x + 0.6 * y);
@@ -62,11 +64,7 @@ impl Gloss {
             veil += 22.0 * smooth(62.0, 52.0, x.abs()) * smooth(84.0, 74.0, y.abs()) * (1.0 - bars).max(0.0);
         }
         let grid = self.pixel_grid(u, v);
-        let lit = std::array::from_fn(|c| f32::from(colour[c]) * grid[c] + veil * TINT[c]);
-        let away = (x + 40.0).powi(2) + (y - 20.0).powi(2);
-        // The emitter's own reflection: small and bright.
-        let spot = if away < 900.0 { 190.0 * bell(away.sqrt() / 7.0) } else { 0.0 };
-        (lit, spot)
+        std::array::from_fn(|c| f32::from(colour[c]) * grid[c] + veil * TINT[c])
     }
 
     /// The screen's grid of pixels and sub-pixels, sampled by the camera's: nearly equal grids beat against each

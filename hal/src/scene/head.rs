@@ -5,14 +5,18 @@ use doorward_core::frame::{Plane, Rgb};
 use doorward_core::geometry::Point;
 use doorward_core::vision::Detection;
 
+use super::composition::Skin;
+use super::material::{CLOTH_AND_HAIR, MASK, SKIN, WALL};
 use super::{HEIGHT, WIDTH, byte, focal, luminance, mix, smooth};
 
 /// Distance between the pupils of an adult (ISO 24553 has 63 in the middle), millimetres.
-const PUPILS_MM: f32 = 63.0;
+pub(super) const PUPILS_MM: f32 = 63.0;
 /// From the front of a face to its outline, millimetres.
 const HEAD_DEPTH_MM: f32 = 88.0;
 /// How far a nose stands out, millimetres.
 const NOSE_MM: f32 = 21.0;
+/// Over so many pixels above the lower border bodies come to rest.
+const STILL: f32 = 170.0;
 /// The wall behind, millimetres.
 pub(super) const WALL_MM: f32 = 2500.0;
 
@@ -59,12 +63,28 @@ impl Head {
         (u / (scale * self.half.x)).powi(2) + (v / (scale * self.half.y)).powi(2)
     }
 
-    /// How far a place follows the head's motion: the head wholly, the body partly, the wall not at all.
+    /// How far a place follows the head when it turns: the head wholly, the wall not at all.
+    pub(super) fn turning(&self, p: Point) -> f32 {
+        1.0 - smooth(1.0, 2.6, self.radius(p, 1.12).sqrt())
+    }
+
+    /// How far a place follows the person: head and body nearly alike, the wall not at all, and less towards the lower
+    /// border, below which the portrait shows nothing that could come up.
     pub(super) fn following(&self, p: Point) -> f32 {
-        let head = 1.0 - smooth(1.0, 2.6, self.radius(p, 1.12).sqrt());
-        let below = smooth(0.0, 2.0 * self.eyes, p.y - self.chin.y);
+        let below = smooth(0.0, 2.0 * self.eyes, p.y - self.chin.y) * smooth(0.0, STILL, HEIGHT as f32 - p.y);
         let beside = 1.0 - smooth(2.2 * self.eyes, 4.2 * self.eyes, (p.x - self.chin.x).abs());
-        head.max(0.75 * below * beside)
+        self.turning(p).max(0.9 * below * beside)
+    }
+
+    /// How far the face stands out before the head's outline, in pixels of its distance.
+    pub(super) fn relief(&self, p: Point) -> f32 {
+        let outline = self.distance + HEAD_DEPTH_MM * self.eye_level();
+        self.skull(p).map_or(0.0, |(z, _)| (outline - z).max(0.0) * focal() / self.distance)
+    }
+
+    fn eye_level(&self) -> f32 {
+        let between = self.marks[0].middle(self.marks[1]);
+        (1.0 - self.radius(between, 1.0)).max(0.1).powf(0.45)
     }
 
     /// Distance of the person's surface, millimetres, and how squarely it faces the camera (0 to 1).
@@ -99,9 +119,15 @@ impl Head {
             + 4.0 * bump(self.chin, 0.26, 0.18);
         // A little flatter than an ellipsoid, as faces are.
         let round = inside.powf(0.45);
-        let eye_level = (1.0 - self.radius(between, 1.0)).max(0.1).powf(0.45);
-        let z = self.distance + HEAD_DEPTH_MM * (eye_level - round) - relief;
+        let z = self.distance + HEAD_DEPTH_MM * (self.eye_level() - round) - relief;
         Some((z, mix(0.42, 1.0, inside.sqrt())))
+    }
+
+    /// Whether a place lies in the opening of an eye.
+    fn in_eye(&self, p: Point) -> bool {
+        self.marks[..2]
+            .iter()
+            .any(|eye| ((p.x - eye.x) / (0.24 * self.eyes)).hypot((p.y - eye.y) / (0.12 * self.eyes)) < 1.0)
     }
 
     fn body(&self, p: Point) -> Option<(f32, f32)> {
@@ -151,28 +177,38 @@ pub(super) fn range(heads: &[Head]) -> Plane<u16> {
     Plane::new(WIDTH, HEIGHT, pixels).expect("one reading for each place")
 }
 
-/// What an infrared camera beside its emitter sees: light that falls off with the square of distance, on surfaces that
-/// keep part of their visible structure. Skin of every tone is bright in near infrared, so each face is taken relative
-/// to its own mean.
-pub(super) fn infrared(colour: &Plane<Rgb>, range: &Plane<u16>, heads: &[Head]) -> Plane<u8> {
+/// How much of the light that comes from beside the camera each place sends back there, 0 to 255: its reflectance in near
+/// infrared times the cosine of its slant. Skin of every tone is bright there, so each face is taken relative to its own
+/// mean, and keeps part of its visible structure: brows, lips, and the dark of eyes.
+pub(super) fn reflectance(colour: &Plane<Rgb>, heads: &[Head], skins: &[Skin]) -> Plane<u8> {
     let tones: Vec<f32> = heads.iter().map(|head| tone(colour, head)).collect();
     let mut light = Vec::with_capacity((WIDTH * HEIGHT) as usize);
     for y in 0..HEIGHT {
         for x in 0..WIDTH {
             let p = Point::new(x as f32, y as f32);
             let shade = luminance(colour.at(x, y));
-            let z = f32::from(range.at(x, y));
             let nearest = (0..heads.len())
                 .filter_map(|k| heads[k].surface(p).map(|(depth, facing)| (k, depth, facing)))
                 .min_by(|a, b| a.1.total_cmp(&b.1));
             let Some((k, _, facing)) = nearest else {
-                light.push(20.0 + 0.06 * shade + 250.0 * (400.0 / z).powi(2) * (0.3 + shade / 400.0));
+                light.push(255.0 * WALL * (0.4 + shade / 320.0));
                 continue;
             };
-            let structure = (shade / tones[k]).clamp(0.12, 1.5).powf(0.75);
-            let glint: f32 = heads[k].marks[..2].iter().map(|eye| glint(p, *eye)).sum();
-            let near = (heads[k].distance / z).powi(2);
-            light.push(18.0 + 150.0 * structure * facing * near + 70.0 * glint);
+            let relative = shade / tones[k];
+            let on_face = heads[k].radius(p, 1.0) < 1.0;
+            let reflectance = match skins[k] {
+                Skin::Mask if on_face => MASK * relative.clamp(0.3, 1.5).powf(0.25),
+                Skin::MaskWithEyes if on_face && !heads[k].in_eye(p) => {
+                    MASK * relative.clamp(0.3, 1.5).powf(0.25)
+                }
+                Skin::Living | Skin::Mask | Skin::MaskWithEyes if on_face => {
+                    SKIN * relative.clamp(0.12, 1.5).powf(0.75)
+                }
+                Skin::Living | Skin::Mask | Skin::MaskWithEyes => {
+                    CLOTH_AND_HAIR * relative.clamp(0.12, 1.5).powf(0.5)
+                }
+            };
+            light.push(255.0 * reflectance * facing);
         }
     }
     softened(&light)
@@ -190,12 +226,6 @@ fn tone(colour: &Plane<Rgb>, head: &Head) -> f32 {
         }
     }
     f32::max(sum / count, 12.0)
-}
-
-/// The emitter's reflection on a cornea.
-fn glint(p: Point, eye: Point) -> f32 {
-    let square = (p.x - eye.x).powi(2) + (p.y - eye.y).powi(2);
-    (-square / 3.0).exp()
 }
 
 /// A 5 x 5 tent: infrared lenses are soft, and the outline of the shape is not that of the hair.

@@ -1,77 +1,86 @@
-//! Presentation attacks: a flat thing with a portrait on it, held before the camera by a hand.
+//! Presentation attacks: a thing with a portrait on it, held before the camera.
+
+use std::sync::Arc;
 
 use doorward_core::geometry::{Landmarks, Point, Rect};
 use doorward_core::vision::Detection;
 
-use super::gloss::{Gloss, Surface};
-use super::head::distance;
-use super::portrait::Portrait;
+use super::composition::{Cut, Shape};
+use super::gloss::Gloss;
+use super::medium::Surface;
+use super::motion::Pose;
 use super::texture::Texture;
 use super::{HEIGHT, Layers, WIDTH, byte, focal, mix, word};
 
-/// Where the middle of the thing rests in the picture.
-const REST: Point = Point::new(320.0, 211.0);
-/// How far the edges of a sheet stand back that bends over a thumb.
-const PAPER_BEND_MM: f32 = 9.0;
+/// The bend moves the middle of an edge beyond the line between its corners, pixels.
+const BULGE: f32 = 12.0;
 
-/// One moment of a hand's motion: pixels and radians.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tilt {
-    pub(super) right: f32,
-    pub(super) down: f32,
-    pub(super) roll: f32,
-    pub(super) yaw: f32,
-    pub(super) pitch: f32,
-}
-
-/// A sheet of paper or a tablet with a portrait.
+/// A thing with a portrait, at one moment.
 #[derive(Debug)]
 pub(super) struct Held {
-    surface: Surface,
-    texture: Texture,
-    /// Distance of its middle from the camera, millimetres: where the pictured face has the size of a head.
+    pub(super) texture: Arc<Texture>,
+    pub(super) surface: Surface,
+    pub(super) pose: Pose,
+    /// Where its middle is in the picture, before the pose's shift.
+    pub(super) rest: Point,
+    /// Distance of its middle from the camera, millimetres.
     distance: f32,
     /// How far the edges stand back, millimetres.
     bend: f32,
 }
 
+/// The emitter's reflection on a thing, as the infrared camera sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Glare {
+    pub(super) at: Point,
+    /// Standard deviation, pixels, and peak in units of a white surface.
+    pub(super) spread: f32,
+    pub(super) peak: f32,
+    /// Distance of what reflects, millimetres.
+    pub(super) distance: f32,
+}
+
 impl Held {
-    /// A glossy print on white paper.
-    pub(super) fn print(portrait: &Portrait) -> Self {
-        Self::new(Surface::Paper, Texture::print(portrait, false), PAPER_BEND_MM)
+    pub(super) fn new(
+        texture: Arc<Texture>,
+        (surface, cut, shape): (Surface, Cut, Shape),
+        pose: Pose,
+        rest: Point,
+    ) -> Self {
+        let distance = texture.texel_mm * focal() / pose.scale;
+        let bend = shape.sag(cut, texture.body.width / 2.0 * texture.texel_mm);
+        Self { texture, surface, pose, rest, distance, bend }
     }
 
-    /// The same in carbon ink.
-    pub(super) fn carbon_print(portrait: &Portrait) -> Self {
-        Self::new(Surface::Paper, Texture::print(portrait, true), PAPER_BEND_MM)
+    /// The emitter's image, where the surface makes one: where its normal points at the camera.
+    pub(super) fn glare(&self) -> Option<Glare> {
+        let (spread, peak) = self.surface.glare()?;
+        let at = Point::new(
+            WIDTH as f32 / 2.0 - focal() * self.pose.yaw.tan(),
+            HEIGHT as f32 / 2.0 - focal() * self.pose.pitch.tan(),
+        );
+        Some(Glare { at, spread, peak, distance: self.distance })
     }
 
-    /// A tablet that shows the photograph.
-    pub(super) fn screen(portrait: &Portrait) -> Self {
-        Self::new(Surface::Glass, Texture::screen(portrait), 0.0)
-    }
-
-    fn new(surface: Surface, texture: Texture, bend: f32) -> Self {
-        let distance = distance(&texture.face);
-        Self { surface, texture, distance, bend }
-    }
-
-    /// Draws the thing over the layers.
-    pub(super) fn draw(&self, layers: &mut Layers, tilt: &Tilt) {
-        let gloss = Gloss::of(self.surface, tilt);
-        let texture = &self.texture;
+    /// Draws the thing over the layers; `light` replaces the texture's where its picture moves.
+    pub(super) fn draw(&self, layers: &mut Layers, light: Option<&[u32]>) {
+        let gloss = Gloss::of(self.surface, &self.pose);
+        let texture = self.texture.as_ref();
+        let light = light.unwrap_or(&texture.light);
         let middle = texture.body.centre();
-        let view = Projection::of(self, tilt);
-        let (columns, rows) = self.extent(tilt);
+        let view = Projection::of(self);
+        let facing = self.pose.yaw.cos() * self.pose.pitch.cos();
+        let (columns, rows) = self.extent();
         for y in rows {
             let start = (y * WIDTH) as usize;
             let row = start + columns.start..start + columns.end;
             let colours = &mut layers.colour.pixels_mut()[row.clone()];
-            let infrared = &mut layers.infrared.pixels_mut()[row.clone()];
+            let reflectances = &mut layers.nir.pixels_mut()[row.clone()];
             let ranges = &mut layers.range.pixels_mut()[row];
-            let pixels = colours.iter_mut().zip(infrared).zip(ranges);
-            for (x, ((colour, grey), range)) in columns.clone().zip(pixels) {
-                let (place, farther) = view.texture(Point::new(x as f32, y as f32));
+            let pixels = colours.iter_mut().zip(reflectances).zip(ranges);
+            for (x, ((colour, nir), range)) in columns.clone().zip(pixels) {
+                let spot = view.texture(Point::new(x as f32, y as f32));
+                let place = spot.place;
                 let inside = place.x >= 0.0
                     && place.y >= 0.0
                     && place.x < (texture.width - 1) as f32
@@ -85,30 +94,32 @@ impl Held {
                 if cover == 0 {
                     continue;
                 }
-                let light = word::bilinear(&texture.light, texture.width, at, from_x & 255, from_y & 255);
-                let (seen, reflected) = word::unpack(light);
+                let word = word::bilinear(light, texture.width, at, from_x & 255, from_y & 255);
+                let (seen, reflected) = word::unpack(word);
                 let (u, v) = (place.x - middle.x, place.y - middle.y);
-                let (lit, glare) = if texture.behind[at] == 0 {
-                    gloss.apply(seen, u, v)
+                let slant = facing * (1.0 - 0.5 * spot.slope * spot.slope);
+                let (lit, slant) = if texture.behind[at] == 0 {
+                    // A bent sheet is darker at the side that turns away from the window.
+                    let shade = 1.0 - 0.14 * spot.slope - 0.18 * spot.slope * spot.slope;
+                    (gloss.apply(seen, u, v).map(|c| c * shade), slant)
                 } else {
-                    (seen.map(f32::from), 0.0)
+                    (seen.map(f32::from), 1.0)
                 };
                 let share = cover as f32 / 255.0;
                 *colour = std::array::from_fn(|c| byte(mix(f32::from(colour[c]), lit[c], share)));
-                *grey = byte(mix(f32::from(*grey), f32::from(reflected) + glare, share));
+                *nir = byte(mix(f32::from(*nir), f32::from(reflected) * slant, share));
                 if cover > 127 {
-                    let bend = self.bend * (u / (texture.body.width / 2.0)).powi(2);
-                    *range = (self.distance * farther + bend + f32::from(texture.behind[at])).max(1.0) as u16;
+                    let mm = self.distance * spot.farther + f32::from(texture.behind[at]);
+                    *range = mm.max(1.0) as u16;
                 }
             }
         }
     }
 
-    /// Where the pictured face is in the picture.
-    pub(super) fn face(&self, tilt: &Tilt) -> Detection {
-        let view = Projection::of(self, tilt);
+    /// Where a face that is pictured at this place of the texture is in the picture.
+    pub(super) fn face(&self, face: &Detection) -> Detection {
+        let view = Projection::of(self);
         let place = |p: Point| view.picture(p);
-        let face = &self.texture.face;
         let centre = place(face.region.centre());
         let [left_top, right_top, left_bottom, right_bottom] = corners(face.region).map(place);
         // The mean of opposite sides: an upright box of the tilted one's size, not the larger box around it.
@@ -122,10 +133,8 @@ impl Held {
     }
 
     /// Columns and rows of the picture that the texture can reach.
-    fn extent(&self, tilt: &Tilt) -> (std::ops::Range<usize>, std::ops::Range<u32>) {
-        /// The bend moves the middle of an edge beyond the line between its corners.
-        const BULGE: f32 = 12.0;
-        let view = Projection::of(self, tilt);
+    fn extent(&self) -> (std::ops::Range<usize>, std::ops::Range<u32>) {
+        let view = Projection::of(self);
         let (width, height) = (self.texture.width as f32, self.texture.height as f32);
         let ends = corners(Rect { x: 0.0, y: 0.0, width, height }).map(|p| view.picture(p));
         let from = |values: [f32; 4]| (values.iter().fold(f32::INFINITY, |a, b| a.min(*b)) - BULGE).max(0.0);
@@ -148,10 +157,11 @@ impl Texture {
     }
 }
 
-/// How a tilted thing is seen.
+/// How a tilted and bent thing is seen.
 struct Projection {
     sin: f32,
     cos: f32,
+    scale: f32,
     /// Change of distance per pixel, relative to that of the middle.
     slope: (f32, f32),
     /// Tilting shortens what is seen.
@@ -159,41 +169,62 @@ struct Projection {
     rest: Point,
     middle: Point,
     half: f32,
-    bow: f32,
+    /// How far the edges stand back, relative to the distance and in texels.
+    bend: (f32, f32),
+}
+
+/// A place on a thing.
+struct Spot {
+    /// Texels.
+    place: Point,
+    /// Distance relative to the middle's.
+    farther: f32,
+    /// By how much the bend falls off to the right there: distance per width.
+    slope: f32,
 }
 
 impl Projection {
-    fn of(held: &Held, tilt: &Tilt) -> Self {
-        let (sin, cos) = tilt.roll.sin_cos();
+    fn of(held: &Held) -> Self {
+        let (texture, pose) = (&held.texture, &held.pose);
+        let (sin, cos) = pose.roll.sin_cos();
         Self {
             sin,
             cos,
-            slope: (tilt.yaw.tan() / focal(), tilt.pitch.tan() / focal()),
-            stretch: (1.0 / tilt.yaw.cos(), 1.0 / tilt.pitch.cos()),
-            rest: Point::new(REST.x + tilt.right, REST.y + tilt.down),
-            middle: held.texture.body.centre(),
-            half: held.texture.body.width / 2.0,
-            bow: 0.6 * held.bend,
+            scale: pose.scale,
+            slope: (pose.yaw.tan() / focal(), pose.pitch.tan() / focal()),
+            stretch: (1.0 / pose.yaw.cos(), 1.0 / pose.pitch.cos()),
+            rest: Point::new(held.rest.x + pose.right, held.rest.y + pose.down),
+            middle: texture.body.centre(),
+            half: texture.body.width / 2.0,
+            bend: (held.bend / held.distance, held.bend / texture.texel_mm),
         }
     }
 
-    /// The place in the texture that the picture shows at `p`, and the distance there relative to the middle's.
-    fn texture(&self, p: Point) -> (Point, f32) {
+    /// What the picture shows at `p`.
+    fn texture(&self, p: Point) -> Spot {
         let (dx, dy) = (p.x - self.rest.x, p.y - self.rest.y);
-        let farther = 1.0 / (1.0 - self.slope.0 * dx - self.slope.1 * dy);
-        let u = farther * self.stretch.0 * (dx * self.cos + dy * self.sin);
-        let v = farther * self.stretch.1 * (dy * self.cos - dx * self.sin);
-        let bow = self.bow * (u / self.half) * (u / self.half);
-        (Point::new(self.middle.x + u, self.middle.y + v - bow), farther)
+        let tilted = 1.0 / (1.0 - self.slope.0 * dx - self.slope.1 * dy);
+        let u = tilted * self.stretch.0 / self.scale * (dx * self.cos + dy * self.sin);
+        let v = tilted * self.stretch.1 / self.scale * (dy * self.cos - dx * self.sin);
+        let aside = u / self.half;
+        let bent = 1.0 + self.bend.0 * aside * aside;
+        let slope = 2.0 * self.bend.1 * aside / self.half;
+        // Along the bent sheet it is farther than straight on: the arc of a parabola.
+        let along = bent * (1.0 + slope * slope / 6.0);
+        let place = Point::new(self.middle.x + u * along, self.middle.y + v * bent);
+        Spot { place, farther: tilted * bent, slope }
     }
 
     /// The inverse of [`Projection::texture`], found by stepping towards it.
     fn picture(&self, wanted: Point) -> Point {
-        let mut p =
-            Point::new(self.rest.x + wanted.x - self.middle.x, self.rest.y + wanted.y - self.middle.y);
-        for _ in 0..12 {
-            let (found, _) = self.texture(p);
-            p = Point::new(p.x + wanted.x - found.x, p.y + wanted.y - found.y);
+        let reach = |from: f32, to: f32| self.scale * (to - from);
+        let mut p = Point::new(
+            self.rest.x + reach(self.middle.x, wanted.x),
+            self.rest.y + reach(self.middle.y, wanted.y),
+        );
+        for _ in 0..16 {
+            let found = self.texture(p).place;
+            p = Point::new(p.x + reach(found.x, wanted.x), p.y + reach(found.y, wanted.y));
         }
         p
     }

@@ -7,16 +7,19 @@ use doorward_core::frame::{Plane, Rgb};
 use doorward_core::geometry::{Landmarks, Point, Rect};
 use doorward_core::vision::Detection;
 
-use super::held::Held;
-use super::standing::Standing;
+use super::composition::{Place, Skin};
+use super::medium::Make;
+use super::standing::{Stand, Standing};
+use super::texture::Texture;
 use crate::photo;
 
 /// Faces are kept at most this wide, pixels: a third more than any scene shows.
 const FACE_WIDTH_KEPT: f32 = 210.0;
 /// Narrower faces have too little detail to be shown at all.
 const FACE_WIDTH_MIN: f32 = 24.0;
-/// Pairs that are kept prepared; a demonstration shows one pair at a time.
-const PAIRS_KEPT: usize = 2;
+/// Prepared persons and prepared things that are kept of each portrait; a demonstration shows one or two at a time, a
+/// sweep over all species comes back to each.
+const KEPT: usize = 8;
 
 /// A portrait that was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -36,12 +39,44 @@ pub struct Portrait(Arc<Prepared>);
 struct Prepared {
     picture: Plane<Rgb>,
     face: Detection,
-    alone: OnceLock<Standing>,
-    print: OnceLock<Held>,
-    carbon_print: OnceLock<Held>,
-    screen: OnceLock<Held>,
+    alone: Kept<Stand, Standing>,
     /// Pairs with this portrait at the left. Weak, so that two portraits shown both ways round do not keep each other.
-    beside: Mutex<Vec<(Weak<Prepared>, Arc<Standing>)>>,
+    beside: Kept<Neighbour, Standing>,
+    textures: Kept<Make, Texture>,
+    in_infrared: OnceLock<Portrait>,
+}
+
+/// Who stands at the right, and what either is made of.
+#[derive(Clone)]
+struct Neighbour(Weak<Prepared>, Skin, Skin);
+
+impl PartialEq for Neighbour {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ptr_eq(&other.0) && (self.1, self.2) == (other.1, other.2)
+    }
+}
+
+/// The newest few things that were prepared.
+struct Kept<K, V>(Mutex<Vec<(K, Arc<V>)>>);
+
+impl<K: PartialEq, V> Kept<K, V> {
+    fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    fn get(&self, key: K, prepare: impl FnOnce() -> V) -> Arc<V> {
+        // Preparing cannot leave the list half-changed, so a panic elsewhere does not spoil it.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = kept.iter().find(|(known, _)| *known == key) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(prepare());
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        kept.push((key, Arc::clone(&made)));
+        made
+    }
 }
 
 impl Portrait {
@@ -75,11 +110,10 @@ impl Portrait {
         let prepared = Prepared {
             picture: kept,
             face: placed(detection, x, y, Point::default()),
-            alone: OnceLock::new(),
-            print: OnceLock::new(),
-            carbon_print: OnceLock::new(),
-            screen: OnceLock::new(),
-            beside: Mutex::new(Vec::new()),
+            alone: Kept::new(),
+            beside: Kept::new(),
+            textures: Kept::new(),
+            in_infrared: OnceLock::new(),
         };
         Ok(Self(Arc::new(prepared)))
     }
@@ -92,35 +126,23 @@ impl Portrait {
         &self.0.face
     }
 
-    pub(super) fn alone(&self) -> &Standing {
-        self.0.alone.get_or_init(|| Standing::alone(self))
+    pub(super) fn alone(&self, place: Place, skin: Skin) -> Arc<Standing> {
+        let stand = Stand { place, skin };
+        self.0.alone.get(stand, || Standing::alone(self, stand))
     }
 
-    pub(super) fn print(&self) -> &Held {
-        self.0.print.get_or_init(|| Held::print(self))
+    pub(super) fn beside(&self, skin: Skin, right: (&Portrait, Skin)) -> Arc<Standing> {
+        let key = Neighbour(Arc::downgrade(&right.0.0), skin, right.1);
+        self.0.beside.get(key, || Standing::pair((self, skin), right))
     }
 
-    pub(super) fn carbon_print(&self) -> &Held {
-        self.0.carbon_print.get_or_init(|| Held::carbon_print(self))
+    pub(super) fn texture(&self, make: Make) -> Arc<Texture> {
+        self.0.textures.get(make, || Texture::of(self, &make))
     }
 
-    pub(super) fn screen(&self) -> &Held {
-        self.0.screen.get_or_init(|| Held::screen(self))
-    }
-
-    pub(super) fn beside(&self, right: &Portrait) -> Arc<Standing> {
-        // Preparing cannot leave the list half-changed, so a panic elsewhere does not spoil it.
-        let mut pairs = self.0.beside.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = Arc::downgrade(&right.0);
-        if let Some((_, known)) = pairs.iter().find(|(other, _)| other.ptr_eq(&wanted)) {
-            return Arc::clone(known);
-        }
-        let pair = Arc::new(Standing::pair(self, right));
-        if pairs.len() == PAIRS_KEPT {
-            pairs.remove(0);
-        }
-        pairs.push((wanted, Arc::clone(&pair)));
-        pair
+    /// The portrait as an infrared camera took it: grey, and no larger than such cameras' pictures are.
+    pub(super) fn in_infrared(&self) -> &Portrait {
+        self.0.in_infrared.get_or_init(|| super::capture::in_infrared(self))
     }
 }
 

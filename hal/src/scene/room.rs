@@ -4,6 +4,7 @@
 use doorward_core::frame::{Plane, Rgb};
 
 use super::head::WALL_MM;
+use super::material::WALL;
 use super::{HEIGHT, Layers, WIDTH, byte, focal, mix, smooth};
 
 /// The left wall, to the left of the camera; millimetres.
@@ -27,7 +28,7 @@ struct Hit {
 pub(super) fn paint() -> Layers {
     let count = (WIDTH * HEIGHT) as usize;
     let mut colour: Vec<Rgb> = Vec::with_capacity(count);
-    let (mut infrared, mut range) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let (mut nir, mut range) = (Vec::with_capacity(count), Vec::with_capacity(count));
     for y in 0..HEIGHT {
         for x in 0..WIDTH {
             let mut sum = [0.0; 3];
@@ -42,13 +43,13 @@ pub(super) fn paint() -> Layers {
             }
             colour.push(sum.map(byte));
             let grey = (sum[0] + sum[1] + sum[2]) / 3.0;
-            infrared.push(byte(18.0 + 0.05 * grey + 300.0 * (400.0 / distance).powi(2) * grey / 200.0));
+            nir.push(byte(255.0 * WALL * (0.4 + grey / 320.0)));
             range.push(distance as u16);
         }
     }
     Layers {
         colour: Plane::new(WIDTH, HEIGHT, colour).expect("one colour for each place"),
-        infrared: Plane::new(WIDTH, HEIGHT, infrared).expect("one value for each place"),
+        nir: Plane::new(WIDTH, HEIGHT, nir).expect("one value for each place"),
         range: Plane::new(WIDTH, HEIGHT, range).expect("one reading for each place"),
     }
 }

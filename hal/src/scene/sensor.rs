@@ -1,19 +1,15 @@
-//! What sensors add to a scene: exposure, noise, and readings that are missing.
+//! What the colour and infrared cameras add to a scene: exposure and noise.
 
 use doorward_core::frame::{Plane, Rgb};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use super::{WIDTH, byte};
+use super::{HEIGHT, WIDTH, byte};
 
 /// Values in the table of noise: enough that no two rows of a frame start at the same place.
 const TABLE: usize = 1 << 16;
 /// One standard deviation in the table.
-const UNIT: f32 = 64.0;
-/// A step in depth that hides its edge from a depth camera, millimetres.
-const EDGE_MM: u16 = 70;
-/// Pixels beside an edge that lie in the shadow of the nearer surface.
-const SHADOW: usize = 5;
+pub(super) const UNIT: f32 = 64.0;
 
 /// The noise of all three sensors, drawn once from a seed and read from another place in every row of every frame.
 #[derive(Debug)]
@@ -64,47 +60,23 @@ impl Sensor {
         plane
     }
 
-    /// The infrared frame.
-    pub(super) fn infrared(&self, mut plane: Plane<u8>, sequence: u32) -> Plane<u8> {
-        const NOISE: i32 = (2.2 / UNIT * 256.0) as i32;
-        for (y, row) in plane.pixels_mut().chunks_mut(WIDTH as usize).enumerate() {
+    /// The infrared frame: levels, photon and read noise.
+    pub(super) fn infrared(&self, levels: &[f32], sequence: u32) -> Plane<u8> {
+        // Noise in 1/256 of a level for one table unit.
+        let strength: [i32; 256] =
+            std::array::from_fn(|v| ((1.2 + 0.11 * (v as f32).sqrt()) / UNIT * 256.0) as i32);
+        let mut pixels = Vec::with_capacity(levels.len());
+        for (y, row) in levels.chunks(WIDTH as usize).enumerate() {
             let noise = self.row(sequence, y, 2, row.len());
-            for (value, n) in row.iter_mut().zip(noise) {
-                *value = clamped(i32::from(*value) + ((i32::from(*n) * NOISE + 128) >> 8));
-            }
+            pixels.extend(row.iter().zip(noise).map(|(level, n)| {
+                let level = byte(*level);
+                clamped(i32::from(level) + ((i32::from(*n) * strength[usize::from(level)] + 128) >> 8))
+            }));
         }
-        plane
+        Plane::new(WIDTH, HEIGHT, pixels).expect("one value for each place")
     }
 
-    /// The depth frame: noise grows with the square of distance, and beside edges there are no readings.
-    pub(super) fn depth(&self, mut plane: Plane<u16>, sequence: u32) -> Plane<u16> {
-        let mut hidden = vec![false; WIDTH as usize];
-        for (y, row) in plane.pixels_mut().chunks_mut(WIDTH as usize).enumerate() {
-            let noise = self.row(sequence, y, 3, row.len());
-            hidden.fill(false);
-            for x in 1..row.len() {
-                if row[x].abs_diff(row[x - 1]) > EDGE_MM {
-                    // The projector sits to the right of the camera: it throws shadows to the left of what is near,
-                    // and their ends flicker.
-                    let shadow = SHADOW + usize::from(noise[x].unsigned_abs() / 32);
-                    let (from, to) =
-                        if row[x] < row[x - 1] { (x.saturating_sub(shadow), x) } else { (x, x + 1) };
-                    hidden[from..to].fill(true);
-                }
-            }
-            for ((value, n), hidden) in row.iter_mut().zip(noise).zip(&hidden) {
-                let metres = f32::from(*value) / 1000.0;
-                let deviation = 0.6 + 3.2 * metres * metres;
-                let reading = f32::from(*value) + f32::from(*n) / UNIT * deviation;
-                // One reading in some ten thousand is lost anywhere.
-                let lost = *hidden || n.unsigned_abs() > 240;
-                *value = if lost { 0 } else { (reading + 0.5).clamp(0.0, 65_535.0) as u16 };
-            }
-        }
-        plane
-    }
-
-    fn row(&self, sequence: u32, y: usize, kind: u64, length: usize) -> &[i16] {
+    pub(super) fn row(&self, sequence: u32, y: usize, kind: u64, length: usize) -> &[i16] {
         let place = (u64::from(sequence) << 24) ^ ((y as u64) << 4) ^ kind;
         let start = mixed(self.seed ^ mixed(place)) as usize % (TABLE - length);
         &self.noise[start..start + length]

@@ -1,4 +1,4 @@
-//! A stage: three cameras that show one scene, and the hand that changes it.
+//! A stage: three cameras that show one scene, the emitter beside them, and the hand that changes what they see.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,14 +6,21 @@ use std::time::Duration;
 use doorward_core::frame::{Frameset, Rgb, Shot};
 use doorward_core::time::Mono;
 
+use super::lamp::Lamp;
 use super::{Renderer, Scene};
 use crate::camera::{Camera, CameraFault, Missed};
 use crate::clock::Clock;
+use crate::emitter::{Emitter, EmitterFault};
 
 /// The most moments per second: what common cameras deliver at their best.
 pub const RATE_MAX: u32 = 60;
 /// How long a waiting camera looks away, so that an unplugged cable or a fed frame is noticed soon.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long the infrared camera's shutter is open, from a frame's time on: all rows at once, as cameras with an emitter
+/// beside them have it. Short, because the emitter outshines a lit room.
+pub const INFRARED_EXPOSURE: Duration = Duration::from_millis(8);
+/// From a frame's time until a camera has it: exposure and transfer. Less than the period of the highest rate.
+const TRANSFER: Duration = Duration::from_millis(12);
 
 /// The cameras of a stage.
 #[derive(Debug)]
@@ -39,6 +46,13 @@ pub struct StageCamera<P> {
     skipped: u64,
 }
 
+/// The emitter of a stage, switched by the terminal. As with any emitter, a new value is off, and so is a dropped one; of
+/// several values the last word counts, as on one wire.
+#[derive(Debug)]
+pub struct StageEmitter {
+    shared: Shared,
+}
+
 /// Changes what the cameras of a stage see. Clones are hands of the same stage.
 #[derive(Debug, Clone)]
 pub struct StageHand {
@@ -56,29 +70,31 @@ struct Stage {
     renderer: Renderer,
     /// `None` while frames are fed from outside.
     scene: Option<Scene>,
+    lamp: Lamp,
     unplugged: bool,
     origin: Mono,
     period: Duration,
-    newest: Option<Moment>,
-}
-
-/// What all cameras show at one time.
-#[derive(Debug)]
-struct Moment {
-    /// Which period of the stage's clock it was taken in.
-    tick: u64,
-    frames: Frameset,
+    /// What all cameras show.
+    newest: Option<Frameset>,
 }
 
 /// An empty stage whose cameras take `rate` moments per second (1 to [`RATE_MAX`], else the nearer of them).
 ///
-/// Each moment is rendered once, by the first camera that asks for it; its members carry one time and one number.
+/// Each moment is rendered once, by the first camera that asks for it after its exposure; its members carry one time and
+/// one number. The infrared emitter shines until a terminal takes it over ([`StageHand::emitter`]).
 #[must_use]
 pub fn stage(renderer: Renderer, clock: Arc<dyn Clock>, rate: u32) -> (StageCameras, StageHand) {
     let origin = clock.now().mono;
     let period = Duration::from_secs(1) / rate.clamp(1, RATE_MAX);
-    let stage =
-        Stage { renderer, scene: Some(Scene::Nobody), unplugged: false, origin, period, newest: None };
+    let stage = Stage {
+        renderer,
+        scene: Some(Scene::nobody()),
+        lamp: Lamp::shining(),
+        unplugged: false,
+        origin,
+        period,
+        newest: None,
+    };
     let hand = StageHand { shared: Shared { clock, stage: Arc::new(Mutex::new(stage)) } };
     (hand.cameras(), hand)
 }
@@ -92,6 +108,14 @@ impl StageHand {
             ir: self.camera("stage infrared", |frames| frames.ir.clone()),
             depth: self.camera("stage depth", |frames| frames.depth.clone()),
         }
+    }
+
+    /// The emitter's line. From here on the infrared pictures follow it: an exposure sees as much of the emitter as it
+    /// was on.
+    #[must_use]
+    pub fn emitter(&self) -> StageEmitter {
+        self.shared.switch(false);
+        StageEmitter { shared: self.shared.clone() }
     }
 
     /// Shows a scene from the next moment on.
@@ -117,13 +141,13 @@ impl StageHand {
             depth: frames.depth.map(|shot| restamped(shot, now, sequence)),
         };
         stage.scene = None;
-        stage.newest = Some(Moment { tick: stage.tick(now), frames });
+        stage.newest = Some(frames);
     }
 
     /// The newest moment that a camera has taken, for a display beside the terminal. Renders nothing.
     #[must_use]
     pub fn newest(&self) -> Option<Frameset> {
-        self.shared.lock().newest.as_ref().map(|moment| moment.frames.clone())
+        self.shared.lock().newest.clone()
     }
 
     fn camera<P>(&self, name: &'static str, pick: fn(&Frameset) -> Option<Arc<Shot<P>>>) -> StageCamera<P> {
@@ -164,7 +188,25 @@ impl<P: Send + Sync> Camera<P> for StageCamera<P> {
     }
 }
 
+impl Emitter for StageEmitter {
+    fn set(&mut self, on: bool) -> Result<(), EmitterFault> {
+        self.shared.switch(on);
+        Ok(())
+    }
+}
+
+impl Drop for StageEmitter {
+    fn drop(&mut self) {
+        self.shared.switch(false);
+    }
+}
+
 impl Shared {
+    fn switch(&self, on: bool) {
+        let now = self.clock.now().mono;
+        self.lock().lamp.switch(on, now);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Stage> {
         // A moment is put in place whole or not at all, so a panic elsewhere does not spoil the stage.
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
@@ -178,29 +220,31 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Stage {
-    /// The frames of the newest moment at `now`, rendered if nobody asked for it before.
+    /// The frames of the newest moment that was exposed before `now`, rendered if nobody asked for it before.
     fn moment(&mut self, now: Mono) -> Option<&Frameset> {
-        let tick = self.tick(now);
-        let stale = self.newest.as_ref().is_none_or(|moment| moment.tick < tick);
-        if let (true, Some(scene)) = (stale, &self.scene) {
-            let at = self.origin + self.period * u32::try_from(tick).unwrap_or(u32::MAX);
-            let frames = self.renderer.frameset(scene, at, self.next_sequence());
-            self.newest = Some(Moment { tick, frames });
+        let due = self.due(now).filter(|at| self.newest.as_ref().is_none_or(|newest| newest.at() < *at));
+        if let (Some(at), Some(scene)) = (due, &self.scene) {
+            let emitter = self.lamp.share(at, INFRARED_EXPOSURE);
+            self.newest = Some(self.renderer.frameset_lit(scene, emitter, at, self.next_sequence()));
         }
-        self.newest.as_ref().map(|moment| &moment.frames)
+        self.newest.as_ref()
     }
 
     fn next_sequence(&self) -> u32 {
-        self.newest.as_ref().map_or(1, |moment| moment.frames.rgb.sequence.wrapping_add(1))
+        self.newest.as_ref().map_or(1, |frames| frames.rgb.sequence.wrapping_add(1))
     }
 
-    fn tick(&self, now: Mono) -> u64 {
-        u64::try_from(now.since(self.origin).as_micros() / self.period.as_micros()).unwrap_or(u64::MAX)
+    /// The newest time of a frame that cameras have got by `now`.
+    fn due(&self, now: Mono) -> Option<Mono> {
+        let since = now.since(self.origin).checked_sub(TRANSFER)?;
+        let ticks = u32::try_from(since.as_micros() / self.period.as_micros()).unwrap_or(u32::MAX);
+        Some(self.origin + self.period * ticks)
     }
 
     fn until_next(&self, now: Mono) -> Duration {
-        let into = now.since(self.origin).as_nanos() % self.period.as_nanos();
-        self.period.saturating_sub(Duration::from_nanos(u64::try_from(into).unwrap_or(0)))
+        let next = self.due(now).map_or(self.origin, |at| at + self.period) + TRANSFER;
+        // Periods that are no whole number of microseconds: never nothing, or a camera would wait in a tight loop.
+        next.since(now).max(Duration::from_micros(1))
     }
 }
 
@@ -267,6 +311,30 @@ mod tests {
     }
 
     #[test]
+    fn infrared_follows_the_switched_emitter_and_a_switch_within_an_exposure_is_half_a_light() {
+        let (mut cameras, hand, clock) = empty_stage(10);
+        let bright = |cameras: &mut StageCameras| {
+            let shot = cameras.ir.next(WAIT).unwrap();
+            let pixels = shot.plane.pixels();
+            pixels.iter().map(|v| f32::from(*v)).sum::<f32>() / pixels.len() as f32
+        };
+        let own = bright(&mut cameras);
+        let mut emitter = hand.emitter();
+        let off = bright(&mut cameras);
+        assert!(own > off + 5.0, "{own} {off}");
+        emitter.set(true).unwrap();
+        assert!((bright(&mut cameras) - own).abs() < 0.5);
+        // The next exposure is from 300 to 308 ms.
+        clock.sleep(Duration::from_millis(304).checked_sub(clock.now().mono.since(Mono(0))).unwrap());
+        emitter.set(false).unwrap();
+        let half = bright(&mut cameras);
+        assert!((half - (own + off) / 2.0).abs() < 0.1 * (own - off), "{off} {half} {own}");
+        emitter.set(true).unwrap();
+        drop(emitter);
+        assert!((bright(&mut cameras) - off).abs() < 0.5, "dropped, it is dark");
+    }
+
+    #[test]
     fn an_unplugged_stage_says_so_at_once_and_recovers() {
         let (mut cameras, hand, clock) = empty_stage(10);
         cameras.ir.next(WAIT).unwrap();
@@ -287,13 +355,14 @@ mod tests {
         clock.sleep(Duration::from_millis(130));
         let picture = Plane::filled(320, 240, [7u8; 3]).unwrap();
         let rgb = Arc::new(Shot { sequence: 99, at: Mono(1), plane: picture.clone() });
+        let now = clock.now().mono;
         hand.feed(Frameset { rgb, ir: None, depth: None });
         let fed = cameras.rgb.next(WAIT).unwrap();
-        assert_eq!((fed.at, fed.sequence), (Mono::from_millis(130), before.sequence + 1));
+        assert_eq!((fed.at, fed.sequence), (now, before.sequence + 1));
         assert_eq!(fed.plane, picture);
         assert!(matches!(cameras.ir.next(WAIT), Err(CameraFault::Stalled { waited_ms: 300, .. })));
         assert!(matches!(cameras.rgb.next(WAIT), Err(CameraFault::Stalled { .. })), "nothing new was fed");
-        hand.present(Scene::Nobody);
+        hand.present(Scene::nobody());
         let after = cameras.rgb.next(WAIT).unwrap();
         assert!(after.at > fed.at && after.sequence == fed.sequence + 1);
         assert!(cameras.ir.next(WAIT).is_ok());

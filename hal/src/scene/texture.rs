@@ -1,5 +1,4 @@
-//! What a presentation attack looks like flat on a table: the sheet or tablet with the portrait, and the hand that
-//! holds its corner.
+//! What a presentation attack looks like flat on a table: the sheet or screen with the portrait, and what holds it.
 
 use std::f32::consts::TAU;
 
@@ -7,17 +6,19 @@ use doorward_core::frame::Rgb;
 use doorward_core::geometry::{Point, Rect};
 use doorward_core::vision::Detection;
 
+use super::composition::{Cut, Mounting};
+use super::head::PUPILS_MM;
+use super::material::{SKIN, SLEEVE, STAND};
+use super::medium::Make;
 use super::portrait::{Portrait, placed};
 use super::view::{Wish, view};
-use super::{byte, luminance, mix, smooth, word};
+use super::{byte, mix, smooth, word};
 
-/// Width of the pictured face, pixels at rest: a live face a little farther away than usual.
-const FACE: (f32, f32) = (110.0, 118.0);
 /// Room around the thing, for soft edges, and below it for the hand; pixels.
 const MARGIN: f32 = 24.0;
 const HAND_ROOM: f32 = 140.0;
 
-/// A flat thing with a portrait, and the hand.
+/// A flat thing with a portrait, and the hand or stand that holds it.
 #[derive(Debug)]
 pub(super) struct Texture {
     pub(super) width: usize,
@@ -26,24 +27,15 @@ pub(super) struct Texture {
     pub(super) light: Vec<u32>,
     /// How much of a texel is covered, 0 to 255.
     pub(super) cover: Vec<u8>,
-    /// How much farther than the thing's plane, millimetres; 0 is the thing itself, all else the hand.
+    /// How much farther than the thing's plane, millimetres; 0 is the thing itself, all else what holds it.
     pub(super) behind: Vec<i8>,
-    /// The thing without the hand.
+    /// The thing without what holds it.
     pub(super) body: Rect,
     pub(super) face: Detection,
-}
-
-/// The make of a thing.
-struct Make<'a> {
-    size: (u32, u32),
-    /// Width of the border left and right, above and below.
-    border: (u32, u32),
-    /// Radius of the corners.
-    corner: f32,
-    blank: Texel,
-    /// How a colour of the photograph comes out.
-    colour: &'a dyn Fn(Rgb) -> Rgb,
-    infrared: &'a dyn Fn(Rgb) -> u8,
+    /// Side of a texel, millimetres.
+    pub(super) texel_mm: f32,
+    /// Where the picture is on the thing: its corner, width and height.
+    pub(super) shown: (usize, usize, u32, u32),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,82 +47,114 @@ struct Texel {
 }
 
 impl Texture {
-    /// A glossy print on white paper. Infrared sees carbon ink; dyes let it through to the paper.
-    pub(super) fn print(portrait: &Portrait, carbon: bool) -> Self {
-        let depth_of_ink = if carbon { 112.0 } else { 9.0 };
-        let ink = |photo: Rgb| {
-            // Ink on paper reaches neither the white nor the black nor the saturation of light.
-            let grey = luminance(photo);
-            let [r, g, b] = photo.map(|c| mix(grey, f32::from(c), 0.72) / 255.0);
-            [byte(33.0 + 203.0 * r), byte(30.0 + 192.0 * g), byte(33.0 + 198.0 * b)]
-        };
-        Self::build(
-            portrait,
-            &Make {
-                size: (284, 378),
-                border: (13, 13),
-                corner: 1.5,
-                blank: Texel { colour: [238, 235, 226], cover: 255, infrared: 160, behind: 0 },
-                colour: &ink,
-                infrared: &|photo| byte(158.0 - depth_of_ink * (1.0 - luminance(photo) / 255.0)),
-            },
-        )
-    }
-
-    /// A tablet that shows the photograph.
-    pub(super) fn screen(portrait: &Portrait) -> Self {
-        let shine = |photo: Rgb| {
-            let [r, g, b] = photo.map(|c| (f32::from(c) / 255.0).powf(1.12));
-            [byte(13.0 + 205.0 * r), byte(17.0 + 226.0 * g), byte(27.0 + 228.0 * b)]
-        };
-        Self::build(
-            portrait,
-            &Make {
-                size: (284, 388),
-                border: (12, 24),
-                corner: 18.0,
-                blank: Texel { colour: [21, 22, 25], cover: 255, infrared: 13, behind: 0 },
-                colour: &shine,
-                // Its light has no infrared, and its layers swallow that of the emitter.
-                infrared: &|_| 7,
-            },
-        )
-    }
-
-    fn build(portrait: &Portrait, make: &Make) -> Self {
-        let shown = (make.size.0 - 2 * make.border.0, make.size.1 - 2 * make.border.1);
+    /// The thing with the portrait's photograph on it.
+    pub(super) fn of(portrait: &Portrait, make: &Make) -> Self {
+        let build = make.medium.build();
+        let (across, down) = (build.size.0 - 2 * build.border.0, build.size.1 - 2 * build.border.1);
         let wish = Wish {
-            width: shown.0,
-            height: shown.1,
-            face: FACE,
-            aim: Point::new(shown.0 as f32 / 2.0, 0.46 * shown.1 as f32),
+            width: across,
+            height: down,
+            face: build.face,
+            aim: Point::new(across as f32 / 2.0, 0.46 * down as f32),
             slack: Point::new(26.0, 30.0),
         };
         let (photo, face) = view(portrait, &wish);
-        let body = Rect { x: MARGIN, y: MARGIN, width: make.size.0 as f32, height: make.size.1 as f32 };
-        let inset = Point::new(MARGIN + make.border.0 as f32, MARGIN + make.border.1 as f32);
-        let (width, height) =
-            ((body.width + 2.0 * MARGIN) as usize, (body.height + MARGIN + HAND_ROOM) as usize);
+        let sheet = Rect { x: MARGIN, y: MARGIN, width: build.size.0 as f32, height: build.size.1 as f32 };
+        let corner = (MARGIN as u32 + build.border.0, MARGIN as u32 + build.border.1);
+        let face = placed(&face, 1.0, 1.0, Point::new(corner.0 as f32, corner.1 as f32));
+        let outline = Outline::of(make.cut, sheet, build.corner, &face);
+        let width = (sheet.width + 2.0 * MARGIN) as usize;
+        let height = (sheet.height + MARGIN + HAND_ROOM) as usize;
         let count = width * height;
         let (mut light, mut cover) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let mut behind = Vec::with_capacity(count);
+        let blank =
+            Texel { colour: build.blank.0, cover: 0, infrared: byte(255.0 * build.blank.1), behind: 0 };
         for i in 0..count {
             let p = Point::new((i % width) as f32, (i / width) as f32);
-            let mut texel =
-                Texel { cover: byte(255.0 * smooth(0.8, -0.8, rounded(p, body, make.corner))), ..make.blank };
-            let (x, y) = (p.x - inset.x, p.y - inset.y);
-            if x >= 0.0 && y >= 0.0 && x < shown.0 as f32 && y < shown.1 as f32 {
+            let mut texel = Texel { cover: byte(255.0 * outline.cover(p)), ..blank };
+            let (x, y) = (p.x - corner.0 as f32, p.y - corner.1 as f32);
+            if x >= 0.0 && y >= 0.0 && x < across as f32 && y < down as f32 {
                 let dot = photo.at(x as u32, y as u32);
-                (texel.colour, texel.infrared) = ((make.colour)(dot), (make.infrared)(dot));
+                texel.colour = make.medium.colour(dot);
+                texel.infrared = byte(255.0 * make.medium.reflectance(dot));
             }
-            if let Some(hand) = hand(p, body) {
-                texel = hand.over(&texel);
+            let holder = match make.mounting {
+                Mounting::Hand => hand(p, outline.bounds()),
+                Mounting::Stand => stand(p, outline.bounds()),
+                Mounting::Worn => None,
+            };
+            if let Some(holder) = holder {
+                texel = holder.over(&texel);
             }
             light.push(word::pack(texel.colour, texel.infrared));
             cover.push(texel.cover);
             behind.push(texel.behind);
         }
-        Self { width, height, light, cover, behind, body, face: placed(&face, 1.0, 1.0, inset) }
+        let texel_mm = build.texel_mm.unwrap_or(PUPILS_MM / face.landmarks.eye_distance());
+        let shown = (corner.0 as usize, corner.1 as usize, across, down);
+        Self { width, height, light, cover, behind, body: sheet, face, texel_mm, shown }
+    }
+}
+
+/// Where a thing ends.
+enum Outline {
+    Sheet {
+        body: Rect,
+        corner: f32,
+    },
+    /// An oval, with the holes' places and half sizes.
+    Oval {
+        centre: Point,
+        half: Point,
+        holes: Option<([Point; 2], Point)>,
+    },
+}
+
+impl Outline {
+    fn of(cut: Cut, sheet: Rect, corner: f32, face: &Detection) -> Self {
+        let region = face.region;
+        let centre = region.centre();
+        let oval = |wide: f32, high: f32| Point::new(wide * region.width, high * region.height);
+        match cut {
+            Cut::Whole => Outline::Sheet { body: sheet, corner },
+            Cut::Head => {
+                let centre = Point::new(centre.x, centre.y - 0.06 * region.height);
+                Outline::Oval { centre, half: oval(0.68, 0.70), holes: None }
+            }
+            Cut::FaceWithEyeHoles => {
+                let [left, right, ..] = face.landmarks.points();
+                let eyes = face.landmarks.eye_distance();
+                let holes = Some(([left, right], Point::new(0.27 * eyes, 0.15 * eyes)));
+                Outline::Oval { centre, half: oval(0.56, 0.58), holes }
+            }
+        }
+    }
+
+    /// 0 outside, 1 inside.
+    fn cover(&self, p: Point) -> f32 {
+        match self {
+            Outline::Sheet { body, corner } => smooth(0.8, -0.8, rounded(p, *body, *corner)),
+            Outline::Oval { centre, half, holes } => {
+                let outside = |c: Point, half: Point| {
+                    (((p.x - c.x) / half.x).hypot((p.y - c.y) / half.y) - 1.0) * half.x.min(half.y)
+                };
+                let whole = smooth(0.8, -0.8, outside(*centre, *half));
+                let hole = |(eyes, half): &([Point; 2], Point)| {
+                    eyes.iter().map(|eye| smooth(-0.8, 0.8, outside(*eye, *half))).product::<f32>()
+                };
+                whole * holes.as_ref().map_or(1.0, hole)
+            }
+        }
+    }
+
+    fn bounds(&self) -> Rect {
+        match self {
+            Outline::Sheet { body, .. } => *body,
+            Outline::Oval { centre, half, .. } => {
+                Rect { x: centre.x - half.x, y: centre.y - half.y, width: 2.0 * half.x, height: 2.0 * half.y }
+            }
+        }
     }
 }
 
@@ -170,7 +194,7 @@ fn hand(p: Point, body: Rect) -> Option<Texel> {
         let light = mix(0.50, 1.0, round.sqrt());
         let colour = [byte(214.0 * light), byte(166.0 * light * light.sqrt()), byte(139.0 * light * light)];
         let cover = byte(255.0 * smooth(0.0, 0.10, round));
-        Texel { colour, cover, infrared: byte(118.0 * light), behind }
+        Texel { colour, cover, infrared: byte(255.0 * SKIN * light), behind }
     };
     let below = if p.y < bottom {
         None
@@ -179,7 +203,7 @@ fn hand(p: Point, body: Rect) -> Option<Texel> {
             mix(0.45, 1.0, sleeve.sqrt()) * (1.0 + 0.05 * ((p.x * 0.9 + p.y * 0.5) * TAU / 5.0).sin());
         let cover = byte(255.0 * smooth(0.0, 0.06, sleeve));
         let colour = [52.0, 64.0, 88.0].map(|c| byte(c * light));
-        Some(Texel { colour, cover, infrared: byte(74.0 * light), behind: 24 })
+        Some(Texel { colour, cover, infrared: byte(255.0 * SLEEVE * light), behind: 24 })
     } else {
         (palm > 0.0).then(|| skin(palm, 12))
     };
@@ -192,6 +216,17 @@ fn hand(p: Point, body: Rect) -> Option<Texel> {
         texel.colour = [byte(236.0 - 12.0 * nail), 199, 182];
     }
     Some(below.map_or(texel, |below| texel.over(&below)))
+}
+
+/// A clamp at the lower edge, on a post.
+fn stand(p: Point, body: Rect) -> Option<Texel> {
+    let (middle, bottom) = (body.x + body.width / 2.0, body.y + body.height);
+    let post = (p.x - middle).abs() < 7.0 && p.y > bottom - 2.0;
+    let clamp = (p.x - middle).abs() < 34.0 && (bottom - 9.0..bottom + 7.0).contains(&p.y);
+    let shade = if clamp { 1.0 } else { 1.0 - ((p.x - middle) / 9.0).powi(2) };
+    let colour = [46.0, 47.0, 50.0].map(|c| byte(c * shade));
+    let behind = if clamp { -6 } else { 10 };
+    (post || clamp).then_some(Texel { colour, cover: 255, infrared: byte(255.0 * STAND), behind })
 }
 
 /// How deep a point lies inside a limb from `a` to `b`: 0 at its outline, 1 on its axis. `thick` is the radius at

@@ -6,6 +6,7 @@
 mod engine;
 mod golden;
 mod house;
+mod infrared;
 mod npy;
 mod onnx;
 mod pack;

@@ -89,6 +89,45 @@ pub struct Decided {
     #[n(7)]
     #[serde(default)]
     pub presented: Option<Presented>,
+    /// What was asked for as proof of life; none where no face was looked at.
+    #[n(8)]
+    #[serde(default)]
+    pub level: Option<LivenessLevel>,
+}
+
+/// How much evidence of life a terminal asks for. Ordered: a later one asks for more.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, Encode, Decode,
+)]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum LivenessLevel {
+    /// Colour alone is enough: a good photograph may pass.
+    #[n(0)]
+    Convenience,
+    /// Colour, and infrared or depth.
+    #[n(1)]
+    #[default]
+    Standard,
+    /// Colour, infrared, depth, and an answered challenge.
+    #[n(2)]
+    High,
+}
+
+impl LivenessLevel {
+    /// Every level, the weakest first.
+    pub const ALL: [LivenessLevel; 3] =
+        [LivenessLevel::Convenience, LivenessLevel::Standard, LivenessLevel::High];
+
+    /// Its name in configuration, tables and messages.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            LivenessLevel::Convenience => "convenience",
+            LivenessLevel::Standard => "standard",
+            LivenessLevel::High => "high",
+        }
+    }
 }
 
 /// By what somebody claims to be a person. Never the number, the PIN or the token itself.
@@ -132,19 +171,19 @@ impl CredentialKind {
     }
 }
 
-/// Scores of a decided attempt.
+/// Scores of a decided attempt, in steps: what did not reach its threshold says no more than that (attack case H9).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Encode, Decode)]
 pub struct Scores {
-    /// Comparison score (cosine) of the best reference.
+    /// Comparison score (cosine) of the best reference; -1 below the threshold.
     #[n(0)]
     pub comparison_score: f32,
     /// The threshold that applied.
     #[n(1)]
     pub threshold: f32,
-    /// Comparison score of the best reference of any other person; -1 where there is none.
+    /// Comparison score of the best reference of any other person; -1 where there is none above the threshold.
     #[n(2)]
     pub runner_up: f32,
-    /// Liveness confidence over the window, 0 to 100.
+    /// Liveness confidence over the window, 0, 50, 75 or 90.
     #[n(3)]
     pub liveness: f32,
     /// Frames that agreed.
@@ -182,6 +221,10 @@ impl DoorReport {
     pub const LOCKDOWN_ORDERED: &str = "lockdown_ordered";
     /// The event of an order that ends it.
     pub const RELEASE_ORDERED: &str = "release_ordered";
+    /// The event of an order to take everybody from the roster anew.
+    pub const REFILL_ORDERED: &str = "refill_ordered";
+    /// The event of an order that lets locked out attempts begin again.
+    pub const LOCKOUT_RESET: &str = "lockout_reset";
 
     /// Whether nobody is to be let in from here on; none where it says nothing of that.
     #[must_use]

@@ -1,10 +1,12 @@
 //! What a roster's entries can change, who may change it, and where it stands in the state tree.
 
+use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
 use crate::ids::PersonId;
 use crate::keys::{KeyId, PublicKey, Role};
 use crate::message::Opaque;
+use crate::sealing::HANDED_LEN;
 use crate::state_tree::Place;
 use crate::trust::{Authority, Delegation};
 
@@ -42,6 +44,12 @@ pub enum Change {
     /// Puts another root key in the place of the one that signs this.
     #[n(7)]
     Succeed(#[n(0)] Succeed),
+    /// Hands a terminal a key that opens contents, before any is sealed to it.
+    #[n(8)]
+    Hand(#[n(0)] Hand),
+    /// From here on contents are sealed to this key.
+    #[n(9)]
+    SealTo(#[n(0)] SealTo),
 }
 
 /// Things a person can have.
@@ -160,6 +168,28 @@ pub struct Succeed {
     pub root: PublicKey,
 }
 
+/// See [`Change::Hand`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Hand {
+    /// The terminal's own key, the one that it signs with.
+    #[n(0)]
+    pub to: KeyId,
+    /// The sealing key that the handed one belongs to.
+    #[n(1)]
+    pub sealing: ByteArray<32>,
+    /// The opening key, sealed to the terminal.
+    #[n(2)]
+    pub sealed: Opaque,
+}
+
+/// See [`Change::SealTo`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SealTo {
+    /// The site's sealing key.
+    #[n(0)]
+    pub sealing: ByteArray<32>,
+}
+
 impl Change {
     pub(super) fn authority(&self) -> Authority {
         match self {
@@ -168,7 +198,7 @@ impl Change {
             }
             Change::SettingPut(put) => put.at.setting.authority(),
             Change::SettingTake(name) => name.setting.authority(),
-            Change::Delegate(_) | Change::Succeed(_) => Authority::Root,
+            Change::Delegate(_) | Change::Succeed(_) | Change::Hand(_) | Change::SealTo(_) => Authority::Root,
             Change::Revoke(_) => Authority::RootOr(Role::Release),
         }
     }
@@ -188,6 +218,9 @@ impl Change {
             }
             Change::SettingPut(put) if put.body.0.len() > BODY_LEN_MAX => Some("a setting is too long"),
             Change::SettingPut(put) if name(&put.at) => Some("a setting has a name of at most 64 bytes"),
+            Change::Hand(hand) if hand.sealed.0.len() != HANDED_LEN => {
+                Some("what is handed is no sealed key")
+            }
             Change::PersonPut(_)
             | Change::PersonTake(_)
             | Change::PersonErase(_)
@@ -195,7 +228,9 @@ impl Change {
             | Change::SettingTake(_)
             | Change::Delegate(_)
             | Change::Revoke(_)
-            | Change::Succeed(_) => None,
+            | Change::Succeed(_)
+            | Change::Hand(_)
+            | Change::SealTo(_) => None,
         }
     }
 }
@@ -230,6 +265,16 @@ pub(super) fn setting_place(name: &SettingName) -> Place {
 pub(super) fn key_place(key: KeyId) -> Place {
     let subject = minicbor::to_vec(("key", key)).expect("writing to a vector cannot fail");
     Place::new(&subject, &[])
+}
+
+/// What a terminal was handed last.
+pub(super) fn hand_place(to: KeyId) -> Place {
+    let subject = minicbor::to_vec(("hand", to)).expect("writing to a vector cannot fail");
+    Place::new(&subject, &[])
+}
+
+pub(super) fn sealing_place() -> Place {
+    Place::new(b"sealing", &[])
 }
 
 pub(super) fn root_place() -> Place {

@@ -32,8 +32,13 @@ impl Doorhub {
         Self::start_on(broker, None)
     }
 
-    /// Starts one whose database is this file.
-    pub(crate) fn start_on(broker: &Broker, database: Option<&Path>) -> Option<Self> {
+    /// Starts one with this database: a file, or an address.
+    pub(crate) fn start_on(broker: &Broker, database: Option<&str>) -> Option<Self> {
+        Self::start_at(broker, database, &Wrong::default())
+    }
+
+    /// Starts one by a clock that is wrong.
+    pub(crate) fn start_at(broker: &Broker, database: Option<&str>, clock: &Wrong) -> Option<Self> {
         // Tests lie in `deps`, beside which the programs of the whole workspace are built.
         let test = std::env::current_exe().unwrap();
         let program = test.parent()?.with_file_name("doorhub");
@@ -58,17 +63,14 @@ impl Doorhub {
             .replace("/etc/doorhub/hub-1.key", &way.key.display().to_string())
             .replace("\"hub-1\"", &format!("\"{HUB}\""))
             .replace("/etc/doorhub/", &file(""))
-            .replace(
-                "/var/lib/doorhub/hub.db",
-                &database.map_or(file("hub.db"), |at| at.display().to_string()),
-            )
+            .replace("/var/lib/doorhub/hub.db", &database.map_or(file("hub.db"), str::to_owned))
             .replace("broker.example.org", &way.host)
             .replace("port = 8883", &format!("port = {}", way.port))
             .replace("127.0.0.1:8470", &format!("127.0.0.1:{port}"))
             .replace("ROOT", &PublicKey::of(&key(ROOT_KEY)).hex())
             .replace("GENESIS", &hex(&GENESIS));
         fs::write(file("doorhub.toml"), configuration).unwrap();
-        let running = run(&program, folder.path());
+        let running = run(&program, folder.path(), clock);
         let hub = Self { folder, program, port, running };
         hub.wait_until_it_answers();
         Some(hub)
@@ -82,7 +84,7 @@ impl Doorhub {
 
     /// Starts it after it was killed.
     pub(crate) fn start_again(&mut self) {
-        self.running = run(&self.program, self.folder.path());
+        self.running = run(&self.program, self.folder.path(), &Wrong::default());
         self.wait_until_it_answers();
     }
 
@@ -139,9 +141,35 @@ impl Doorhub {
     }
 }
 
-fn run(program: &Path, folder: &Path) -> Child {
+/// How a clock is wrong, as libfaketime is told: nothing where it is right.
+#[derive(Default)]
+pub(crate) struct Wrong(Vec<(&'static str, String)>);
+
+impl Wrong {
+    /// By so many years; `None` where libfaketime is not installed.
+    pub(crate) fn by(years: i64) -> Option<Self> {
+        let found = fs::read_dir("/usr/lib")
+            .ok()?
+            .flatten()
+            .map(|folder| folder.path().join("faketime/libfaketime.so.1"));
+        let Some(library) = found.into_iter().find(|file| file.is_file()) else {
+            eprintln!("skipped: no libfaketime here (Debian package faketime)");
+            return None;
+        };
+        let wrong = [
+            ("LD_PRELOAD", library.display().to_string()),
+            ("FAKETIME", format!("{years:+}y")),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ];
+        Some(Self(wrong.to_vec()))
+    }
+}
+
+fn run(program: &Path, folder: &Path, clock: &Wrong) -> Child {
     let configuration = folder.join("doorhub.toml");
-    Command::new(program).arg("--config").arg(configuration).arg("run").spawn().unwrap()
+    let mut command = Command::new(program);
+    command.envs(clock.0.iter().cloned());
+    command.arg("--config").arg(configuration).arg("run").spawn().unwrap()
 }
 
 impl Drop for Doorhub {

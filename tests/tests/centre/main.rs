@@ -10,8 +10,11 @@ mod desk;
 mod doorhub;
 mod hub;
 mod outages;
+mod postgres;
 mod proxy;
+mod revocation;
 mod site;
+mod upheaval;
 
 use std::time::Duration;
 

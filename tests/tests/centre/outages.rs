@@ -2,7 +2,6 @@
 //! time. After each, the hub has every record once, and nothing was opened.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command as Program;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use crate::site::{self, Door, OPERATOR_KEY, TERMINAL, key};
 use crate::wait_for;
 
 /// A site whose hub knows its terminal.
-fn hub(broker: &Broker, database: Option<&Path>) -> Option<Doorhub> {
+pub(crate) fn hub(broker: &Broker, database: Option<&str>) -> Option<Doorhub> {
     let (_, entry) = site::roster(site::told(&broker.terminal_key()));
     let hub = Doorhub::start_on(broker, database)?;
     assert!(hub.ask("POST", "/api/v1/sites/hq/roster", &entry).contains("200 OK"));
@@ -31,7 +30,7 @@ fn hub(broker: &Broker, database: Option<&Path>) -> Option<Doorhub> {
 }
 
 /// Waits until the terminal knows that all is kept, and compares it.
-fn nothing_lost_doubled_or_opened(door: &mut Door, hub: &Doorhub) {
+pub(crate) fn nothing_lost_doubled_or_opened(door: &mut Door, hub: &Doorhub) {
     let recorded = door.record(1);
     wait_for("the terminal knows that all of it is kept", || door.acknowledged() == recorded);
     let (there, here) = (hub.trail(), door.trail());
@@ -164,7 +163,8 @@ fn m12_a_hub_whose_disk_is_full_acknowledges_nothing_and_goes_on_when_there_is_r
     let Some(disk) = SmallDisk::mount() else { return };
     let Some(broker) = Broker::shipped() else { return };
     let mut door = Door::start(&broker);
-    let Some(hub) = hub(&broker, Some(&disk.0.path().join("hub.db"))) else { return };
+    let database = disk.0.path().join("hub.db").display().to_string();
+    let Some(hub) = hub(&broker, Some(&database)) else { return };
     let recorded = door.record(20);
     wait_for("some of it is kept", || door.acknowledged() == recorded);
     let ballast = disk.0.path().join("ballast");
@@ -223,7 +223,7 @@ fn m7_a_terminal_whose_clock_is_wrong_by_years_is_heard_and_opens_to_nobodys_ord
 }
 
 /// An operator's order, for the session that the hub tells.
-fn unlock(hub: &Doorhub) -> Vec<u8> {
+pub(crate) fn unlock(hub: &Doorhub) -> Vec<u8> {
     let told = hub.terminal();
     let told: serde_json::Value = serde_json::from_str(told.split_once("\r\n\r\n").unwrap().1).unwrap();
     let session: [u8; 16] = unhex(told["session"].as_str().unwrap()).unwrap();

@@ -88,6 +88,7 @@ pub(crate) fn roster(terminal_key: PublicKey) -> (Follower, Vec<u8>) {
             terminal,
             from_s: 0,
             until_s: i64::MAX,
+            joined_with: None,
         })
     };
     let changes = vec![
@@ -165,9 +166,15 @@ pub(crate) struct Door {
     journal: JournalLink,
     clock: Arc<dyn Clock>,
     appended: Arc<AtomicU64>,
-    obeyed: Arc<Mutex<Vec<Command>>>,
-    people: Arc<Mutex<People>>,
-    denials: Arc<AtomicU64>,
+    seen: Arc<Seen>,
+}
+
+/// What reached the terminal's thread.
+struct Seen {
+    obeyed: Mutex<Vec<Command>>,
+    denials: AtomicU64,
+    entries: AtomicU64,
+    people: Mutex<People>,
 }
 
 impl Door {
@@ -206,7 +213,8 @@ impl Door {
             joined: None,
             opening_key: PathBuf::new(),
         };
-        let intake = Intake::new(site(), opening(), store.transform_key(), REFERENCES);
+        let intake = Intake::new(site(), vec![opening()], store.transform_key(), REFERENCES)
+            .joined(PublicKey::of(&store.device_key()).id(), store.joining_key());
         let uplink = centre::start(&mut threads, &clock, config, identity, intake, &journal, &to_terminal);
         let listeners = Listeners { terminal: to_terminal, uplink: appended };
         let time = Arc::clone(&clock);
@@ -217,16 +225,21 @@ impl Door {
         threads.spawn("uplink", false, move |beat| {
             uplink::run(&beat, time.as_ref(), Outbox::new(0, 0), uplink, &link, &newest)
         });
-        let (obeyed, denials, people) = (Arc::default(), Arc::default(), Arc::new(Mutex::new(people)));
-        let seen = (Arc::clone(&obeyed), Arc::clone(&denials), Arc::clone(&people));
-        threads.spawn("terminal", false, move |beat| obey(&beat, &inputs, &seen.0, &seen.1, &seen.2));
+        let seen = Arc::new(Seen {
+            obeyed: Mutex::default(),
+            denials: AtomicU64::default(),
+            entries: AtomicU64::default(),
+            people: Mutex::new(people),
+        });
+        let sees = Arc::clone(&seen);
+        threads.spawn("terminal", false, move |beat| obey(&beat, &inputs, &sees));
         let threads = Some(threads);
-        Self { folder, path, threads, journal, clock, appended: Arc::default(), obeyed, denials, people }
+        Self { folder, path, threads, journal, clock, appended: Arc::default(), seen }
     }
 
     /// Who would be let in with this face: somebody it resembles, who has a right to pass.
     pub(crate) fn lets_in(&self, face: &[f32]) -> Option<String> {
-        let people = self.people.lock().unwrap();
+        let people = self.seen.people.lock().unwrap();
         let probe = UnitVector::normalise(face.to_vec()).unwrap();
         let best = people.gallery.identify(&people.transform.protect(&probe).unwrap())?;
         let permitted = people.permits.get(&best.person).is_some_and(|permit| !permit.suspended);
@@ -263,12 +276,17 @@ impl Door {
 
     /// What was ordered and came through.
     pub(crate) fn obeyed(&self) -> Vec<Command> {
-        self.obeyed.lock().unwrap().clone()
+        self.seen.obeyed.lock().unwrap().clone()
     }
 
     /// How often somebody was denied.
     pub(crate) fn denials(&self) -> u64 {
-        self.denials.load(Ordering::Relaxed)
+        self.seen.denials.load(Ordering::Relaxed)
+    }
+
+    /// How many entries of the roster took effect in this life.
+    pub(crate) fn entries(&self) -> u64 {
+        self.seen.entries.load(Ordering::Relaxed)
     }
 
     /// Ends it as a stopping program does.
@@ -277,23 +295,20 @@ impl Door {
     }
 }
 
-fn obey(
-    beat: &Beat,
-    inputs: &Receiver<Input>,
-    obeyed: &Mutex<Vec<Command>>,
-    denials: &AtomicU64,
-    known: &Mutex<People>,
-) -> anyhow::Result<()> {
+fn obey(beat: &Beat, inputs: &Receiver<Input>, seen: &Seen) -> anyhow::Result<()> {
     while !beat.stopping() {
         match inputs.recv_timeout(Duration::from_millis(50)) {
             Ok(Input::Order(order, reply)) => {
-                obeyed.lock().unwrap().push(order.command().clone());
+                seen.obeyed.lock().unwrap().push(order.command().clone());
                 let reply: SyncSender<_> = reply;
                 reply.send((Outcome::Done, None)).unwrap();
             }
-            Ok(Input::People(people)) => *known.lock().unwrap() = *people,
-            Ok(Input::Deny(_)) => drop(denials.fetch_add(1, Ordering::Relaxed)),
-            Ok(Input::Known(persons)) => known.lock().unwrap().learn(persons),
+            Ok(Input::People(people)) => *seen.people.lock().unwrap() = *people,
+            Ok(Input::Deny(_)) => drop(seen.denials.fetch_add(1, Ordering::Relaxed)),
+            Ok(Input::Known(persons)) => {
+                seen.people.lock().unwrap().learn(persons);
+                seen.entries.fetch_add(1, Ordering::Relaxed);
+            }
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }

@@ -3,6 +3,7 @@
 //! Needs chromium and chromedriver (Debian packages), and says so and skips where one of them is absent. Visits with the
 //! house pack, and with the recommended one where its weights lie beside the checkout.
 
+mod api;
 mod browser;
 mod demo;
 

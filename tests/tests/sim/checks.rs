@@ -4,13 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use doorward_core::decision::{Answer, Cause, Decision, Reject};
+use doorward_core::liveness::{Asks, Level};
 use doorward_core::time::{ClockTrust, Now};
 use doorward_daemon::terminal::Observation;
 use doorward_hal::clock::Clock as _;
 use doorward_protocol::audit::{CredentialKind, Entry, Presented, What};
 
 use crate::eyes;
-use crate::model::Model;
 use crate::world::{World, name};
 
 /// The bound of the door's settings on a release, and a tick's delay.
@@ -25,12 +25,25 @@ pub(crate) struct Totals {
     pub(crate) frames: u64,
     /// Those of them in which a camera repeated its picture.
     pub(crate) frozen: u64,
+    /// Those of them in which one was played from a recording.
+    pub(crate) looped: u64,
+    /// Sessions that came to a result, and those of them that found a live person.
+    pub(crate) sessions: u64,
+    pub(crate) found_live: u64,
     /// Grants recorded.
     pub(crate) grants: u64,
     /// Refusals recorded.
     pub(crate) denials: u64,
     /// Presentation attacks recorded.
     pub(crate) spoofs: u64,
+    /// Grants to faces that followed the infrared light.
+    pub(crate) followed_light: u64,
+    /// Grants to persons who moved as asked.
+    pub(crate) moved: u64,
+    /// Grants at the highest level.
+    pub(crate) high: u64,
+    /// Movements that did not come.
+    pub(crate) unanswered: u64,
     /// Decisions that could not be recorded.
     pub(crate) unrecorded: u64,
     /// Grants to a claimed person.
@@ -71,9 +84,16 @@ impl Totals {
         self.events += other.events;
         self.frames += other.frames;
         self.frozen += other.frozen;
+        self.looped += other.looped;
+        self.sessions += other.sessions;
+        self.found_live += other.found_live;
         self.grants += other.grants;
         self.denials += other.denials;
         self.spoofs += other.spoofs;
+        self.followed_light += other.followed_light;
+        self.moved += other.moved;
+        self.high += other.high;
+        self.unanswered += other.unanswered;
         self.unrecorded += other.unrecorded;
         self.claimed += other.claimed;
         self.alone += other.alone;
@@ -98,6 +118,10 @@ impl Totals {
             ("grants", self.grants),
             ("denials", self.denials),
             ("spoofs", self.spoofs),
+            ("grants to faces that followed the light", self.followed_light),
+            ("grants to persons who moved", self.moved),
+            ("grants at the highest level", self.high),
+            ("movements that did not come", self.unanswered),
             ("unrecorded decisions", self.unrecorded),
             ("grants to claimed persons", self.claimed),
             ("grants by a credential alone", self.alone),
@@ -107,6 +131,9 @@ impl Totals {
             ("one-time codes shown again", self.replayed),
             ("power cuts", self.cuts),
             ("frozen framesets", self.frozen),
+            ("looped framesets", self.looped),
+            ("results of sessions", self.sessions),
+            ("sessions that found a live person", self.found_live),
             ("alarms", self.alarms),
             ("faults of the wiring", self.wiring_faults),
             ("orders", self.ordered),
@@ -124,15 +151,22 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} events, {} framesets ({} frozen), {} grants, {} denials ({} spoofs), {} unrecorded, {} power cuts, \
+            "{} events, {} framesets ({} frozen, {} looped), {} sessions ({} live), {} grants, {} denials ({} spoofs, {} unanswered), {} with the light, {} moved, {} high, {} unrecorded, {} power cuts, \
              {} alarms, {} wiring faults, {} orders ({} refused), {} roster entries ({} changes left out), {} entries delivered; credentials: {} claimed, {} alone, {} foreign, \
              {} borrowed, {} faceless, {} replayed",
             self.events,
             self.frames,
             self.frozen,
+            self.looped,
+            self.sessions,
+            self.found_live,
             self.grants,
             self.denials,
             self.spoofs,
+            self.unanswered,
+            self.followed_light,
+            self.moved,
+            self.high,
             self.unrecorded,
             self.cuts,
             self.alarms,
@@ -158,7 +192,6 @@ pub(crate) fn after_each_event(world: &mut World) {
     a_released_lock_stands_on_a_durable_entry(world);
     a_release_is_bounded(world);
     the_store_has_whom_it_should(world);
-    world.figure_seen.clear();
 }
 
 /// Whoever the roster and the terminal's own admins put is there, with the rights they gave; whoever they erased is not.
@@ -230,6 +263,7 @@ fn decisions_are_allowed(world: &mut World) {
             Observation::Shown(_)
             | Observation::Relay(_)
             | Observation::Recorded
+            | Observation::SessionEnded(_)
             | Observation::Stands(_) => {}
         }
     }
@@ -238,8 +272,16 @@ fn decisions_are_allowed(world: &mut World) {
 /// A face is granted to the live person who stands there, and to nobody else; after a claim, to whom was claimed.
 fn a_face_is_allowed(world: &mut World, decision: &Decision, now: Now) {
     assert_eq!(world.frozen, None, "c2: granted while a camera repeated its picture");
-    let who = world.figure_seen.iter().rev().find_map(|(_, figure)| Model::live_person(*figure));
-    let who = who.unwrap_or_else(|| panic!("granted while {:?} stood there", world.figure_seen));
+    assert!(!world.tape.plays(), "c2: granted while a recording was played again");
+    let policy = world.model.policy;
+    let who = world.proof.passes_for(&policy);
+    let who = who.unwrap_or_else(|| panic!("granted while {:?} stood there", world.proof));
+    assert_eq!(decision.level(), Some(policy.level), "a record that does not say its level");
+    world.proof.stands(&policy, decision.presented().is_some(), now.mono);
+    let totals = &mut world.totals;
+    totals.followed_light += u64::from(policy.emitter);
+    totals.moved += u64::from(policy.asks == Asks::Always && decision.presented().is_none());
+    totals.high += u64::from(policy.level == Level::High);
     assert_eq!(decision.person(), Some(&name(who)), "granted to somebody else");
     assert!(world.model.may_pass(who, now.wall.ms), "granted to somebody who may not pass");
     let Some(Presented { kind, .. }) = decision.presented() else {
@@ -276,8 +318,9 @@ fn spend(world: &mut World, who: u8, kind: CredentialKind) {
 fn count_denial(world: &mut World, reject: Reject, presented: Option<Presented>, now: Now) {
     let totals = &mut world.totals;
     totals.denials += 1;
-    if reject == Reject::NotLive {
-        totals.spoofs += 1;
+    totals.unanswered += u64::from(reject == Reject::Unanswered);
+    if matches!(reject, Reject::NotLive | Reject::Unanswered) {
+        totals.spoofs += u64::from(reject == Reject::NotLive);
         world.model.liveness_failed(now.wall.ms);
     }
     totals.foreign += u64::from(reject == Reject::UnknownCredential);

@@ -5,8 +5,10 @@ use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::asking::Deed;
 use crate::eyes::{Figure, Reproduction, Sensor};
 use crate::office::{Blemish, Wish};
+use crate::proof::Lamp;
 use crate::roster::Edit;
 
 /// Persons the model knows by number; the first four are enrolled at the start.
@@ -17,7 +19,7 @@ const FREEZES: [Option<Sensor>; 6] =
     [None, None, None, Some(Sensor::Colour), Some(Sensor::Infrared), Some(Sensor::Depth)];
 
 /// What is ordered; a lockdown that lasts for the rest of a run would leave little to see.
-const WISHES: [Wish; 8] = [
+const WISHES: [Wish; 10] = [
     Wish::Unlock,
     Wish::Unlock,
     Wish::Lock,
@@ -26,6 +28,8 @@ const WISHES: [Wish; 8] = [
     Wish::Release,
     Wish::Reboot,
     Wish::Diagnose,
+    Wish::Refill,
+    Wish::ResetLockout,
 ];
 /// What is wrong with an order; more often nothing.
 const BLEMISHES: [Blemish; 10] = [
@@ -81,6 +85,14 @@ pub(crate) enum Event {
     DepthLost(bool),
     /// A camera repeats its last picture with new times, or all go on.
     Frozen(Option<Sensor>),
+    /// Something is done to the infrared light, or it is as it should be.
+    Lamp(Lamp),
+    /// Whoever stands there does from now on what the panel asks for, or does not.
+    Obedient(bool),
+    /// A recording of the last pictures is played in a loop in place of a camera, or stops.
+    Looped(Option<Sensor>),
+    /// A program beside the door does this with its session.
+    Session(Deed),
     /// The models break or work again.
     ModelsBroken(bool),
     /// The disk is full or has room.
@@ -133,7 +145,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..164) {
+        match rng.random_range(0..176) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -170,6 +182,12 @@ impl Event {
             125..130 => Event::Code(person % 4),
             130..138 => Event::Order(*pick(rng, &WISHES), *pick(rng, &BLEMISHES)),
             138..146 => Event::Roster(edit(rng, person)),
+            146..149 => {
+                Event::Lamp(*pick(rng, &[Lamp::Follows, Lamp::Follows, Lamp::Covered, Lamp::Foreign]))
+            }
+            149..152 => Event::Obedient(rng.random_bool(0.6)),
+            152..154 => Event::Looped(*pick(rng, &FREEZES)),
+            154..158 => Event::Session(*pick(rng, &Deed::ALL)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
                 let kind = *pick(rng, &[Card, Pin, Qr, Qr]);
@@ -185,12 +203,13 @@ impl Event {
 /// Rarely of those whose codes for one time are to be shown twice: a code that is put again is a new one.
 fn edit(rng: &mut ChaCha8Rng, person: u8) -> Edit {
     let person = if person < 2 && rng.random_bool(0.8) { person + 2 } else { person };
-    match rng.random_range(0..8) {
+    match rng.random_range(0..9) {
         0..3 => Edit::Put(person, false),
         3 => Edit::Put(person, true),
         4..6 => Edit::Erase(person),
         6 => Edit::Broken(person),
-        _ => Edit::Rules,
+        7 => Edit::Rules,
+        _ => Edit::Rotate,
     }
 }
 

@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 
 use doorward_core::frame::{Frameset, Plane, Rgb, Shot};
 use doorward_core::geometry::{Landmarks, Point, Rect};
+use doorward_core::liveness::movement::Move;
 use doorward_core::template::TemplateVersion;
 use doorward_core::time::Mono;
 use doorward_core::vision::{Detection, Vision, VisionFault};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+
+use crate::proof::Lamp;
 
 /// Values of a simulated template.
 pub(crate) const DIMENSION: usize = 64;
@@ -64,6 +67,35 @@ pub(crate) struct View {
     pub(crate) depth_lost: bool,
     /// The models are broken.
     pub(crate) broken: bool,
+    /// What the infrared light does.
+    pub(crate) lamp: Lamp,
+    /// Whether it lights this moment.
+    pub(crate) lit: bool,
+    /// Whether whoever stands there does what the panel asks for.
+    pub(crate) obedient: bool,
+    /// What the person does now.
+    pub(crate) moving: Option<Move>,
+}
+
+impl View {
+    /// Nobody, and everything in order.
+    pub(crate) fn empty() -> Self {
+        Self {
+            figure: Figure::Nobody,
+            infrared_lost: false,
+            depth_lost: false,
+            broken: false,
+            lamp: Lamp::Follows,
+            lit: true,
+            obedient: true,
+            moving: None,
+        }
+    }
+
+    /// How much larger the face is than usual.
+    fn zoom(&self) -> f32 {
+        if self.moving == Some(Move::Closer) { 1.35 } else { 1.0 }
+    }
 }
 
 /// One of the cameras.
@@ -96,12 +128,55 @@ pub(crate) fn frozen(frames: Frameset, sensor: Sensor, before: &Frameset) -> Fra
     }
 }
 
+/// Framesets of a recording.
+const TAPE: usize = 8;
+
+/// What somebody records before a terminal's cameras, to play it in a loop in place of one of them.
+#[derive(Debug, Default)]
+pub(crate) struct Tape {
+    recorded: Vec<Frameset>,
+    /// The camera it is played in place of, and how much of it was.
+    playing: Option<(Sensor, usize)>,
+}
+
+impl Tape {
+    /// Plays what was recorded last, in place of a camera, or stops.
+    pub(crate) fn play(&mut self, sensor: Option<Sensor>) {
+        self.playing = sensor.filter(|_| self.recorded.len() >= 2).map(|sensor| (sensor, 0));
+    }
+
+    /// Whether a picture is played.
+    pub(crate) fn plays(&self) -> bool {
+        self.playing.is_some()
+    }
+
+    /// A terminal starts: it has seen nothing of what was recorded.
+    pub(crate) fn cut(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The frames of a moment as they arrive.
+    pub(crate) fn through(&mut self, frames: Frameset) -> Frameset {
+        let Some((sensor, at)) = &mut self.playing else {
+            if self.recorded.len() == TAPE {
+                self.recorded.remove(0);
+            }
+            self.recorded.push(frames.clone());
+            return frames;
+        };
+        let recorded = &self.recorded[*at % self.recorded.len()];
+        *at += 1;
+        frozen(frames, *sensor, recorded)
+    }
+}
+
 /// The frames of one moment; `number` makes every picture a new one.
 pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
     let print = |kind| matches!(view.figure, Figure::Reproduced(_, k) if k == kind);
     let dark = matches!(view.figure, Figure::Dark(_));
     let flat = matches!(view.figure, Figure::Reproduced(..));
     let nobody = view.figure == Figure::Nobody;
+    let zoom = view.zoom();
     let mut noise = ChaCha8Rng::seed_from_u64(u64::from(number));
     let rgb = plane(|x, y| {
         let light = if dark { 8 } else { 90 };
@@ -110,7 +185,7 @@ pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
         [light + checker + noise.random_range(0..4u8); 3]
     });
     let ir = plane(|x, y| {
-        let inside = oval(x, y) < 1.0;
+        let inside = oval(x, y, zoom) < 1.0;
         let checker = if (x / 3 + y / 3) % 2 == 0 { 50 } else { 0 };
         let light = match inside && !nobody {
             true if print(Reproduction::Screen) => 8,
@@ -118,16 +193,17 @@ pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
             true => 100 + checker,
             false => 30,
         };
+        let light = if view.lit { light } else { 6 + light / 16 };
         light + noise.random_range(0..3u8)
     });
     let depth = plane(|x, y| {
-        let head = 1.0 - oval(x, y);
-        let (mx, my) =
-            ((f32::from(x) - CENTRE.0) * MM_PER_PIXEL, (f32::from(y) - CENTRE.1 - 3.0) * MM_PER_PIXEL);
+        let head = 1.0 - oval(x, y, zoom);
+        let mm = MM_PER_PIXEL / zoom;
+        let (mx, my) = ((f32::from(x) - CENTRE.0) * mm, (f32::from(y) - CENTRE.1 - 3.0) * mm);
         let nose = 22.0 * (-(mx / 9.0).powi(2) - (my / 14.0).powi(2)).exp();
         let mm = match head > 0.0 && !nobody {
-            true if flat => DISTANCE,
-            true => DISTANCE + 80.0 - 80.0 * head.sqrt() - nose,
+            true if flat => DISTANCE / zoom,
+            true => DISTANCE / zoom + 80.0 - 80.0 * head.sqrt() - nose,
             false => 2500.0,
         };
         mm as u16 + noise.random_range(0..2u16)
@@ -150,8 +226,9 @@ fn plane<P: Copy>(mut pixel: impl FnMut(u16, u16) -> P) -> Plane<P> {
 }
 
 /// 0 in the middle of the head, 1 at its outline.
-fn oval(x: u16, y: u16) -> f32 {
-    ((f32::from(x) - CENTRE.0) / 20.0).powi(2) + ((f32::from(y) - CENTRE.1) / 26.0).powi(2)
+fn oval(x: u16, y: u16, zoom: f32) -> f32 {
+    let square = ((f32::from(x) - CENTRE.0) / 20.0).powi(2) + ((f32::from(y) - CENTRE.1) / 26.0).powi(2);
+    square / (zoom * zoom)
 }
 
 fn shot<P>(plane: Plane<P>, at: Mono, sequence: u32) -> Arc<Shot<P>> {
@@ -182,10 +259,11 @@ impl Vision for Script {
     }
 
     fn detect(&mut self, _: &Plane<Rgb>) -> Result<Vec<Detection>, VisionFault> {
-        Ok(match self.view("detector")?.figure {
+        let view = self.view("detector")?;
+        Ok(match view.figure {
             Figure::Nobody | Figure::Dark(_) => vec![],
-            Figure::Live(_) | Figure::Reproduced(..) => vec![face(0.0)],
-            Figure::Two(..) => vec![face(0.0), face(45.0)],
+            Figure::Live(_) | Figure::Reproduced(..) => vec![face(0.0, &view)],
+            Figure::Two(..) => vec![face(0.0, &view), face(45.0, &view)],
         })
     }
 
@@ -221,12 +299,21 @@ pub(crate) fn features(who: u8, spread: f32, picture: u64) -> Vec<f32> {
         .collect()
 }
 
-fn face(shift: f32) -> Detection {
-    let (x, y) = (CENTRE.0 + shift, CENTRE.1);
-    let points = [(-7.0, -6.0), (7.0, -6.0), (0.0, 3.0), (-5.0, 10.0), (5.0, 10.0)];
+/// A face as it is held. The nose of a head stands out of it and goes ahead where it turns; on a sheet that is moved in
+/// the hand it does not.
+fn face(shift: f32, view: &View) -> Detection {
+    let (x, y, zoom) = (CENTRE.0 + shift, CENTRE.1, view.zoom());
+    let solid = !matches!(view.figure, Figure::Reproduced(..));
+    let ahead = match view.moving {
+        Some(Move::TurnLeft) if solid => (4.5, 0.0),
+        Some(Move::TurnRight) if solid => (-4.5, 0.0),
+        Some(Move::Nod) if solid => (0.0, 4.2),
+        Some(Move::TurnLeft | Move::TurnRight | Move::Nod | Move::Closer) | None => (0.0, 0.0),
+    };
+    let points = [(-7.0, -6.0), (7.0, -6.0), (ahead.0, 3.0 + ahead.1), (-5.0, 10.0), (5.0, 10.0)];
     Detection {
         score: 0.93,
-        region: Rect { x: x - 15.0, y: y - 19.0, width: 30.0, height: 38.0 },
-        landmarks: Landmarks::from_points(points.map(|(dx, dy)| Point::new(x + dx, y + dy))),
+        region: Rect { x: x - 15.0 * zoom, y: y - 19.0 * zoom, width: 30.0 * zoom, height: 38.0 * zoom },
+        landmarks: Landmarks::from_points(points.map(|(dx, dy)| Point::new(x + zoom * dx, y + zoom * dy))),
     }
 }

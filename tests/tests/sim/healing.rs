@@ -18,9 +18,9 @@ impl World {
         self.follow_pairs();
         let releases = std::mem::take(&mut self.wires().releases);
         *self.wires() = Wires { releases, ..Wires::default() };
-        *self.view() =
-            View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
+        *self.view() = View::empty();
         (self.frozen, self.link, self.lose_acknowledgement) = (None, true, false);
+        self.tape.play(None);
         (0..door::Point::ALL.len()).for_each(|point| self.happen(&Event::Loop(point, 0)));
         self.happen(&Event::Fire(false));
         self.happen(&Event::Button(false));
@@ -34,7 +34,8 @@ impl World {
         self.happen(&Event::Look(10));
         // Past every lockout there can be, to a Monday at 10, on a clock a time server vouches for.
         let week = 7 * 24 * 3_600_000;
-        let now = self.clock.now().wall.ms.max(self.newest_entry_ms());
+        // Also of those that a full disk kept off the record: a clock set behind them is not believed.
+        let now = self.clock.now().wall.ms.max(self.newest_entry_ms()).max(self.latest_ms);
         let monday = MONDAY_MS + (now - MONDAY_MS).div_euclid(week) * week + 2 * week;
         self.jump(monday - self.clock.now().wall.ms, true);
         self.pass(Duration::from_secs(120));
@@ -45,14 +46,15 @@ impl World {
         }
         self.happen(&Event::Appear(Figure::Live(0)));
         let grants = self.totals.grants;
-        for _ in 0..40 {
+        // A light that is followed for a dozen slots and two movements take their time.
+        for _ in 0..100 {
             self.look();
             crate::checks::after_each_event(self);
             if self.totals.grants > grants {
                 break;
             }
         }
-        assert!(self.totals.grants > grants, "a permitted person was not let in within four seconds");
+        assert!(self.totals.grants > grants, "a permitted person was not let in within ten seconds");
         self.pass(Duration::from_secs(180));
         (0..200).for_each(|_| self.talk_to_centre());
     }

@@ -6,13 +6,17 @@
 //!
 //! * [`event`]: everything that can happen. [`world`]: what it happens to.
 //! * [`hardware`]: the door as it hangs in the wall, which lets people out by itself.
+//! * [`proof`]: what must speak for life, and what the light and the person really do.
 //! * [`eyes`]: what the cameras see and the models say. [`hands`]: cards, PINs and codes.
 //! * [`office`]: orders from the centre, and what only looks like one.
 //! * [`roster`]: what admins sign, on its way into the store.
+//! * [`admins`]: who is enrolled at the terminal itself. [`asking`]: a program beside the door, and what it may learn.
 //! * [`power`]: effects, and the cuts between them.
 //! * [`model`]: who may pass, told without the real code. [`pairs`]: alarms set and cleared. [`checks`]: what must never
 //!   break. [`scripts`]: single attacks, told event by event.
 
+mod admins;
+mod asking;
 mod checks;
 mod event;
 mod eyes;
@@ -23,6 +27,7 @@ mod model;
 mod office;
 mod pairs;
 mod power;
+mod proof;
 mod roster;
 mod scripts;
 mod world;

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use doorward_core::claim::Mode;
 use doorward_core::door::OnTamper;
+use doorward_core::liveness::Policy;
 use doorward_core::time::Mono;
 use doorward_protocol::audit::CredentialKind;
-
-use crate::eyes::Figure;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
@@ -48,6 +47,8 @@ pub(crate) struct Model {
     pub(crate) without_face: bool,
     /// The newest credential of a person that was shown and not decided on.
     pub(crate) shown: Option<Shown>,
+    /// What must speak for life.
+    pub(crate) policy: Policy,
     /// Whether it knows that its case is open.
     pub(crate) tampered: bool,
     /// What follows then.
@@ -56,14 +57,21 @@ pub(crate) struct Model {
     pub(crate) disarmed: bool,
     failed_at_ms: Vec<i64>,
     locked_until_ms: i64,
+    /// Orders that ended lockouts, as far as it knows.
+    pub(crate) resets: usize,
     wrong_pins_ms: Vec<i64>,
     pins_locked_until_ms: i64,
 }
 
 impl Model {
     /// Nobody is enrolled.
-    pub(crate) fn new(workdays_only: bool, mode: Mode, without_face: bool, on_tamper: OnTamper) -> Self {
-        Self { workdays_only, mode, without_face, on_tamper, ..Self::default() }
+    pub(crate) fn new(
+        policy: Policy,
+        (workdays_only, without_face): (bool, bool),
+        mode: Mode,
+        on_tamper: OnTamper,
+    ) -> Self {
+        Self { policy, workdays_only, mode, without_face, on_tamper, ..Self::default() }
     }
 
     /// The roster puts a person with everything that belongs to it: the one-time code is a new one.
@@ -118,6 +126,13 @@ impl Model {
         }
     }
 
+    /// An operator ended every lockout.
+    pub(crate) fn lockout_reset(&mut self) {
+        self.resets += 1;
+        (self.failed_at_ms, self.locked_until_ms) = (Vec::new(), 0);
+        (self.wrong_pins_ms, self.pins_locked_until_ms) = (Vec::new(), 0);
+    }
+
     /// A grant ends the count of failures.
     pub(crate) fn granted(&mut self) {
         self.failed_at_ms.clear();
@@ -154,13 +169,5 @@ impl Model {
         // 1970-01-01 was a Thursday.
         let weekday = (minutes.div_euclid(24 * 60) + 3).rem_euclid(7);
         !self.workdays_only || weekday < 5 && (7 * 60..19 * 60).contains(&minute)
-    }
-
-    /// The one live person before the cameras, if there is exactly one.
-    pub(crate) fn live_person(figure: Figure) -> Option<u8> {
-        match figure {
-            Figure::Live(who) => Some(who),
-            Figure::Nobody | Figure::Reproduced(..) | Figure::Two(..) | Figure::Dark(_) => None,
-        }
     }
 }

@@ -13,17 +13,17 @@ use doorward_protocol::envelope::{Heading, Kind};
 use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::keys::{PublicKey, Role, SigningKey};
 use doorward_protocol::message;
-use doorward_protocol::roster::{self, Follower};
+use doorward_protocol::roster::{self, Follower, Hand};
 use doorward_protocol::trust::{Delegation, Trust};
 use serde::{Deserialize, Serialize};
 
 use crate::roster::Author;
 use crate::world::World;
 
-const ROOT: u8 = 1;
+pub(crate) const ROOT: u8 = 1;
 const OPERATOR: u8 = 2;
 pub(crate) const ENROLLER: u8 = 3;
-const TERMINAL: u8 = 4;
+pub(crate) const TERMINAL: u8 = 4;
 pub(crate) const POLICY: u8 = 5;
 
 /// What is ordered.
@@ -41,6 +41,10 @@ pub(crate) enum Wish {
     Reboot,
     /// Say how you are.
     Diagnose,
+    /// Take everybody from the roster anew.
+    Refill,
+    /// Let attempts begin again that are locked out.
+    ResetLockout,
 }
 
 /// What is wrong with an order.
@@ -68,6 +72,8 @@ pub(crate) struct Office {
     pub(crate) centre: Centre,
     /// Who signs the roster.
     pub(crate) author: Author,
+    /// Keys that the terminal was handed in this life, as it keeps them nowhere.
+    pub(crate) handed: Vec<Hand>,
     session: Session,
     before: Session,
     count: u64,
@@ -80,16 +86,31 @@ impl Office {
     /// Before the terminal's first life.
     pub(crate) fn new() -> Self {
         let session = [0; 16];
-        let (centre, author) = (centre(session, None), Author::new(trust()));
-        Self { centre, author, session, before: session, count: 0, last: None, unlocks: 0 }
+        let (centre, author) = (centre(session, None, None), Author::new(trust()));
+        Self {
+            centre,
+            author,
+            handed: Vec::new(),
+            session,
+            before: session,
+            count: 0,
+            last: None,
+            unlocks: 0,
+        }
     }
 
     /// A life of the terminal begins, whose store has the roster up to here.
-    pub(crate) fn begin(&mut self, followed: Option<roster::Head>, now: Now, trail: Head) {
+    pub(crate) fn begin(
+        &mut self,
+        (followed, known): (Option<roster::Head>, Option<roster::Head>),
+        now: Now,
+        trail: Head,
+    ) {
         self.before = self.session;
         let life = u128::from_be_bytes(self.session) + 1;
         self.session = life.to_be_bytes();
-        self.centre = centre(self.session, followed);
+        self.centre = centre(self.session, followed, known);
+        self.handed.clear();
         self.centre.last_will(now, trail);
         self.centre.handle(CentreInput::Connected, now, trail);
     }
@@ -104,6 +125,8 @@ impl Office {
             Wish::Release => Command::Release,
             Wish::Reboot => Command::Reboot,
             Wish::Diagnose => Command::Diagnose,
+            Wish::Refill => Command::Refill,
+            Wish::ResetLockout => Command::ResetLockout,
         };
         let session = if blemish == Blemish::OtherLife { self.before } else { self.session };
         let now_s = now.wall.ms.div_euclid(1000);
@@ -170,13 +193,26 @@ impl World {
         self.entries(0).iter().rev().find_map(ordered).unwrap_or(false)
     }
 
+    /// Ends the model's lockouts where the trail has an order for it whose answer was lost with the power.
+    pub(crate) fn follow_resets(&mut self) {
+        let reset = |record: &&Record| {
+            let what = Entry::from_bytes(&record.bytes).expect("an entry").what;
+            matches!(what, What::Door(report) if report.event == "lockout_reset")
+        };
+        let on_record = self.entries(0).iter().filter(reset).count();
+        while self.model.resets < on_record {
+            self.model.lockout_reset();
+        }
+    }
+
     fn obey(&mut self, wish: Wish, order: Admitted) {
         let (reply, answer) = sync_channel(1);
-        let locked_down = self.model.locked_down();
+        let (locked_down, ordered) = (self.model.locked_down(), self.model.lockdown);
         // A lockdown counts from the moment it is ordered; over a start, from its record.
         self.model.lockdown |= wish == Wish::Lockdown;
         let full = self.wires().disk_full;
         self.office.unlocks += usize::from(wish == Wish::Unlock);
+        self.office.author.anew |= wish == Wish::Refill && ordered;
         self.step(Input::Order(order, reply));
         // No answer: the power was cut.
         let Ok((outcome, seq)) = answer.try_recv() else { return };
@@ -193,6 +229,18 @@ impl World {
             }
             Wish::Reboot => {
                 assert_eq!(done, !full, "a terminal starts anew with its record, and not without")
+            }
+            Wish::Refill => assert_eq!(done, ordered && !full, "people come back behind a locked door alone"),
+            Wish::ResetLockout => {
+                assert_eq!(done, !full, "p12: a lockout ends with its record, and not without");
+                if done {
+                    self.model.lockout_reset();
+                    assert_eq!(
+                        self.standing().expect("a terminal runs").locked_out_until_ms,
+                        None,
+                        "p12: reset and locked out still"
+                    );
+                }
             }
             Wish::Diagnose => assert!(matches!(outcome, Outcome::Report(_)), "{outcome:?}"),
             Wish::Lock | Wish::Lockdown => {
@@ -221,13 +269,14 @@ fn trust() -> Trust {
             terminal: (role == Role::Terminal).then(terminal),
             from_s: i64::MIN,
             until_s: i64::MAX,
+            joined_with: None,
         };
         trust.delegate(&delegation).expect("a role can be given");
     }
     trust
 }
 
-fn centre(session: Session, followed: Option<roster::Head>) -> Centre {
+fn centre(session: Session, followed: Option<roster::Head>, known: Option<roster::Head>) -> Centre {
     let own = Own {
         site: site(),
         terminal: terminal(),
@@ -236,7 +285,11 @@ fn centre(session: Session, followed: Option<roster::Head>) -> Centre {
         genesis: [0; 32],
         version: String::new(),
     };
-    Centre::new(own, key(TERMINAL), Follower::new([0; 32], trust()), followed)
+    let centre = Centre::new(own, key(TERMINAL), Follower::new([0; 32], trust()), followed);
+    match known {
+        Some(known) => centre.joined_at(known),
+        None => centre,
+    }
 }
 
 pub(crate) fn key(seed: u8) -> SigningKey {

@@ -12,10 +12,12 @@ use doorward_daemon::terminal::Input;
 use doorward_hal::clock::Clock as _;
 use doorward_protocol::contents::{self, Content, Record, Shown, Template};
 use doorward_protocol::envelope::{Heading, Kind};
+use doorward_protocol::keys::PublicKey;
 use doorward_protocol::message::{self, Opaque, Text};
 use doorward_protocol::presence::State;
 use doorward_protocol::roster::{
-    Change, Entry, Follower, PersonErase, PersonPut, PersonSlot, Setting, SettingName, SettingPut, Slot,
+    Change, Entry, Follower, PersonErase, PersonPut, PersonSlot, SealTo, Setting, SettingName, SettingPut,
+    Slot,
 };
 use doorward_protocol::sealing::OpeningKey;
 use doorward_protocol::topic::Matter;
@@ -28,7 +30,7 @@ use zeroize::Zeroizing;
 use crate::event::PEOPLE;
 use crate::eyes::{self, DIMENSION, VERSION};
 use crate::hands;
-use crate::office::{ENROLLER, POLICY, key, site, terminal};
+use crate::office::{ENROLLER, POLICY, ROOT, TERMINAL, key, site, terminal};
 use crate::power::Cut;
 use crate::world::{World, name};
 
@@ -43,6 +45,8 @@ pub(crate) enum Edit {
     Broken(u8),
     /// The text of the rules.
     Rules,
+    /// Another key that opens what is sealed: persons who are put later are sealed to it.
+    Rotate,
 }
 
 /// Who signs, and everything that was signed.
@@ -52,7 +56,12 @@ pub(crate) struct Author {
     signed: Vec<(Edit, Vec<u8>)>,
     /// Entries that the model has followed.
     told: usize,
+    /// An order may have had the terminal begin the roster anew.
+    pub(crate) anew: bool,
+    /// What opens what is sealed now.
     opening: OpeningKey,
+    /// What the terminal was given when it joined.
+    first: Zeroizing<[u8; 32]>,
     rng: ChaCha20Rng,
 }
 
@@ -61,12 +70,28 @@ impl Author {
     pub(crate) fn new(trust: Trust) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(17);
         let opening = OpeningKey::draw(&mut rng);
-        Self { follower: Follower::new([0; 32], trust), signed: Vec::new(), told: 0, opening, rng }
+        let first = opening.to_bytes();
+        Self {
+            follower: Follower::new([0; 32], trust),
+            signed: Vec::new(),
+            told: 0,
+            anew: false,
+            opening,
+            first,
+            rng,
+        }
     }
 
-    /// What opens for the terminal.
-    pub(crate) fn opening(&self) -> OpeningKey {
-        OpeningKey::from_bytes(self.opening.to_bytes().as_slice()).expect("its own bytes")
+    /// What opens for a terminal that joined at the beginning.
+    fn first(&self) -> OpeningKey {
+        OpeningKey::from_bytes(self.first.as_slice()).expect("its own bytes")
+    }
+
+    fn rotate(&mut self) -> Vec<Change> {
+        self.opening = OpeningKey::draw(&mut self.rng);
+        let (to, sealing) = (PublicKey::of(&key(TERMINAL)).id(), self.opening.sealing_key().to_bytes());
+        let hand = joining().sealing_key().hand(&site(), to, &self.opening, &mut self.rng);
+        vec![Change::Hand(hand), Change::SealTo(SealTo { sealing: sealing.into() })]
     }
 
     fn sign(&mut self, edit: Edit, now_ms: i64) {
@@ -78,6 +103,7 @@ impl Author {
                 let at = SettingName { setting: Setting::Rule, name: contents::ACCESS.to_owned() };
                 vec![Change::SettingPut(SettingPut { at, form: 1, body: Opaque(b"weekly = []".to_vec()) })]
             }
+            Edit::Rotate => self.rotate(),
         };
         let state = self.follower.foresee(&changes).expect("changes that can be");
         let head = self.follower.head();
@@ -90,7 +116,11 @@ impl Author {
             issued_s: now_ms.div_euclid(1000),
             expires_s: None,
         };
-        let signer = if edit == Edit::Rules { POLICY } else { ENROLLER };
+        let signer = match edit {
+            Edit::Rules => POLICY,
+            Edit::Rotate => ROOT,
+            Edit::Put(..) | Edit::Erase(_) | Edit::Broken(_) => ENROLLER,
+        };
         let bytes = message::sign(&heading, &entry, &key(signer)).expect("an entry is short");
         let reader = Reader { terminal: None, now_s: None };
         let authorised = self.follower.trust().authorise(&bytes, &reader).expect("an admin may");
@@ -197,6 +227,9 @@ impl World {
     /// What the model knows of the roster is what the store has of it.
     pub(crate) fn tell_model(&mut self) {
         let (followed, wall_ms) = (usize::try_from(self.followed()).expect("few"), self.clock.now().wall.ms);
+        if followed < self.office.author.told && std::mem::take(&mut self.office.author.anew) {
+            self.office.author.told = 0;
+        }
         while self.office.author.told < followed {
             let (edit, _) = self.office.author.signed[self.office.author.told];
             self.office.author.told += 1;
@@ -205,7 +238,7 @@ impl World {
                 Edit::Put(who, suspended) => self.model.put(who, suspended, wall_ms),
                 Edit::Broken(who) => self.model.put(who, false, wall_ms),
                 Edit::Erase(who) => drop(self.model.enrolled.remove(&who)),
-                Edit::Rules => {}
+                Edit::Rules | Edit::Rotate => {}
             }
         }
         assert_eq!(self.office.author.told, followed, "the store went back in the roster");
@@ -221,6 +254,7 @@ impl World {
                         Some(answer) => input = Some(answer),
                         None => return,
                     },
+                    Effect::Learn(hand) => self.office.handed.push(hand),
                     Effect::Say(saying) if saying.matter == Matter::State => self.hear_state(&saying.bytes),
                     Effect::Refused(why) => assert!(why.contains("full"), "the roster: {why}"),
                     Effect::Say(_) | Effect::Acknowledged(_) | Effect::Obey(_) | Effect::Deny(_) => {}
@@ -232,8 +266,11 @@ impl World {
     /// The store takes an entry; nothing where the power was cut.
     fn take(&mut self, Taking { head, changes }: &Taking) -> Option<CentreInput> {
         let transform_key = self.store.lock().expect("one thread").transform_key();
-        let opening = self.office.author.opening();
-        let mut intake = Intake::new(site(), opening, transform_key, (VERSION, DIMENSION));
+        let signs = PublicKey::of(&key(TERMINAL)).id();
+        let keys = vec![self.office.author.first()];
+        let mut intake =
+            Intake::new(site(), keys, transform_key, (VERSION, DIMENSION)).joined(signs, joining());
+        assert!(self.office.handed.iter().all(|hand| intake.learn(hand)), "what it was handed, it opens");
         let step = intake.take(*head, changes);
         let (disk, at) = (self.disk(), self.clock.now().wall);
         match catch_unwind(AssertUnwindSafe(|| disk.take(&step, at))) {
@@ -273,6 +310,11 @@ impl World {
         let seq = state.expect("the terminal's own word").message().roster.seq;
         assert!(seq <= self.followed(), "entry {seq} was told and is not in the store");
     }
+}
+
+/// What the terminal joined with.
+fn joining() -> OpeningKey {
+    OpeningKey::from_bytes(&[8; 32]).expect("32 bytes")
 }
 
 fn template(

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use doorward_core::claim::Mode;
+use doorward_core::decision::{Cue, Reject};
 use doorward_core::door::{OnTamper, Point};
+use doorward_core::liveness::{Asks, Fitted, Level, Policy};
 use doorward_daemon::terminal::Input;
 use doorward_protocol::audit::{Entry, What};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::event::Event;
-use crate::eyes::Figure;
+use crate::event::{Event, Purse};
+use crate::eyes::{Figure, Reproduction};
 use crate::office::{Blemish, Wish};
+use crate::proof::Lamp;
 use crate::roster::Edit;
 use crate::world::{World, name};
 
@@ -22,6 +25,7 @@ fn world(on_tamper: OnTamper) -> World {
     world.model.on_tamper = on_tamper;
     world.model.workdays_only = false;
     world.model.mode = Mode::Face;
+    world.model.policy = Policy::default();
     world.happen(&Event::Restart);
     world
 }
@@ -161,6 +165,47 @@ fn d4_a_lockdown_holds_over_a_start_and_a_power_cut_until_somebody_ends_it() {
 }
 
 #[test]
+fn p12_a_lockout_is_told_holds_over_a_start_and_ends_at_an_operators_word_for_good() {
+    let mut world = world(OnTamper::Report);
+    let print = [Event::Appear(Figure::Reproduced(0, Reproduction::Print)), Event::Look(8)];
+    let leaves = [Event::Appear(Figure::Nobody), Event::Wait(20_000)];
+    let told: Vec<String> = (0..5).flat_map(|_| play(&mut world, &[&print[..], &leaves].concat())).collect();
+    assert_eq!(told, ["not_live", "not_live", "not_live", "not_live", "not_live", "lockout faces set"]);
+    let ada = [Event::Appear(Figure::Live(0)), Event::Look(8)];
+    assert_eq!(play(&mut world, &[&ada[..], &leaves].concat()), ["locked_out"]);
+    let started = play(&mut world, &[Event::Restart]);
+    assert_eq!(started.last().unwrap(), "lockout faces set", "told anew, as a start clears everything");
+    play(&mut world, &[Event::Order(Wish::ResetLockout, Blemish::NoOperator)]);
+    assert_eq!(play(&mut world, &[&ada[..], &leaves].concat()), ["locked_out"], "m6");
+    let told = play(&mut world, &[Event::Order(Wish::ResetLockout, Blemish::None)]);
+    assert_eq!(told, ["lockout_reset", "lockout faces cleared"]);
+    play(&mut world, &[Event::Restart]);
+    assert_eq!(play(&mut world, &ada), ["granted"]);
+}
+
+#[test]
+fn h9_whoever_stands_there_is_answered_after_as_many_pictures_and_with_one_record() {
+    let cases = [
+        (Figure::Live(0), "granted"),
+        (Figure::Live(1), "suspended"),
+        (Figure::Live(6), "unknown"),
+        (Figure::Reproduced(0, Reproduction::Print), "not_live"),
+    ];
+    let pictures = cases.map(|(figure, answer)| {
+        let mut world = world(OnTamper::Report);
+        world.happen(&Event::Suspend(1, true));
+        world.happen(&Event::Appear(figure));
+        let (before, mut told) = (world.frames, Vec::new());
+        while told.is_empty() {
+            told = play(&mut world, &[Event::Look(1)]);
+        }
+        assert_eq!(told, [answer]);
+        world.frames - before
+    });
+    assert_eq!(pictures, [pictures[0]; 4]);
+}
+
+#[test]
 fn r1_whoever_the_roster_erases_is_refused_also_where_power_fails_in_the_middle_of_it() {
     let arrives = [Event::Appear(Figure::Live(5)), Event::Look(8)];
     let leaves = [Event::Appear(Figure::Nobody), Event::Wait(40_000), Event::Look(3)];
@@ -182,6 +227,22 @@ fn r1_whoever_the_roster_erases_is_refused_also_where_power_fails_in_the_middle_
 }
 
 #[test]
+fn m14_whoever_is_put_after_the_key_was_rotated_passes_also_where_the_terminal_lost_what_it_was_handed() {
+    let mut world = world(OnTamper::Report);
+    play(&mut world, &[Event::Roster(Edit::Rotate), Event::Restart]);
+    for who in [5, 6] {
+        let put = Event::Roster(Edit::Put(who, false));
+        let told = play(&mut world, &[put, Event::Appear(Figure::Live(who)), Event::Look(8)]);
+        assert_eq!(told, ["granted"], "nothing is left out");
+        play(&mut world, &[Event::Appear(Figure::Nobody), Event::Wait(40_000), Event::Roster(Edit::Rotate)]);
+    }
+    play(&mut world, &[Event::Link(false), Event::Roster(Edit::Rotate), Event::Roster(Edit::Put(7, false))]);
+    play(&mut world, &[Event::Restart, Event::Link(true)]);
+    let told = play(&mut world, &[Event::Wait(1_000), Event::Appear(Figure::Live(7)), Event::Look(8)]);
+    assert_eq!(told, ["granted"], "after it was away");
+}
+
+#[test]
 fn m13_whoever_is_denied_does_not_pass_until_that_ends_whatever_the_roster_puts_meanwhile() {
     let mut world = world(OnTamper::Report);
     let arrives = [Event::Appear(Figure::Live(0)), Event::Look(8)];
@@ -192,6 +253,33 @@ fn m13_whoever_is_denied_does_not_pass_until_that_ends_whatever_the_roster_puts_
     play(&mut world, &[Event::Appear(Figure::Nobody), Event::Wait(40_000)]);
     world.step(deny(&[]));
     assert_eq!(play(&mut world, &arrives), ["granted"]);
+}
+
+#[test]
+fn d9_whoever_was_erased_because_the_case_was_opened_comes_back_by_an_order_behind_a_locked_door() {
+    let mut world = world(OnTamper::Erase);
+    let arrives = [Event::Appear(Figure::Live(5)), Event::Look(8)];
+    let leaves = [Event::Appear(Figure::Nobody), Event::Wait(40_000), Event::Look(3)];
+    play(&mut world, &[Event::Roster(Edit::Put(5, false)), Event::Roster(Edit::Put(6, false))]);
+    play(
+        &mut world,
+        &[Event::Roster(Edit::Erase(6)), Event::Tamper(true), Event::Wait(1_000), Event::Tamper(false)],
+    );
+    assert!(!play(&mut world, &arrives).contains(&"granted".to_owned()), "nobody is known");
+    play(&mut world, &leaves);
+    let refill = Event::Order(Wish::Refill, Blemish::None);
+    assert_eq!(
+        play(&mut world, std::slice::from_ref(&refill)),
+        [""; 0],
+        "refused while the door is not locked down"
+    );
+    play(&mut world, &[Event::Order(Wish::Lockdown, Blemish::None), refill, Event::Wait(3_000)]);
+    assert!(world.has_all_that_was_signed(), "all of it was taken anew");
+    play(&mut world, &[Event::Order(Wish::Release, Blemish::None)]);
+    assert!(play(&mut world, &arrives).contains(&"granted".to_owned()));
+    play(&mut world, &leaves);
+    let other = play(&mut world, &[Event::Appear(Figure::Live(6)), Event::Look(8)]);
+    assert!(!other.contains(&"granted".to_owned()), "whoever the roster erased stays erased: {other:?}");
 }
 
 #[test]
@@ -226,6 +314,91 @@ fn d6_fire_during_lockdown_and_over_a_restart_ends_where_it_began() {
     let told = play(&mut world, &[Event::Fire(false), Event::Appear(Figure::Live(0)), Event::Look(8)]);
     assert_eq!(told, ["fire_over", "lockdown", "lockdown"], "the lockdown is back and refuses");
     assert!(world.wires().released.is_none());
+}
+
+/// A world whose door asks for this as proof of life, with a permitted person who does as told.
+fn asking(policy: Policy) -> World {
+    let mut world = world(OnTamper::Report);
+    world.model.policy = policy;
+    world.happen(&Event::Restart);
+    world
+}
+
+/// Everything is fitted, and the light follows a pattern.
+const WITH_LIGHT: Policy = Policy {
+    level: Level::High,
+    fitted: Fitted { infrared: true, depth: true },
+    rgb_min: 0.5,
+    window_min: 60.0,
+    depth_fov: 70.0,
+    emitter: true,
+    asks: Asks::Never,
+};
+
+#[test]
+fn p9_a_covered_emitter_and_a_foreign_lamp_never_open_and_a_light_that_is_followed_does() {
+    let ada = [Event::Appear(Figure::Live(0)), Event::Look(60)];
+    assert_eq!(play(&mut asking(WITH_LIGHT), &ada)[0], "granted");
+    for (lamp, expected) in [(Lamp::Covered, "not_live"), (Lamp::Foreign, "not_live")] {
+        let mut world = asking(WITH_LIGHT);
+        let told = play(&mut world, &[&[Event::Lamp(lamp)][..], &ada].concat());
+        assert!(!told.contains(&"granted".to_owned()), "{lamp:?}: {told:?}");
+        assert!(told.contains(&expected.to_owned()), "{lamp:?}: {told:?}");
+        assert!(world.wires().releases.is_empty());
+    }
+}
+
+#[test]
+fn p1_a_photo_that_is_moved_as_told_is_refused_where_colour_stands_alone() {
+    let alone = Policy { asks: Asks::Always, ..Policy::colour_alone() };
+    let shows = |figure| [Event::Appear(figure), Event::Look(70)];
+    assert_eq!(play(&mut asking(alone), &shows(Figure::Live(0)))[0], "granted");
+    let photo = Figure::Reproduced(0, Reproduction::PerfectPrint);
+    let told = play(&mut asking(alone), &shows(photo));
+    assert!(!told.is_empty() && told.iter().all(|reason| reason == "unanswered"), "{told:?}");
+    let told = play(&mut asking(Policy::colour_alone()), &shows(photo));
+    assert_eq!(
+        told[0], "granted",
+        "without a challenge a good photograph passes, and the record says convenience"
+    );
+}
+
+#[test]
+fn whoever_cannot_move_as_asked_shows_a_card_instead() {
+    let mut world = asking(Policy { asks: Asks::Always, ..Policy::default() });
+    world.model.mode = Mode::FaceOrCardAndFace;
+    world.happen(&Event::Restart);
+    let stands = [Event::Obedient(false), Event::Appear(Figure::Live(0)), Event::Look(10)];
+    assert_eq!(play(&mut world, &stands), [""; 0], "asked, and nothing happens");
+    assert_eq!(play(&mut world, &[Event::Card(Purse::Own(0)), Event::Look(6)]), ["granted"]);
+}
+
+#[test]
+fn p1_a_photo_that_is_withdrawn_again_and_again_is_counted() {
+    let mut world = world(OnTamper::Report);
+    let print = Figure::Reproduced(0, Reproduction::Print);
+    let flash = [Event::Appear(print), Event::Look(1), Event::Appear(Figure::Nobody), Event::Look(9)];
+    let told = play(&mut world, &[&flash[..], &flash].concat());
+    assert_eq!(told, ["not_live"], "a second glimpse of it within half a minute");
+}
+
+#[test]
+fn p12_five_failed_checks_lock_faces_out_visibly_and_over_a_restart() {
+    let mut world = world(OnTamper::Report);
+    let print = Figure::Reproduced(0, Reproduction::Print);
+    let attack = [Event::Appear(print), Event::Look(4), Event::Appear(Figure::Nobody), Event::Wait(17_000)];
+    (0..5).for_each(|_| drop(play(&mut world, &attack)));
+    for _ in 0..2 {
+        play(&mut world, &[Event::Wait(40_000)]);
+        let stands = world.standing().expect("a terminal");
+        assert!(stands.locked_out_until_ms.is_some());
+        assert_eq!(*world.shown.lock().unwrap(), Some(Cue::Denied(Reject::LockedOut)));
+        let told = play(&mut world, &[Event::Appear(Figure::Live(0)), Event::Look(6)]);
+        assert_eq!(told, ["locked_out"]);
+        play(&mut world, &[Event::Appear(Figure::Nobody), Event::Restart]);
+    }
+    let told = play(&mut world, &[Event::Wait(1_800_000), Event::Appear(Figure::Live(0)), Event::Look(6)]);
+    assert_eq!(told, ["granted"]);
 }
 
 #[test]

@@ -8,38 +8,41 @@ use std::time::Duration;
 
 use doorward_core::calibration::{Calibration, Point};
 use doorward_core::claim::{Mode, Terms};
+use doorward_core::decision::Cue;
 use doorward_core::door::{self, OnTamper, Signal, Trouble};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::Freshness;
+use doorward_core::liveness::emitter::Pattern;
 use doorward_core::outbox::{Effect, Input as OutboxInput, Outbox};
 use doorward_core::policy::{Rules, UntrustedTime};
 use doorward_core::schedule::Weekly;
-use doorward_core::template::UnitVector;
 use doorward_core::time::{ClockTrust, Mono, Now, Wall};
-use doorward_core::transform::Transform;
 use doorward_core::wiegand::reader::Reader;
 use doorward_core::{attempt, liveness, quality};
 use doorward_daemon::assembly::begin;
+use doorward_daemon::emitter::LightMeter;
 use doorward_daemon::journal::load_people;
-use doorward_daemon::terminal::{Devices, Examiner, Input, Observation, Terminal};
+use doorward_daemon::terminal::{Devices, Examiner, Input, Observation, Standing, Terminal};
 use doorward_hal::clock::Clock;
 use doorward_hal::fake::{self, FakeClock};
 use doorward_protocol::audit::{Head, Record, Verifier};
 use doorward_protocol::ids::PersonId;
-use doorward_store::{MasterKey, PersonRecord, Store};
+use doorward_store::{MasterKey, Store};
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
+use crate::asking::Program;
 use crate::checks::Totals;
 use crate::event::Event;
-use crate::eyes::{self, DIMENSION, Figure, Script, Sensor, VERSION, View};
+use crate::eyes::{self, DIMENSION, Script, Sensor, Tape, VERSION, View};
 use crate::hands;
 use crate::hardware::Hardware;
-use crate::model::{Model, Rights};
+use crate::model::Model;
 use crate::office::Office;
 use crate::pairs::Pairs;
 use crate::power::{Cut, Dark, Disk, Lock, SharedWires, Wires};
+use crate::proof::{self, Proof};
 
 /// Monday 2026-01-05, 10:00 UTC.
 pub(crate) const MONDAY_MS: i64 = 1_767_607_200_000;
@@ -76,8 +79,14 @@ pub(crate) struct World {
     pub(crate) office: Office,
     /// What happened in this run.
     pub(crate) totals: Totals,
-    /// What stood there at each frameset since the last check.
-    pub(crate) figure_seen: Vec<(Mono, Figure)>,
+    /// What stood there lately.
+    pub(crate) proof: Proof,
+    /// What the emitter is told.
+    pub(crate) pattern: Pattern,
+    /// What is known of that.
+    pub(crate) meter: LightMeter,
+    /// What the panel shows.
+    pub(crate) shown: Arc<Mutex<Option<Cue>>>,
     terminal: Option<Terminal>,
     examiner: Examiner,
     /// The card reader beside the door.
@@ -91,6 +100,10 @@ pub(crate) struct World {
     /// The camera that repeats its last picture, if one does.
     pub(crate) frozen: Option<Sensor>,
     last_look: Option<Frameset>,
+    /// A recording, and whether it is played.
+    pub(crate) tape: Tape,
+    /// The program beside the door.
+    pub(crate) program: Program,
     /// Framesets so far.
     pub(crate) frames: u32,
     folder: TempDir,
@@ -99,6 +112,8 @@ pub(crate) struct World {
     pub(crate) lives: u32,
     key: MasterKey,
     true_wall_ms: i64,
+    /// The latest that the terminal's clock ever said.
+    pub(crate) latest_ms: i64,
 }
 
 impl World {
@@ -117,31 +132,35 @@ impl World {
             wall: Wall { ms: MONDAY_MS, trust: ClockTrust::Synchronised },
         };
         let clock = fake::clock(start);
-        let view = View { figure: Figure::Nobody, infrared_lost: false, depth_lost: false, broken: false };
-        let view = Arc::new(Mutex::new(view));
+        let view = Arc::new(Mutex::new(View::empty()));
         let examiner = Examiner {
             vision: Box::new(Script::new(Arc::clone(&view))),
             quality: quality::Limits { eye_distance_min: 10.0, ..quality::Limits::default() },
             liveness: liveness::Policy::default(),
             freshness: Freshness::default(),
+            light: None,
             clock: Arc::new(clock.clone()),
         };
         let modes = [Mode::Face, Mode::CardAndFace, Mode::PinAndFace, Mode::FaceOrCardAndFace];
         let mode = modes[rng.random_range(0..modes.len())];
         let consequences = [OnTamper::Report, OnTamper::Report, OnTamper::Lockdown, OnTamper::Erase];
         let on_tamper = consequences[rng.random_range(0..consequences.len())];
+        let policy = proof::policy(rng);
         let mut world = Self {
             clock,
+            proof: Proof::default(),
+            pattern: Pattern::new(rng.random()),
+            meter: LightMeter::new(Duration::ZERO),
+            shown: Arc::default(),
             wires: Arc::new(Mutex::new(Wires::default())),
             view,
             store: Arc::new(Mutex::new(store)),
-            model: Model::new(rng.random(), mode, rng.random(), on_tamper),
+            model: Model::new(policy, (rng.random(), rng.random()), mode, on_tamper),
             hardware: Hardware::default(),
             pairs: Pairs::default(),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
             office: Office::new(),
             totals: Totals::default(),
-            figure_seen: Vec::new(),
             terminal: None,
             examiner,
             reader: hands::reader(),
@@ -151,12 +170,15 @@ impl World {
             lose_acknowledgement: false,
             frozen: None,
             last_look: None,
+            tape: Tape::default(),
+            program: Program::default(),
             frames: 0,
             folder,
             store_path,
             lives: 0,
             key,
             true_wall_ms: MONDAY_MS,
+            latest_ms: MONDAY_MS,
         };
         (0..4).for_each(|who| world.enrol(who));
         world.boot();
@@ -185,6 +207,11 @@ impl World {
             Event::InfraredLost(lost) => self.view().infrared_lost = lost,
             Event::DepthLost(lost) => self.view().depth_lost = lost,
             Event::Frozen(frozen) => self.frozen = frozen,
+            Event::Lamp(lamp) => self.view().lamp = lamp,
+            Event::Obedient(obedient) => self.view().obedient = obedient,
+            Event::Looped(sensor) => self.tape.play(sensor),
+            // Nothing else comes of it, not even another try to reach the centre.
+            Event::Session(deed) => return self.use_session(deed),
             Event::ModelsBroken(broken) => self.view().broken = broken,
             Event::DiskFull(full) => self.wires().disk_full = full,
             Event::RelayBroken(broken) => {
@@ -251,6 +278,11 @@ impl World {
         self.wires.lock().expect("one thread")
     }
 
+    /// Where the terminal stands.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        self.terminal.as_ref().map(|terminal| terminal.standing(self.clock.now()))
+    }
+
     /// Takes the observations since the last call.
     pub(crate) fn observations(&self) -> Vec<Observation> {
         std::mem::take(&mut self.observed.lock().expect("one thread"))
@@ -259,6 +291,8 @@ impl World {
     pub(crate) fn look(&mut self) {
         self.pass(FRAME);
         self.frames += 1;
+        self.shine();
+        self.move_as_told();
         let view = *self.view();
         let now = self.clock.now().mono;
         let mut frames = eyes::frameset(&view, now, self.frames);
@@ -266,11 +300,15 @@ impl World {
             frames = eyes::frozen(frames, sensor, before);
             self.totals.frozen += 1;
         }
+        frames = self.tape.through(frames);
+        self.totals.looped += u64::from(self.tape.plays());
         self.last_look = Some(frames.clone());
         self.totals.frames += 1;
-        self.figure_seen.push((now, view.figure));
-        let (evidence, _) = self.examiner.examine(frames);
-        self.step(Input::Evidence(evidence));
+        self.proof.see(now, view, self.frozen);
+        let full = self.wires().disk_full;
+        self.program.see(view.figure, full);
+        let (look, _) = self.examiner.examine(frames);
+        self.step(Input::Evidence(look));
     }
 
     /// Lets the terminal hear from the wiring.
@@ -307,6 +345,7 @@ impl World {
     pub(crate) fn jump(&mut self, ms: i64, set: bool) {
         let trust = if set { ClockTrust::Synchronised } else { ClockTrust::HeldOver };
         let ms = self.clock.now().wall.ms.saturating_add(ms).max(0);
+        self.latest_ms = self.latest_ms.max(ms);
         self.clock.set_wall(Wall { ms, trust });
         self.step(Input::Tick);
     }
@@ -368,8 +407,11 @@ impl World {
     /// Starts a terminal over the store, as doord does.
     fn boot(&mut self) {
         self.wires().cut_in = None;
-        let followed = self.store.lock().expect("one thread").followed().expect("readable");
-        self.office.begin(followed, self.clock.now(), self.head());
+        let heads = {
+            let store = self.store.lock().expect("one thread");
+            (store.followed().expect("readable"), store.roster_known().expect("readable"))
+        };
+        self.office.begin(heads, self.clock.now(), self.head());
         self.tell_model();
         self.follow_pairs();
         self.pairs.start();
@@ -392,9 +434,10 @@ impl World {
             Point { score: 0.6, fmr: 1e-6 },
         ];
         let calibration = Calibration::new(points, 10_000_000).expect("a calibration");
+        let policy = self.model.policy;
         let mut store = self.store.lock().expect("one thread");
         let beginning =
-            begin(&store, attempt::Limits::default(), 60.0).expect("the store's history can be read");
+            begin(&store, attempt::Limits::default(), policy).expect("the store's history can be read");
         let people = load_people(&mut store, VERSION, DIMENSION).expect("the store's persons can be read");
         let (acknowledged, head) = (store.acknowledged().expect("readable"), store.head().expect("a head"));
         drop(store);
@@ -403,73 +446,33 @@ impl World {
         let relay = Lock { wires: Arc::clone(&self.wires), clock: Arc::new(self.clock.clone()) };
         let journal = self.disk();
         self.examiner.freshness = Freshness::default();
+        self.examiner.liveness = policy;
+        self.examiner.light = policy.emitter.then(|| self.meter.clone());
+        *self.shown.lock().expect("one thread") = None;
+        let shown = Arc::clone(&self.shown);
+        self.tape.cut();
+        self.program.forget();
         self.terminal = Some(Terminal::new(
             people,
             (rules, calibration, door::Settings { on_tamper, ..door::Settings::default() }),
             beginning,
             Devices { relay: Box::new(relay), panel: Box::new(Dark) },
             Box::new(journal),
-            Box::new(move |observation| observed.lock().expect("one thread").push(observation)),
+            Box::new(move |observation| {
+                if let Observation::Shown(cue) = &observation {
+                    *shown.lock().expect("one thread") = Some(*cue);
+                }
+                observed.lock().expect("one thread").push(observation);
+            }),
         ));
         self.model.lockdown = self.lockdown_on_record();
+        self.follow_resets();
         self.tell_levels();
     }
 
     /// The disk that the store lies on.
     pub(crate) fn disk(&self) -> Disk {
         Disk { store: Arc::clone(&self.store), wires: Arc::clone(&self.wires) }
-    }
-
-    fn change_people(&mut self, change: impl FnOnce(&mut Self)) {
-        change(self);
-        let people = {
-            let mut store = self.store.lock().expect("one thread");
-            load_people(&mut store, VERSION, DIMENSION).expect("the store's persons can be read")
-        };
-        self.step(Input::People(Box::new(people)));
-    }
-
-    fn enrol(&mut self, who: u8) {
-        let wall = self.clock.now().wall;
-        let mut store = self.store.lock().expect("one thread");
-        let transform = Transform::new(&store.transform_key(), DIMENSION);
-        store.put_person(&record(who, false), wall).expect("a person can be put");
-        if !self.model.enrolled.contains_key(&who) {
-            let vector =
-                UnitVector::normalise(eyes::features(who, 0.25, u64::from(who))).expect("a template");
-            let template = transform.protect(&vector).expect("of the right dimension");
-            store
-                .put_template(&name(who), VERSION, template.vector(), "photo", wall)
-                .expect("a template can be put");
-            for (credential, terms) in hands::credentials(who, wall.ms) {
-                store.put_credential(&credential, &terms, wall).expect("a credential can be put");
-            }
-        }
-        drop(store);
-        let fresh = Rights { code_given_ms: wall.ms, ..Rights::default() };
-        self.model.enrolled.entry(who).or_insert(fresh).suspended = false;
-    }
-
-    fn erase(&mut self, who: u8) {
-        if self.model.enrolled.remove(&who).is_some() {
-            let wall = self.clock.now().wall;
-            self.store
-                .lock()
-                .expect("one thread")
-                .erase_person(&name(who), wall)
-                .expect("a person can be erased");
-        }
-    }
-
-    fn suspend(&mut self, who: u8, suspended: bool) {
-        let Some(rights) = self.model.enrolled.get_mut(&who) else { return };
-        rights.suspended = suspended;
-        let wall = self.clock.now().wall;
-        self.store
-            .lock()
-            .expect("one thread")
-            .put_person(&record(who, suspended), wall)
-            .expect("a person can be put");
     }
 
     /// Runs the real outbox against the centre until it rests.
@@ -525,16 +528,6 @@ impl World {
 /// The identifier of a simulated person.
 pub(crate) fn name(who: u8) -> PersonId {
     format!("person-{who}").parse().expect("an identifier")
-}
-
-fn record(who: u8, suspended: bool) -> PersonRecord {
-    PersonRecord {
-        id: name(who),
-        name: format!("Person {who}"),
-        valid_from_ms: None,
-        valid_until_ms: None,
-        suspended,
-    }
 }
 
 /// Copies the database with everything beside it, as the disk has it at this moment.

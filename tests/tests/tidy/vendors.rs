@@ -13,7 +13,7 @@ struct Vendor {
     home: &'static str,
 }
 
-static VENDORS: [Vendor; 32] = [
+static VENDORS: [Vendor; 36] = [
     Vendor { package: "rusqlite", owner: "doorward-store", word: "rusqlite", home: "daemon/store/" },
     Vendor {
         package: "rusqlite_migration",
@@ -57,12 +57,8 @@ static VENDORS: [Vendor; 32] = [
     },
     Vendor { package: "coset", owner: "doorward-protocol", word: "coset", home: "protocol/src/envelope.rs" },
     Vendor { package: "hpke", owner: "doorward-protocol", word: "hpke::", home: "protocol/src/sealing.rs" },
-    Vendor {
-        package: "console",
-        owner: "doorward-admin",
-        word: "console::",
-        home: "admin/src/credential/asking.rs",
-    },
+    Vendor { package: "console", owner: "doorward-admin", word: "console::", home: "admin/src/unseen.rs" },
+    Vendor { package: "argon2", owner: "doorward-admin", word: "argon2::", home: "admin/src/locked.rs" },
     Vendor { package: "rqrr", owner: "doorward-hal", word: "rqrr::", home: "hal/src/qr.rs" },
     Vendor { package: "qrcodegen", owner: "doorward-hal", word: "qrcodegen::", home: "hal/src/qr.rs" },
     Vendor {
@@ -82,6 +78,19 @@ static VENDORS: [Vendor; 32] = [
         owner: "doorward-admin",
         word: "rumqttc",
         home: "admin/src/simulate/line.rs",
+    },
+    Vendor { package: "hyper", owner: "doorward-daemon", word: "hyper::", home: "daemon/src/api/server.rs" },
+    Vendor {
+        package: "hyper-util",
+        owner: "doorward-daemon",
+        word: "hyper_util::",
+        home: "daemon/src/api/server.rs",
+    },
+    Vendor {
+        package: "http-body-util",
+        owner: "doorward-daemon",
+        word: "http_body_util::",
+        home: "daemon/src/api/server.rs",
     },
     Vendor { package: "axum", owner: "doorward-daemon", word: "axum", home: "daemon/src/demo/" },
     Vendor { package: "axum", owner: "doorward-hub", word: "axum", home: "admin/hub/src/http/" },

@@ -89,7 +89,8 @@ impl Terminal {
     pub fn presence(&self, now_ms: i64) -> Presence {
         match self.online {
             false => Presence::Away,
-            true if now_ms.saturating_sub(self.heard_ms) > STALE_MS => Presence::Silent,
+            // Heard in time to come: the hub's clock was set back since then, and nothing is known.
+            true if now_ms.saturating_sub(self.heard_ms).saturating_abs() > STALE_MS => Presence::Silent,
             true => Presence::Online,
         }
     }
@@ -238,11 +239,11 @@ pub struct Totals {
 /// # Errors
 /// The database's.
 pub fn totals(transaction: &mut Transaction<'_>, site: &SiteId, head: u64, now_ms: i64) -> Kept<Totals> {
-    let sql = "SELECT COUNT(*), COUNT(CASE WHEN online = 1 AND heard_ms >= ?2 THEN 1 END), \
-        COUNT(CASE WHEN online = 1 AND heard_ms < ?2 THEN 1 END), COUNT(CASE WHEN roster_seq < ?3 THEN 1 END) \
-        FROM terminal WHERE site = ?1";
-    let fresh = now_ms.saturating_sub(STALE_MS);
-    let values = [site.as_str().into(), fresh.into(), Value::count(head)];
+    let sql = "SELECT COUNT(*), COUNT(CASE WHEN online = 1 AND heard_ms >= ?2 AND heard_ms <= ?4 THEN 1 END), \
+        COUNT(CASE WHEN online = 1 AND (heard_ms < ?2 OR heard_ms > ?4) THEN 1 END), \
+        COUNT(CASE WHEN roster_seq < ?3 THEN 1 END) FROM terminal WHERE site = ?1";
+    let (from, to) = (now_ms.saturating_sub(STALE_MS), now_ms.saturating_add(STALE_MS));
+    let values = [site.as_str().into(), from.into(), Value::count(head), to.into()];
     let rows = transaction.query("count terminals", sql, &values)?;
     let mut row = Columns::from(rows.into_iter().next().ok_or(DatabaseFault::Nonsense("no count"))?);
     let (terminals, online, silent, behind) = (row.int()?, row.int()?, row.int()?, row.int()?);

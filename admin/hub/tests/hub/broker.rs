@@ -234,7 +234,7 @@ impl Doorhub {
     }
 
     /// The trails that it kept, each verified from its genesis: how long they are, in the order of the terminals.
-    fn trails(&self) -> Vec<(String, u64)> {
+    pub(crate) fn trails(&self) -> Vec<(String, u64)> {
         let site = "hq".parse().unwrap();
         let verified = Database::open(&self.address).unwrap().read(|transaction| {
             let mut found = Vec::new();

@@ -6,6 +6,7 @@ mod broker;
 mod cluster;
 mod door;
 mod keeping;
+mod orders;
 mod presence;
 mod serving;
 mod site;

@@ -106,6 +106,7 @@ fn delegate(seed: u8, role: Role, terminal: Option<TerminalId>) -> Change {
         terminal,
         from_s: 0,
         until_s: i64::MAX,
+        joined_with: None,
     })
 }
 
@@ -155,6 +156,7 @@ impl Terminal {
                 rule: "weekly".into(),
                 scores: None,
                 presented: None,
+                level: None,
             }));
         }
     }

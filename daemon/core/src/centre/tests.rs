@@ -6,7 +6,10 @@ use doorward_protocol::keys::{PublicKey, Role};
 use doorward_protocol::message::List;
 use doorward_protocol::presence::Age;
 use doorward_protocol::roster::Change;
+use doorward_protocol::sealing::OpeningKey;
 use doorward_protocol::trust::{Authorised, Delegation, Instruction, Trust};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha20Rng;
 
 use super::*;
 use crate::time::Wall;
@@ -57,6 +60,7 @@ fn delegate(seed: u8, role: Role) -> Change {
         terminal: (role == Role::Terminal).then(|| own().terminal),
         from_s: 0,
         until_s: i64::MAX,
+        joined_with: None,
     })
 }
 
@@ -532,4 +536,28 @@ fn m13_a_denial_stays_in_force_until_the_store_has_the_entry_that_says_the_same(
     let head = centre.roster().head();
     let effects = centre.handle(Input::Taken(head), s(5), trail());
     assert!(effects.contains(&Effect::Deny(Vec::new())), "{effects:?}");
+}
+
+#[test]
+fn m14_a_handed_key_is_learnt_before_what_follows_and_in_every_life_anew() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let (joined, new) = (OpeningKey::draw(&mut rng).sealing_key(), OpeningKey::draw(&mut rng));
+    let mut hand = |seed| joined.hand(&own().site, PublicKey::of(&key(seed)).id(), &new, &mut rng);
+    let (ours, others) = (hand(TERMINAL), hand(HUB));
+    let mut author = Author::new();
+    author.write(vec![Change::Hand(others), Change::Hand(ours.clone())]);
+    for stored in [None, Some(author.follower.head())] {
+        let roster = Follower::new(GENESIS, Trust::pinned(own().site, PublicKey::of(&key(ROOT))));
+        let mut centre = Centre::new(own(), key(TERMINAL), roster, stored);
+        play(&mut centre, at_site(Channel::RosterHead, &author.entries[0]), s(1));
+        let effects = centre.handle(at_site(Channel::RosterHead, &author.entries[1]), s(2), trail());
+        let place = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted);
+        let learnt = effects.iter().filter(|effect| matches!(effect, Effect::Learn(_)));
+        assert_eq!(learnt.collect::<Vec<_>>(), [&Effect::Learn(ours.clone())], "its own alone");
+        let taken = place(|effect| matches!(effect, Effect::Take(_)));
+        assert_eq!(taken.is_some(), stored.is_none());
+        assert!(
+            taken.is_none_or(|taken| place(|effect| matches!(effect, Effect::Learn(_))).unwrap() < taken)
+        );
+    }
 }

@@ -1,17 +1,26 @@
-//! Proof of life from independent families of evidence, fused by an explicit table.
+//! Proof of life from independent families of evidence, fused by an explicit table ([`fusion`]).
 //!
 //! * passive colour ([`crate::vision::Vision::liveness`]), one score per frame;
-//! * [`infrared`]: the face is there, lit by the emitter, with the contrast of skin;
-//! * [`depth`]: the face has the relief and the size of a head.
+//! * [`infrared`]: the face is lit by the emitter, with the contrast of skin; [`agreement`]: it is the same face;
+//! * [`depth`]: the face has the relief and the size of a head;
+//! * [`emitter`]: the light changes at random, and the face has to follow;
+//! * [`movement`]: the person is asked to move, and must move like a solid head.
 //!
 //! One sensor is never proof of life: every *fitted* family must support, and one that contradicts or is missing ends
-//! it. A missing or lying sensor lowers trust and never raises it.
+//! it. A missing or lying sensor lowers trust and never raises it. How much has to be fitted is a [`Level`].
 
+pub mod agreement;
 pub mod depth;
+pub mod emitter;
+pub mod fusion;
 pub mod infrared;
+pub mod movement;
 
+pub use self::fusion::{Level, Says, Verdict, Voices};
 use crate::decision::Reject;
+use crate::frame::{SKEW_MAX, Shot};
 use crate::stages::{GoodFace, LiveFace};
+use crate::time::Mono;
 
 /// Confidence from which infrared or depth supports a live person: the operating point of their curves.
 pub const SUPPORT_MIN: f32 = 0.5;
@@ -27,6 +36,20 @@ pub enum Finding {
     Score(f32),
 }
 
+impl Finding {
+    /// What it says, where a score from `floor` on supports.
+    #[must_use]
+    pub fn says(self, floor: f32) -> Says {
+        match self {
+            Finding::NotFitted => Says::NotFitted,
+            Finding::Missing => Says::Missing,
+            Finding::Score(score) if score >= floor => Says::Supports,
+            // Also a score that is no number.
+            Finding::Score(_) => Says::Contradicts,
+        }
+    }
+}
+
 /// What all families say about one frameset.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence {
@@ -39,6 +62,21 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// What is left of the evidence of two frames: of each family the weaker finding.
+    #[must_use]
+    pub fn weaker(self, other: Self) -> Self {
+        let weaker = |one, two| match (one, two) {
+            (Finding::Score(one), Finding::Score(two)) => Finding::Score(one.min(two)),
+            (Finding::Missing, _) | (_, Finding::Missing) => Finding::Missing,
+            (Finding::NotFitted, _) | (_, Finding::NotFitted) => Finding::NotFitted,
+        };
+        Self {
+            rgb: weaker(self.rgb, other.rgb),
+            infrared: weaker(self.infrared, other.infrared),
+            depth: weaker(self.depth, other.depth),
+        }
+    }
+
     /// The families in a fixed order.
     #[must_use]
     pub fn findings(&self) -> [(&'static str, Finding); 3] {
@@ -67,30 +105,114 @@ pub struct Fitted {
     pub depth: bool,
 }
 
+/// When a person is asked to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Asks {
+    /// Never.
+    #[default]
+    Never,
+    /// Where the evidence is weak, the emitter got no answer, somebody was refused a moment ago, or the level needs it.
+    WhenUnsure,
+    /// Each time.
+    Always,
+}
+
 /// What is asked of the evidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
+    /// How much evidence a face needs.
+    pub level: Level,
     /// Sensors of this terminal.
     pub fitted: Fitted,
     /// Smallest colour score of each single frame, 0 to 1.
     pub rgb_min: f32,
     /// Smallest mean confidence over the window of an attempt, 0 to 100.
     pub window_min: f32,
-    /// Whether a terminal with nothing but a colour camera may open at all.
-    pub rgb_alone: bool,
     /// Horizontal field of view of the depth camera, degrees; turns pixels into millimetres.
     pub depth_fov: f32,
+    /// Whether the infrared light follows a random pattern, and the face has to follow it.
+    pub emitter: bool,
+    /// When a person is asked to move.
+    pub asks: Asks,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            level: Level::Standard,
             fitted: Fitted { infrared: true, depth: true },
             rgb_min: 0.5,
             window_min: 60.0,
-            rgb_alone: false,
             depth_fov: 70.0,
+            emitter: false,
+            asks: Asks::Never,
         }
+    }
+}
+
+impl Policy {
+    /// The policy of a terminal with nothing but a colour camera.
+    #[must_use]
+    pub fn colour_alone() -> Self {
+        let fitted = Fitted { infrared: false, depth: false };
+        Self { level: Level::Convenience, fitted, ..Self::default() }
+    }
+
+    /// What the families say of one frame; `challenge` is what is said of the whole attempt so far.
+    #[must_use]
+    pub fn voices(&self, evidence: &Evidence, challenge: Says) -> Voices {
+        Voices {
+            rgb: evidence.rgb.says(self.rgb_min),
+            infrared: evidence.infrared.says(SUPPORT_MIN),
+            depth: evidence.depth.says(SUPPORT_MIN),
+            challenge,
+        }
+    }
+
+    /// Whether the person is to be asked to move. `emitter` is what the light said, `waited` that it had its time,
+    /// `unsure` that the evidence is weak or somebody was refused a moment ago.
+    #[must_use]
+    pub fn asks_for_movement(&self, emitter: Says, waited: bool, unsure: bool) -> bool {
+        match self.asks {
+            Asks::Never => false,
+            Asks::Always => true,
+            Asks::WhenUnsure => match emitter {
+                Says::NotFitted => unsure || self.level == Level::High,
+                Says::Missing => waited,
+                Says::Supports => unsure,
+                Says::Contradicts => false,
+            },
+        }
+    }
+
+    /// What this terminal lacks for anybody ever to pass at its level; `None` where nothing does.
+    #[must_use]
+    pub fn lacks(&self) -> Option<&'static str> {
+        let Fitted { infrared, depth } = self.fitted;
+        match self.level {
+            Level::Standard if !(infrared || depth) => Some(
+                "an infrared or a depth camera: colour alone cannot tell a good photograph from a person",
+            ),
+            Level::High if !infrared => Some("an infrared camera"),
+            Level::High if !depth => Some("a depth camera"),
+            Level::High if !self.emitter && self.asks == Asks::Never => {
+                Some("a challenge: an emitter that follows a pattern, or a movement that is asked for")
+            }
+            Level::Convenience | Level::Standard | Level::High => None,
+        }
+    }
+}
+
+/// What is said of a whole attempt: by the light, and by the movement that was asked for or the credential in its place.
+/// A light that got no answer (the sun outshines it) may be made good by the person; one that was contradicted may not.
+#[must_use]
+pub fn challenge(emitter: Says, person: Says) -> Says {
+    match (emitter, person) {
+        (Says::Contradicts, _) | (_, Says::Contradicts) => Says::Contradicts,
+        (_, Says::Missing) | (Says::Missing, Says::NotFitted) => Says::Missing,
+        (Says::NotFitted, Says::NotFitted) => Says::NotFitted,
+        (Says::Supports, Says::NotFitted | Says::Supports)
+        | (Says::NotFitted | Says::Missing, Says::Supports) => Says::Supports,
     }
 }
 
@@ -99,12 +221,19 @@ impl Default for Policy {
 pub fn gather(good: &GoodFace, rgb: f32, policy: &Policy) -> Evidence {
     let frames = good.frames();
     let picture = (frames.rgb.plane.width(), frames.rgb.plane.height());
-    let infrared = match (policy.fitted.infrared, &frames.ir) {
-        (false, _) => Finding::NotFitted,
-        (true, None) => Finding::Missing,
-        (true, Some(shot)) => Finding::Score(infrared::score(&shot.plane, picture, good.detection())),
-    };
-    let depth = match (policy.fitted.depth, &frames.depth) {
+    // A member of another moment shows another moment: C3, P8.
+    let infrared =
+        match (policy.fitted.infrared, frames.ir.as_ref().filter(|shot| together(shot, frames.at()))) {
+            (false, _) => Finding::NotFitted,
+            (true, None) => Finding::Missing,
+            (true, Some(shot)) => {
+                let (ir, face) = (&shot.plane, good.detection());
+                let skin = infrared::score(ir, picture, face);
+                Finding::Score(skin.min(agreement::score(ir, good.picture(), face)))
+            }
+        };
+    let depth = match (policy.fitted.depth, frames.depth.as_ref().filter(|shot| together(shot, frames.at())))
+    {
         (false, _) => Finding::NotFitted,
         (true, None) => Finding::Missing,
         (true, Some(shot)) => {
@@ -116,22 +245,23 @@ pub fn gather(good: &GoodFace, rgb: f32, policy: &Policy) -> Evidence {
     Evidence { rgb: Finding::Score(rgb), infrared, depth }
 }
 
-/// The fusion table: who may go on as a live face.
+/// Who may go on as a live face: whoever the fusion table takes for live, if what is asked of the whole attempt were
+/// answered. One frame cannot answer that; [`crate::attempt`] asks the table again with what was.
 ///
 /// # Errors
-/// [`Reject::NotLive`] where a family contradicts, [`Reject::Unproven`] where a fitted one is missing or colour would
-/// stand alone.
+/// [`Reject::NotLive`] where a family contradicts, [`Reject::Unproven`] where something is missing that is fitted or
+/// that the level asks for.
 pub fn prove(good: GoodFace, evidence: Evidence, policy: &Policy) -> Result<LiveFace, Reject> {
-    let mut missing = !(policy.fitted.infrared || policy.fitted.depth || policy.rgb_alone);
-    for (family, finding) in evidence.findings() {
-        let floor = if family == "rgb" { policy.rgb_min } else { SUPPORT_MIN };
-        match finding {
-            Finding::Score(score) if score < floor => return Err(Reject::NotLive),
-            Finding::Score(_) | Finding::NotFitted => {}
-            Finding::Missing => missing = true,
-        }
+    match fusion::fuse(policy.level, policy.voices(&evidence, Says::Supports)) {
+        Verdict::Live => Ok(LiveFace::new(good, evidence)),
+        Verdict::Unproven => Err(Reject::Unproven),
+        Verdict::NotLive => Err(Reject::NotLive),
     }
-    if missing { Err(Reject::Unproven) } else { Ok(LiveFace::new(good, evidence)) }
+}
+
+/// Whether a member of a frameset is of its moment.
+fn together<P>(shot: &Shot<P>, at: Mono) -> bool {
+    shot.at.apart(at) <= SKEW_MAX
 }
 
 /// Maps `value` to 0..1 so that `floor` gives 0.5 and `floor + width` gives 0.9 (a logistic curve).

@@ -372,8 +372,9 @@ function showDoor(terminal) {
 function showFacts(terminal) {
   write(byId('persons'), count(terminal.persons, 'person', 'people'));
   write(byId('sensors'), terminal.sensors.length > 0 ? terminal.sensors.join(', ') : 'none');
+  write(byId('level'), terminal.level);
   write(byId('models'), terminal.models);
-  byId('assurance').hidden = terminal.sensors.join() !== 'colour';
+  byId('assurance').hidden = !(terminal.level ?? '').startsWith('convenience');
   byId('composites').hidden = !terminal.composites;
 }
 

@@ -1,9 +1,11 @@
 //! How far the site's roster was followed: it only grows, and no earlier one comes back unnoticed.
 
+use doorward_core::audit::Journal as _;
+use doorward_protocol::audit::{DoorReport, What};
 use doorward_protocol::roster::Head;
 use rusqlite::{Connection, params};
 
-use crate::support::Terminal;
+use crate::support::{Terminal, wall};
 
 fn head(seq: u64) -> Head {
     Head { seq, hash: [u8::try_from(seq).unwrap(); 32] }
@@ -22,6 +24,32 @@ fn how_far_the_roster_was_followed_only_grows_and_outlives_the_process() {
     assert_eq!(store.followed().unwrap(), Some(head(9)));
     store.close().unwrap();
     terminal.verify().unwrap();
+}
+
+#[test]
+fn m3_a_roster_that_is_taken_anew_begins_at_its_beginning_and_what_was_known_stays_known() {
+    let terminal = Terminal::lived_in("t1", 1);
+    let mut store = terminal.open().unwrap();
+    let refill = || {
+        let event = DoorReport::REFILL_ORDERED.to_owned();
+        What::Door(DoorReport { door: "front".parse().unwrap(), event })
+    };
+    store.append(&refill(), wall(1000)).unwrap();
+    assert_eq!((store.followed().unwrap(), store.roster_known().unwrap()), (None, None));
+    store.follow(&head(9)).unwrap();
+    assert_eq!(store.roster_known().unwrap(), Some(head(9)));
+    for _ in 0..2 {
+        store.append(&refill(), wall(2000)).unwrap();
+        store.close().unwrap();
+        store = terminal.open().unwrap();
+        assert_eq!((store.followed().unwrap(), store.roster_known().unwrap()), (None, Some(head(9))));
+    }
+    store.follow(&head(1)).unwrap();
+    assert_eq!((store.followed().unwrap(), store.roster_known().unwrap()), (Some(head(1)), Some(head(9))));
+    store.close().unwrap();
+    terminal.verify().unwrap();
+    terminal.tamper("DELETE FROM meta WHERE name = 'roster_known'");
+    assert!(terminal.refusal().contains("not those that were last written"), "{}", terminal.refusal());
 }
 
 #[test]

@@ -152,6 +152,7 @@ pub(crate) fn decided(attempt: u64) -> What {
         rule: "weekly".into(),
         scores: None,
         presented: None,
+        level: None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Entries of the site's roster in the store: each whole or not at all, in order, and nothing that cannot be kept holds up
 //! the rest.
 
+use doorward_core::audit::Journal as _;
 use doorward_core::claim::ONCE_LIFE_MAX_MS;
 use doorward_core::credential::{Card, Credential, Pin};
 use doorward_core::intake::{Deed, Place, Reason, Step, Thing};
@@ -11,7 +12,7 @@ use doorward_protocol::message::Text;
 use doorward_protocol::roster::{Head, PersonSlot, Slot};
 use doorward_store::{CREDENTIALS_OF_PERSON_MAX, Store, StoreFault};
 
-use crate::support::{Terminal, VERSION, copy_files, loaded, vector, wall};
+use crate::support::{Terminal, VERSION, copy_files, decided, loaded, vector, wall};
 
 pub(crate) fn step(seq: u64, deeds: Vec<Deed>) -> Step {
     Step { head: Head { seq, hash: [u8::try_from(seq).unwrap(); 32] }, deeds }
@@ -231,4 +232,31 @@ fn what_changed_of_a_person_can_be_learnt_without_reading_everybody() {
     assert_eq!([own(&card(1)), own(&card(2)), own(&card(3))], [None, None, Some("ada".to_owned())]);
     let elsewhere = doorward_core::template::TemplateVersion { preprocessing: 9, ..VERSION };
     assert!(store.known(&"ada".parse().unwrap(), &elsewhere).unwrap().templates.is_empty());
+}
+
+#[test]
+fn an_entry_that_gives_way_leaves_nothing_and_is_whole_when_it_comes_again() {
+    let terminal = Terminal::new("t1", 1);
+    let mut store = terminal.open().unwrap();
+    store.take(&step(1, vec![record("ada"), template("ada", 0, 1)]), wall(1000)).unwrap();
+    let deeds = vec![
+        Deed::Erase("ada".parse().unwrap()),
+        record("bob"),
+        template("eve", 0, 2),
+        credential("bob", 0, card(1), false),
+    ];
+    let (next, head) = (step(2, deeds), store.head().unwrap());
+    for done in 0..4 {
+        let mut left = 0..done;
+        assert_eq!(store.take_unless(&next, wall(2000), &mut || left.next().is_none()).unwrap(), None);
+        assert_eq!((store.head().unwrap(), store.followed().unwrap().map(|head| head.seq)), (head, Some(1)));
+        assert_eq!(loaded(&mut store).len(), 1, "after {done} changes");
+        assert_eq!(store.persons().unwrap().len(), 1);
+    }
+    // What waited is on record before the entry is.
+    store.append(&decided(1), wall(2500)).unwrap();
+    assert_eq!(store.take_unless(&next, wall(3000), &mut || false).unwrap(), Some(1));
+    assert_eq!(holder(&mut store, &card(1)), Some(("bob".to_owned(), 0)));
+    assert_eq!(store.persons().unwrap().len(), 1);
+    whole(&terminal, store);
 }

@@ -1,0 +1,95 @@
+//! Live people: how many are refused (BPCER, ISO/IEC 30107-3), and whether a movement that is asked for tells them from
+//! photographs.
+
+use doorward_core::liveness::{Asks, Level, Policy};
+use doorward_hal::scene::DepthCamera;
+use doorward_hal::scene::species::{self, Class, Species};
+
+use super::station::{Lie, Outcome, Showing, Station, policy};
+
+fn named(name: &str) -> &'static Species {
+    species::named(name).expect("a species of the list")
+}
+
+fn show(
+    station: &mut Station,
+    species: &'static Species,
+    target: usize,
+    policy: Policy,
+    seed: u64,
+) -> Outcome {
+    let depth = if seed.is_multiple_of(2) { DepthCamera::StructuredLight } else { DepthCamera::TimeOfFlight };
+    let moments = if policy.asks == Asks::Never { 50 } else { 180 };
+    station.show(Showing { species, target, other: 7, policy, lie: Lie::None, depth, seed, moments })
+}
+
+/// Plays live people; how many were refused of how many, and what of.
+fn refused(level: Level, seeds: u64) -> (usize, usize, Vec<String>) {
+    let mut station = Station::new();
+    let (mut count, mut strangers, mut refused) = (0, 0, Vec::new());
+    for species in species::ALL.iter().filter(|s| s.class == Class::BonaFide) {
+        for target in 0..=station.players() {
+            for seed in 0..seeds {
+                count += 1;
+                match show(&mut station, species, target, policy(level), 100 * seed + target as u64) {
+                    Outcome::Live(who) if target < station.players() => {
+                        // Never for another person.
+                        assert!(who.is_none_or(|who| who == *station.id(target)), "{species:?} {target}");
+                    }
+                    Outcome::Live(who) => strangers += usize::from(who.is_some()),
+                    outcome => refused.push(format!("{} of {target}: {outcome:?}", species.name)),
+                }
+            }
+        }
+    }
+    assert_eq!(strangers, 0, "nobody knows the stranger");
+    (refused.len(), count, refused)
+}
+
+/// Upper end of the 95 % interval of a rate (Wilson 1927).
+fn wilson(errors: usize, count: usize) -> f64 {
+    const Z: f64 = 1.96;
+    let (n, p) = (count as f64, errors as f64 / count as f64);
+    let middle = p + Z * Z / (2.0 * n);
+    let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    (middle + half) / (1.0 + Z * Z / n)
+}
+
+#[test]
+fn at_standard_at_most_two_in_a_hundred_live_people_are_refused() {
+    let (errors, count, which) = refused(Level::Standard, 8);
+    println!("BPCER at standard: {errors} of {count}, at most {:.1} % (95 %)", 100.0 * wilson(errors, count));
+    assert!(errors * 50 <= count, "{errors} of {count}: {which:?}");
+}
+
+#[test]
+fn at_high_live_people_follow_the_emitter() {
+    let (errors, count, which) = refused(Level::High, 1);
+    println!("BPCER at high: {errors} of {count}, at most {:.1} % (95 %)", 100.0 * wilson(errors, count));
+    assert!(errors * 10 <= count, "{errors} of {count}: {which:?}");
+}
+
+#[test]
+fn p5_a_person_answers_the_movement_that_is_asked_for() {
+    let mut station = Station::new();
+    let asking = Policy { asks: Asks::Always, ..policy(Level::Standard) };
+    let mut answered = 0;
+    for seed in 0..4 {
+        answered += usize::from(matches!(
+            show(&mut station, named("live_mid"), seed as usize, asking, seed),
+            Outcome::Live(_)
+        ));
+    }
+    assert!(answered >= 3, "{answered} of 4 people were believed");
+}
+
+#[test]
+fn p9_where_the_emitter_is_covered_or_outshone_colour_alone_lets_nobody_pass() {
+    let mut station = Station::new();
+    for name in ["live_emitter_covered", "live_sun"] {
+        for target in 0..3 {
+            let outcome = show(&mut station, named(name), target, policy(Level::High), 3);
+            assert!(!matches!(outcome, Outcome::Live(_)), "{name}: {outcome:?}");
+        }
+    }
+}

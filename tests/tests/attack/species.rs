@@ -1,0 +1,110 @@
+//! Each attack case with every species that belongs to it, at `standard` and at `high`, all sensors fitted and honest.
+
+use doorward_core::liveness::Level;
+use doorward_hal::scene::DepthCamera;
+use doorward_hal::scene::species::{self, Class, Species};
+
+use super::station::{Lie, Outcome, Showing, Station, policy};
+
+/// Portraits an attack is tried with; all of them are in the longer sweep.
+const TARGETS: [usize; 3] = [0, 2, 5];
+/// Who wears, stands beside, or looks into the other camera: the stranger.
+const OTHER: usize = 7;
+/// Three seconds: longer than the emitter's pattern needs.
+const MOMENTS: u32 = 30;
+
+/// The species of a case.
+fn of_case(id: &str) -> Vec<&'static Species> {
+    let found: Vec<_> = species::ALL
+        .iter()
+        .filter(|s| s.class == Class::Attack && s.cases.split(' ').any(|case| case == id))
+        .collect();
+    assert!(!found.is_empty(), "no species is of case {id}");
+    found
+}
+
+/// Shows all species of a case; those that were taken for live people, and how many presentations there were.
+fn taken_for_live(id: &str) -> (Vec<String>, usize) {
+    let mut station = Station::new();
+    let (mut taken, mut shown) = (Vec::new(), 0);
+    for species in of_case(id) {
+        for level in [Level::Standard, Level::High] {
+            for (k, target) in TARGETS.into_iter().enumerate() {
+                let depth = if k == 1 { DepthCamera::TimeOfFlight } else { DepthCamera::StructuredLight };
+                let outcome = station.show(Showing {
+                    species,
+                    target,
+                    other: OTHER,
+                    policy: policy(level),
+                    lie: Lie::None,
+                    depth,
+                    seed: 11 + target as u64,
+                    moments: MOMENTS,
+                });
+                shown += 1;
+                if matches!(outcome, Outcome::Live(_)) {
+                    taken.push(format!("{} of {target} at {level:?}", species.name));
+                }
+            }
+        }
+    }
+    println!("{id}: {} of {shown} presentations taken for live people", taken.len());
+    (taken, shown)
+}
+
+fn refused(id: &str) {
+    let (taken, _) = taken_for_live(id);
+    assert!(taken.is_empty(), "{id}: taken for live people: {taken:?}");
+}
+
+#[test]
+fn p1_p10_prints_whole_cut_out_flat_and_bent_are_refused() {
+    refused("P1");
+}
+
+#[test]
+fn p2_prints_that_infrared_sees_are_refused() {
+    refused("P2");
+}
+
+#[test]
+fn p3_a_printed_infrared_photograph_is_refused() {
+    refused("P3");
+}
+
+#[test]
+fn p4_telephones_tablets_and_electronic_paper_in_a_hand_and_on_a_stand_are_refused() {
+    refused("P4");
+}
+
+#[test]
+fn p5_a_film_that_blinks_is_refused() {
+    refused("P5");
+}
+
+#[test]
+fn p7_a_face_beside_or_behind_another_is_refused() {
+    refused("P7");
+}
+
+#[test]
+fn p8_colour_of_one_person_and_infrared_and_depth_of_another_is_refused() {
+    refused("P8");
+}
+
+#[test]
+fn p9_prints_under_a_covered_emitter_a_foreign_lamp_and_the_sun_are_refused() {
+    refused("P9");
+}
+
+/// Paper masks have no relief of a face. Rigid ones have, and skin's brightness; only eyes that do not live are left, and
+/// colour. What comes of them is reported per species, as ISO/IEC 30107-3 has it.
+#[test]
+fn p6_paper_masks_are_refused_and_what_rigid_ones_reach_is_reported() {
+    let (taken, shown) = taken_for_live("P6");
+    for name in ["mask_paper ", "mask_paper_carbon", "mask_rigid ", "mask_rigid_eyes"] {
+        let count = taken.iter().filter(|what| what.starts_with(name)).count();
+        println!("  {name}: {count} of {} taken for live people", shown / 4);
+    }
+    assert!(taken.iter().all(|what| what.starts_with("mask_rigid")), "{taken:?}");
+}
