@@ -45,12 +45,16 @@ pub enum Level {
 }
 
 impl Level {
-    /// What a terminal with the sensors of a recording asks for.
+    /// What a terminal with the sensors of a recording asks for. A recording answers no challenge: what one asks beyond
+    /// single frames is taken for answered.
     fn policy(self, recording: &Recording, limits: &Policy) -> Policy {
-        let all = self == Self::High;
-        let fitted = Fitted { infrared: all || recording.has_ir(), depth: all || recording.has_depth() };
-        let rgb_alone = self == Self::Convenience;
-        Policy { fitted, rgb_alone, depth_fov: recording.depth_fov(), ..*limits }
+        let fitted = Fitted { infrared: recording.has_ir(), depth: recording.has_depth() };
+        let level = match self {
+            Self::Convenience => liveness::Level::Convenience,
+            Self::Standard => liveness::Level::Standard,
+            Self::High => liveness::Level::High,
+        };
+        Policy { level, fitted, depth_fov: recording.depth_fov(), ..*limits }
     }
 }
 
