@@ -120,8 +120,6 @@ impl Totals {
             ("spoofs", self.spoofs),
             ("grants to faces that followed the light", self.followed_light),
             ("grants to persons who moved", self.moved),
-            ("grants at the highest level", self.high),
-            ("movements that did not come", self.unanswered),
             ("unrecorded decisions", self.unrecorded),
             ("grants to claimed persons", self.claimed),
             ("grants by a credential alone", self.alone),
