@@ -247,14 +247,13 @@ pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
     Ok(Identity { own, key: store.device_key(), followed, known })
 }
 
+/// What protects templates, and what opens the keys that are handed to this terminal.
+type StoreKeys = (Zeroizing<[u8; 32]>, OpeningKey);
+
 /// Opens the way to the centre. What is `known`: who this terminal is, how it protects templates, and which.
 fn reach(
     way: Way,
-    (identity, (transform_key, joining_key), references): (
-        Identity,
-        (Zeroizing<[u8; 32]>, OpeningKey),
-        (TemplateVersion, usize),
-    ),
+    (identity, keys, references): (Identity, StoreKeys, (TemplateVersion, usize)),
     threads: &mut Supervisor,
     clock: &Arc<dyn Clock>,
     journal: &JournalLink,
@@ -262,6 +261,7 @@ fn reach(
 ) -> Box<dyn Uplink> {
     match way {
         Way::Broker(config, opening) => {
+            let (transform_key, joining_key) = keys;
             let intake = Intake::new(identity.own.site.clone(), opening, transform_key, references)
                 .joined(PublicKey::of(&identity.key).id(), joining_key);
             centre::start(threads, clock, *config, identity, intake, journal, terminal)

@@ -268,6 +268,7 @@ impl Sessions {
 mod tests {
     use super::*;
     use crate::attempt::{Attempts, Evidence, Limits};
+    use crate::liveness::Policy;
 
     const US: Caller = Caller::User(1000);
 
@@ -281,10 +282,10 @@ mod tests {
 
     /// How an attempt ends that a photograph makes.
     fn refused() -> Verdict {
-        let mut attempts = Attempts::new(Limits::default(), 60.0, AttemptId(7));
+        let mut attempts = Attempts::new(Limits::default(), Policy::default(), AttemptId(7), [0; 32]);
         for frame in 0..10 {
             let evidence = Evidence::Rejected(Reject::NotLive);
-            let (next, verdict) = attempts.observe(evidence, Mono::from_millis(100 * frame));
+            let (next, verdict) = attempts.observe(evidence.into(), false, Mono::from_millis(100 * frame));
             if let Some(verdict) = verdict {
                 return verdict;
             }

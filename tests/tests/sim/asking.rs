@@ -3,6 +3,7 @@
 
 use std::sync::mpsc::sync_channel;
 
+use doorward_core::liveness::{Asks, Level};
 use doorward_core::session::{Caller, Finding, SessionFault, SessionId};
 use doorward_daemon::terminal::Input;
 use doorward_daemon::terminal::asking::{Ask, Refused, Told};
@@ -152,7 +153,15 @@ impl World {
 fn record(seed: u64, events: &[Event]) -> Vec<What> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut world = World::new(seed, &mut rng);
-    events.iter().for_each(|event| world.happen(event));
+    // What a start draws at random, the light's pattern and the movements, differs from run to run: none is asked for.
+    let policy = &mut world.model.policy;
+    (policy.asks, policy.emitter) = (Asks::Never, false);
+    policy.level = policy.level.min(Level::Standard);
+    world.happen(&Event::Restart);
+    for event in events {
+        world.happen(event);
+        crate::checks::after_each_event(&mut world);
+    }
     let what = |record: &doorward_protocol::audit::Record| {
         let mut what = Entry::from_bytes(&record.bytes).expect("an entry").what;
         if let What::Decided(decided) = &mut what {

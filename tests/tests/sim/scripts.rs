@@ -398,7 +398,7 @@ fn p12_five_failed_checks_lock_faces_out_visibly_and_over_a_restart() {
         play(&mut world, &[Event::Appear(Figure::Nobody), Event::Restart]);
     }
     let told = play(&mut world, &[Event::Wait(1_800_000), Event::Appear(Figure::Live(0)), Event::Look(6)]);
-    assert_eq!(told, ["granted"]);
+    assert_eq!(told, ["lockout faces cleared", "granted"]);
 }
 
 #[test]
