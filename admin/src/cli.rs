@@ -159,7 +159,7 @@ mod tests {
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "doorctl", &mut found);
-        assert_eq!(found.len(), 65, "{found:?}");
+        assert_eq!(found.len(), 69, "{found:?}");
     }
 
     #[test]

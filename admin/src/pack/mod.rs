@@ -40,7 +40,7 @@ pub enum Pack {
     /// Bring the weights that a manifest pins, from the addresses it names.
     Fetch(fetch::Fetch),
     /// Make a pack of a recipe and weights: digests, golden values, calibration.
-    Build(build::Build),
+    Build(Box<build::Build>),
     /// Check a pack: manifest, digests, shapes, origin, and whether the engine computes here what it should.
     Check(check::Check),
     /// Make a key that packs are signed with.

@@ -240,8 +240,9 @@ fn p4_recordings_are_judged_by_every_sensor_they_hold() {
     // The same colour pictures both times; only infrared knows that one of them is a screen.
     let live = record(&terminal, "live", "image_T1.jpg", None);
     let screen = format!("screen={}", record(&terminal, "screen", "image_T1.jpg", Some(2)));
-    let json =
-        doorctl(&["evaluate", "pad", "--bona-fide", &live, "--attack", &screen, "--json"]).with(0).json();
+    let pad =
+        ["evaluate", "pad", "--level", "convenience", "--bona-fide", &live, "--attack", &screen, "--json"];
+    let json = doorctl(&pad).with(0).json();
     assert_eq!(json["bpcer_count"], serde_json::json!({"errors": 0, "trials": 1}), "{json}");
     assert_eq!(json["species"][0]["apcer_count"], serde_json::json!({"errors": 0, "trials": 1}), "{json}");
     assert_eq!(json["rejects"]["not_live"], 5, "{json}");

@@ -532,12 +532,12 @@ mod tests {
     fn the_opening_key_is_a_line_of_its_own_and_no_other_key_passes_for_it() {
         let folder = tempfile::tempdir().unwrap();
         let key = |text: &str| opening_keys(&key_file(folder.path(), text.as_bytes(), 0o600));
-        let digits = "07".repeat(32);
+        let digits = "08".repeat(32);
         let line = format!("{OPENING_WORD} {digits}\n");
         let opens = |keys: &[OpeningKey]| keys.iter().map(|key| key.to_bytes()[0]).collect::<Vec<_>>();
-        assert_eq!(opens(&key(&line).unwrap()), [7]);
-        let after_a_rotation = format!("{OPENING_WORD} {}\n{line}", "09".repeat(32));
-        assert_eq!(opens(&key(&after_a_rotation).unwrap()), [9, 7], "the newest first");
+        assert_eq!(opens(&key(&line).unwrap()), [8]);
+        let after_a_rotation = format!("{OPENING_WORD} {}\n{line}", "10".repeat(32));
+        assert_eq!(opens(&key(&after_a_rotation).unwrap()), [16, 8], "the newest first");
         let foreign = format!("doorward-authority-private-1 {digits}");
         let (gap, many) = (format!("{line}\n{line}"), line.repeat(OPENING_KEYS_MAX + 1));
         for other in [digits.clone(), foreign.clone(), line.clone() + &foreign, gap, many, "7".repeat(5000)] {

@@ -157,7 +157,6 @@ fn p1_p2_p4_each_material_reflects_near_infrared_as_the_table_says() {
         let skin = reflectance(&renderer, &Scene::live(portrait.clone()), ms, cheek);
         assert!((skin - SKIN).abs() < 0.12, "skin {skin}");
     }
-    let (cheek, eye): (fn(&Detection) -> Point, fn(&Detection) -> Point) = (cheek, eye);
     let (light, dark) = (of(photo(Medium::DyePrint), cheek), of(photo(Medium::DyePrint), eye));
     assert!((light - PAPER).abs() < 0.1, "paper under dye {light}");
     assert!(light - dark < 0.08, "dye shows no eyes: {light} {dark}");

@@ -6,11 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod broker;
+mod database;
 mod desk;
 mod doorhub;
 mod hub;
 mod outages;
-mod postgres;
 mod proxy;
 mod revocation;
 mod site;

@@ -5,9 +5,9 @@ use doorward_hal::clock::{Clock as _, SystemClock};
 use doorward_protocol::command::Command;
 
 use crate::broker::Broker;
+use crate::database::Postgres;
 use crate::doorhub::{Doorhub, Wrong};
 use crate::outages::{hub, nothing_lost_doubled_or_opened, unlock};
-use crate::postgres::Postgres;
 use crate::site::{self, Door};
 use crate::wait_for;
 

@@ -2,6 +2,7 @@
 //! door does, and what it is told must be true.
 
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use doorward_core::liveness::{Asks, Level};
 use doorward_core::session::{Caller, Finding, SessionFault, SessionId};
@@ -66,8 +67,12 @@ impl World {
     pub(crate) fn use_session(&mut self, deed: Deed) {
         match (deed, self.program.session) {
             (Deed::Visit, None) => {
+                // Somebody comes for it, after the pause that whoever was refused before left behind.
+                self.view().figure = Figure::Nobody;
+                self.pass(Duration::from_secs(20));
                 self.begin_session();
-                (0..8).for_each(|_| self.look());
+                self.view().figure = Figure::Live(u8::try_from(self.program.made % 4).expect("below four"));
+                (0..12).for_each(|_| self.look());
                 self.use_session(Deed::Take);
             }
             (Deed::Begin, None) => self.begin_session(),
