@@ -1,6 +1,7 @@
 //! Writes the scenes of the machine test as loopback cameras take them: `scenes FOLDER` makes `SCENE.yuyv`, `SCENE.grey`
-//! and `SCENE.z16`, each with the same moments one after the other. The person of the scenes is `nobody-a`, the stranger
-//! the last of `models/people`; neither exists.
+//! and `SCENE.z16`, each with the same moments one after the other, and `SCENE.read`, which has the lowest bit of each reading
+//! of depth set and nothing where there is none. The person of the scenes is `nobody-a`, the stranger the last of
+//! `models/people`; neither exists.
 
 #![expect(clippy::cast_possible_truncation, reason = "colours are clamped to a byte before the cast")]
 
@@ -46,7 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 frames.depth.iter().flat_map(|shot| shot.plane.pixels()).flat_map(|mm| mm.to_le_bytes()),
             );
         }
-        for (ending, bytes) in [("yuyv", yuyv), ("grey", grey), ("z16", z16)] {
+        let read = z16.chunks_exact(2).flat_map(|mm| [u8::from(mm != [0, 0]), 0]).collect();
+        for (ending, bytes) in [("yuyv", yuyv), ("grey", grey), ("z16", z16), ("read", read)] {
             fs::write(folder.join(format!("{name}.{ending}")), bytes)?;
         }
         fs::write(folder.join(format!("{name}.png")), picture(&renderer, &scene)?)?;
