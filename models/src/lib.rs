@@ -1,6 +1,7 @@
 //! Model packs and the engines that run them: detector, embedding, liveness, evaluation.
 //!
-//! * [`engine`]: one network behind one trait; tract, and ONNX Runtime with the feature `ort`.
+//! * [`engine`]: one network behind one trait; tract, and ONNX Runtime with the feature `ort`. A crate of its own, because the
+//!   engine takes minutes to compile and knows nothing of faces.
 //! * [`pack`]: the manifest that pins and describes models, and where it is found.
 //! * [`pixels`]: from pictures to tensors.
 //! * [`detector`], [`embedding`], [`liveness`]: what is done around each network; [`fusion`]: one confidence of several.
@@ -12,7 +13,6 @@
 pub mod bench;
 pub mod detector;
 pub mod embedding;
-pub mod engine;
 pub mod evaluation;
 pub mod fusion;
 pub mod golden;
@@ -20,3 +20,5 @@ pub mod liveness;
 pub mod pack;
 pub mod pixels;
 pub mod vision;
+
+pub use doorward_engine as engine;

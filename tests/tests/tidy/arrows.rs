@@ -10,12 +10,13 @@ use crate::source::{Finding, root};
 
 /// Each crate with the crates of this workspace it may import, for tests and build scripts as well. A new
 /// crate needs its row before it imports anything.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("doorward-protocol", &[]),
     ("doorward-core", &["doorward-protocol"]),
     ("doorward-store", &["doorward-core", "doorward-protocol"]),
     ("doorward-hal", &["doorward-core", "doorward-protocol"]),
-    ("doorward-models", &["doorward-core", "doorward-protocol"]),
+    ("doorward-engine", &[]),
+    ("doorward-models", &["doorward-core", "doorward-engine", "doorward-protocol"]),
     (
         "doorward-daemon",
         &["doorward-core", "doorward-hal", "doorward-models", "doorward-protocol", "doorward-store"],

@@ -23,15 +23,15 @@ static VENDORS: [Vendor; 36] = [
     },
     Vendor {
         package: "tract-onnx",
-        owner: "doorward-models",
+        owner: "doorward-engine",
         word: "tract_onnx",
-        home: "models/src/engine/tract.rs",
+        home: "models/engine/src/tract.rs",
     },
     Vendor {
         package: "ort",
-        owner: "doorward-models",
+        owner: "doorward-engine",
         word: "ort::",
-        home: "models/src/engine/onnxruntime.rs",
+        home: "models/engine/src/onnxruntime.rs",
     },
     Vendor { package: "v4l", owner: "doorward-hal", word: "v4l::", home: "hal/src/camera/v4l2" },
     Vendor { package: "gpiocdev", owner: "doorward-hal", word: "gpiocdev", home: "hal/src/gpio/" },
@@ -219,15 +219,15 @@ mod tests {
         let sources = [
             Source::new("daemon/src/main.rs", "//! x\nuse rusqlite::Connection;\nuse gpiocdev as gpio;\n"),
             Source::new(
-                "models/src/engine/mod.rs",
+                "models/engine/src/lib.rs",
                 "use ort::session::Session;\nuse report::x;\nmod tract;\n",
             ),
-            Source::new("models/src/engine/onnxruntime.rs", "use ort::session::Session;\n"),
+            Source::new("models/engine/src/onnxruntime.rs", "use ort::session::Session;\n"),
             Source::new("daemon/store/src/schema.rs", "use rusqlite::Connection;\n// axum:: is elsewhere\n"),
         ];
         let lines: Vec<_> = strays(&sources).iter().map(|f| (f.path.clone(), f.line)).collect();
         let expected =
-            [("daemon/src/main.rs", 2), ("daemon/src/main.rs", 3), ("models/src/engine/mod.rs", 1)];
+            [("daemon/src/main.rs", 2), ("daemon/src/main.rs", 3), ("models/engine/src/lib.rs", 1)];
         assert_eq!(lines, expected.map(|(path, line)| (path.to_owned(), line)));
     }
 

@@ -14,7 +14,7 @@ use ort::session::Session;
 use ort::value::{Outlet, TensorRef, ValueType};
 use sha2::{Digest as _, Sha256};
 
-use super::{Engine, EngineFault, Port, Signature, Tensor};
+use crate::{Engine, EngineFault, Port, Signature, Tensor};
 
 const NAME: &str = "onnxruntime";
 
@@ -23,14 +23,14 @@ const LIBRARY_LEN_MAX: u64 = 256 << 20;
 
 /// The libraries that were tested, as (where from, SHA-256): `capi/libonnxruntime.so.*` inside the wheels that PyPI
 /// serves as `onnxruntime`.
-pub const PINNED: [(&str, [u8; 32]); 2] = [
+pub const PINNED: [(&str, &str); 2] = [
     (
         "onnxruntime 1.31.1 from PyPI, manylinux_2_28_x86_64",
-        hex(b"fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3"),
+        "fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3",
     ),
     (
         "onnxruntime 1.31.1 from PyPI, manylinux_2_28_aarch64",
-        hex(b"8aa3b76b28c778a2b1dd660d34161adb1d508c9ccd04ff9dc80e26eca5df8467"),
+        "8aa3b76b28c778a2b1dd660d34161adb1d508c9ccd04ff9dc80e26eca5df8467",
     ),
 ];
 
@@ -96,13 +96,13 @@ fn pinned(library: &Path) -> Result<File, EngineFault> {
     let mut file = File::open(library).map_err(fault)?;
     let mut bytes = Vec::new();
     file.by_ref().take(LIBRARY_LEN_MAX).read_to_end(&mut bytes).map_err(fault)?;
-    let digest: [u8; 32] = Sha256::digest(&bytes).into();
-    if PINNED.iter().any(|(_, pinned)| *pinned == digest) {
+    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if PINNED.iter().any(|(_, pinned)| *pinned == found) {
         return Ok(file);
     }
     Err(EngineFault::Unpinned {
         path: library.to_owned(),
-        found: doorward_protocol::hex::hex(&digest),
+        found,
         pinned: PINNED.map(|(name, _)| name).join(" or "),
     })
 }
@@ -139,21 +139,4 @@ fn run(session: &mut Session, input: &Tensor) -> ort::Result<Vec<Tensor>> {
         Ok(Tensor { shape, values: values.to_vec() })
     };
     outputs.values().map(|value| plain(&value)).collect()
-}
-
-const fn hex(text: &[u8; 64]) -> [u8; 32] {
-    const fn digit(character: u8) -> u8 {
-        match character {
-            b'0'..=b'9' => character - b'0',
-            b'a'..=b'f' => character - b'a' + 10,
-            _ => panic!("digests are written in lower case hexadecimal"),
-        }
-    }
-    let mut bytes = [0; 32];
-    let mut i = 0;
-    while i < 32 {
-        bytes[i] = digit(text[2 * i]) << 4 | digit(text[2 * i + 1]);
-        i += 1;
-    }
-    bytes
 }

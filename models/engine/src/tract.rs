@@ -8,7 +8,7 @@ use tract_onnx::prelude::{
     Tensor as TractTensor, TractError, TractResult, TypedRunnableModel, onnx, tvec,
 };
 
-use super::{Engine, EngineFault, Port, Signature, Tensor, volume};
+use crate::{Engine, EngineFault, Port, Signature, Tensor, volume};
 
 const NAME: &str = "tract";
 
