@@ -74,6 +74,13 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether it writes a record.
+    fn is_record(&self) -> bool {
+        matches!(self, Request::Append { .. })
+    }
+}
+
 /// The journal as the terminal thread sees it.
 #[derive(Clone)]
 pub struct JournalLink {

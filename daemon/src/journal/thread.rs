@@ -30,7 +30,10 @@ const READ_EVERY: Duration = Duration::from_millis(20);
 const GIVE_WAY_MAX: u32 = 16;
 /// While somebody is about, an entry begins so long after the one before: a commit cannot be given way, and so it takes no
 /// more than some hundredths of the time. A roster of 50,000 persons comes in some 400 entries.
-const APART: Duration = Duration::from_millis(60);
+const APART: Duration = Duration::from_millis(30);
+/// After that it waits for the moment after a record, because the next one is nowhere further away: whoever was decided on
+/// walks through, and the next attempt takes some frames. It waits no longer than this.
+const LULL_MAX: Duration = Duration::from_millis(60);
 /// How long somebody counts as being about after a record was written.
 const ABOUT: Duration = Duration::from_secs(5);
 
@@ -135,7 +138,8 @@ impl Keeper<'_> {
         let now = self.clock.now().mono;
         let about = self.recorded.is_some_and(|at| now.since(at) < ABOUT);
         if let Some(before) = self.took.filter(|_| about) {
-            queue.serve_until(before + APART, self);
+            queue.serve_until(before + APART, |_| false, self);
+            queue.serve_until(before + APART + LULL_MAX, Request::is_record, self);
         }
         let taken = self.take_now((step, at), version, queue);
         self.took = Some(self.clock.now().mono);
@@ -236,12 +240,18 @@ impl Queue<'_> {
         self.first.take().map_or_else(|| self.requests.recv_timeout(wait), Ok)
     }
 
-    /// Answers whoever comes before a moment; another entry waits for its turn.
-    fn serve_until(&mut self, end: Mono, keeper: &mut Keeper<'_>) {
+    /// Answers whoever comes before a moment, or until the `last` was answered; another entry waits for its turn.
+    fn serve_until(&mut self, end: Mono, last: impl Fn(&Request) -> bool, keeper: &mut Keeper<'_>) {
         while self.first.is_none() {
             match self.requests.recv_timeout(end.since(keeper.clock.now().mono)) {
                 Ok(entry @ Request::Take { .. }) => self.first = Some(entry),
-                Ok(request) => keeper.answer(request),
+                Ok(request) => {
+                    let over = last(&request);
+                    keeper.answer(request);
+                    if over {
+                        return;
+                    }
+                }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
             }
         }
