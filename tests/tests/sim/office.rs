@@ -188,6 +188,7 @@ impl World {
             | What::Fault(_)
             | What::ClockJumped(_)
             | What::Stopped(_)
+            | What::Pictured(_)
             | What::Credential(_) => None,
         };
         self.entries(0).iter().rev().find_map(ordered).unwrap_or(false)

@@ -53,6 +53,7 @@ fn play(world: &mut World, events: &[Event]) -> Vec<String> {
         | What::Stopped(_)
         | What::Credential(_) => "other".to_owned(),
         What::Skipped(_) => "left out".to_owned(),
+        What::Pictured(pictured) => format!("picture of {}", pictured.person),
     };
     entries.iter().map(|record| words(Entry::from_bytes(&record.bytes).expect("an entry").what)).collect()
 }
