@@ -26,6 +26,7 @@ pub mod camera;
 pub mod cli;
 pub mod columns;
 pub mod compare;
+pub mod consent;
 pub mod credential;
 pub mod detect;
 pub mod enrol;

@@ -15,7 +15,7 @@ use ed25519_dalek::SigningKey;
 
 use crate::answer::{Answer, Stop};
 use crate::keyfile::{self, AUTHORITY};
-use crate::keys::now_s;
+use crate::keys::{Signing, now_s};
 use crate::ledger::Ledger;
 
 /// Options of a command that can take or end something for a whole site.
@@ -74,9 +74,8 @@ impl SealedForSite {
     /// # Errors
     /// As [`ForSite::open`], and without a sealing key.
     pub fn open(&self) -> Answer<Option<SealedSite>> {
-        let Some(mut site) = self.site.open()? else { return Ok(None) };
-        let sealing = sealing(self.seal_to.as_deref(), site.ledger.follower().seal_to())?;
-        Ok(Some(SealedSite { site, sealing }))
+        let Some(site) = self.site.open()? else { return Ok(None) };
+        site.sealed(self.seal_to.as_deref()).map(Some)
     }
 }
 
@@ -99,6 +98,24 @@ pub fn sealing(given: Option<&str>, said: Option<[u8; 32]>) -> Answer<SealingKey
 }
 
 impl Site {
+    /// A site for a command that is of no use to one terminal alone.
+    ///
+    /// # Errors
+    /// When key or roster cannot be read or trusted.
+    pub fn signed(signing: &Signing) -> Answer<Self> {
+        let key = keyfile::private(&signing.by, &AUTHORITY)?;
+        Ok(Self { ledger: Ledger::open(&signing.roster, None)?, key, dry: signing.dry_run })
+    }
+
+    /// The same with the key to seal to, of what was given and what the roster says.
+    ///
+    /// # Errors
+    /// As [`sealing`].
+    pub fn sealed(mut self, seal_to: Option<&str>) -> Answer<SealedSite> {
+        let sealing = sealing(seal_to, self.ledger.follower().seal_to())?;
+        Ok(SealedSite { site: self, sealing })
+    }
+
     /// Signs changes as one entry and says, line by line, what it says.
     ///
     /// # Errors

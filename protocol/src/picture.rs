@@ -86,7 +86,7 @@ impl Picture {
     /// [`PictureFault::TooLong`], [`PictureFault::NoKey`].
     pub fn seal(
         &self,
-        to: &ByteArray<32>,
+        to: &[u8; 32],
         bound: &Bound<'_>,
         rng: &mut impl CryptoRng,
     ) -> Result<Opaque, PictureFault> {
@@ -164,7 +164,7 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let (key, other) = (OpeningKey::draw(&mut rng), OpeningKey::draw(&mut rng));
         let names = Names::new("hq", "t1", "ada", 8);
-        let to = key.sealing_key().to_bytes().into();
+        let to = key.sealing_key().to_bytes();
         let sealed = picture().seal(&to, &names.bound(), &mut rng).unwrap();
         assert_eq!(Picture::open(&key, &names.bound(), &sealed), Ok(picture()));
         assert_eq!(Picture::open(&other, &names.bound(), &sealed), Err(PictureFault::Closed), "another key");
@@ -190,7 +190,7 @@ mod tests {
         let key = OpeningKey::draw(&mut rng);
         let names = Names::new("hq", "t1", "ada", 8);
         let mut seal = |jpeg: Vec<u8>, to: [u8; 32]| {
-            Picture { jpeg, ..picture() }.seal(&to.into(), &names.bound(), &mut rng).map(|sealed| sealed.0.len())
+            Picture { jpeg, ..picture() }.seal(&to, &names.bound(), &mut rng).map(|sealed| sealed.0.len())
         };
         let to = key.sealing_key().to_bytes();
         assert!(seal(vec![0; PICTURE_LEN_MAX], to).unwrap() < MESSAGE_LEN_MAX / 2 + 4096);

@@ -10,7 +10,10 @@ use std::time::Duration;
 use doorward_protocol::audit::ClockTrust;
 use doorward_protocol::contents::Purpose;
 use doorward_protocol::ids::PersonId;
-use doorward_protocol::picture::Picture;
+use doorward_protocol::message::Opaque;
+use doorward_protocol::picture::{Bound, Picture, PictureFault};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use crate::time::{Mono, Now, Wall};
@@ -61,6 +64,19 @@ impl Consents {
         let term = self.0.get(person)?.get(&purpose)?;
         term.holds(wall).then_some(*term)
     }
+}
+
+/// Seals a picture to the key of an order; `seed` is drawn for this one.
+///
+/// # Errors
+/// [`PictureFault`].
+pub fn sealed(
+    picture: &Picture,
+    to: &[u8; 32],
+    bound: &Bound<'_>,
+    seed: [u8; 32],
+) -> Result<Opaque, PictureFault> {
+    picture.seal(to, bound, &mut ChaCha20Rng::from_seed(seed))
 }
 
 /// Why there is no picture to send.
