@@ -8,8 +8,8 @@ use crate::answer::Answer;
 use crate::mind::Minding;
 use crate::place::Place;
 use crate::{
-    audit, bench, broker, camera, compare, consent, credential, detect, enrol, erasure, evaluate, identify, init,
-    keys, order, pack, person, roster, simulate, terminal,
+    audit, bench, broker, camera, compare, consent, credential, detect, enrol, erasure, evaluate, identify,
+    init, keys, order, pack, person, roster, simulate, terminal,
 };
 
 /// The administrator's tool of a door terminal.

@@ -136,7 +136,12 @@ fn moment(s: i64) -> String {
 
 /// Refuses a term that no terminal would read, and one that is over.
 fn check_term(from_s: i64, until_s: i64, now_s: i64) -> anyhow::Result<()> {
-    anyhow::ensure!(from_s < until_s, "from {} until {}: the end must come after the beginning", moment(from_s), moment(until_s));
+    anyhow::ensure!(
+        from_s < until_s,
+        "from {} until {}: the end must come after the beginning",
+        moment(from_s),
+        moment(until_s)
+    );
     anyhow::ensure!(until_s > now_s, "--until lies in the past");
     let latest = from_s.saturating_add(CONSENT_TERM_MAX_S);
     anyhow::ensure!(

@@ -378,8 +378,13 @@ mod tests {
         for (from_s, until_s) in endless.into_iter().chain([(100, 100), (100, 99)]) {
             assert_eq!(read(from_s, until_s), Err(ContentFault::Malformed), "{from_s} to {until_s}");
         }
-        let unknown = minicbor::to_vec(std::collections::BTreeMap::from([(0, 7), (1, 100), (2, 101)])).unwrap();
-        assert_eq!(super::read::<Consent>(1, &unknown), Err(ContentFault::Malformed), "for a purpose of later");
+        let unknown =
+            minicbor::to_vec(std::collections::BTreeMap::from([(0, 7), (1, 100), (2, 101)])).unwrap();
+        assert_eq!(
+            super::read::<Consent>(1, &unknown),
+            Err(ContentFault::Malformed),
+            "for a purpose of later"
+        );
         assert!(Purpose::ALL.into_iter().all(|purpose| Purpose::numbered(purpose.number()) == Some(purpose)));
     }
 

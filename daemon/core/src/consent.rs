@@ -148,9 +148,7 @@ impl Album {
     pub fn picture(&self, person: &PersonId, consents: &Consents, now: Now) -> Result<Picture, NoPicture> {
         let agreed = consents.in_force(person, Purpose::Picture, now.wall);
         let Term { from_s, until_s } = agreed.ok_or_else(|| NoPicture::NotAgreed(person.clone()))?;
-        let fresh = |kept: &&Kept| {
-            kept.person == *person && now.mono.since(kept.taken.mono) < PICTURE_KEPT
-        };
+        let fresh = |kept: &&Kept| kept.person == *person && now.mono.since(kept.taken.mono) < PICTURE_KEPT;
         let kept = self.0.as_ref().filter(fresh).ok_or_else(|| NoPicture::NotSeen(person.clone()))?;
         Ok(Picture {
             jpeg: kept.jpeg.to_vec(),
@@ -243,8 +241,7 @@ mod tests {
         album.tidy(&consents, known(65));
         assert_eq!(album.shows(), None, "a minute is over");
 
-        for (consents, now) in
-            [(Consents::default(), known(6)), (agreed(0, 900), at(6, ClockTrust::Unknown))]
+        for (consents, now) in [(Consents::default(), known(6)), (agreed(0, 900), at(6, ClockTrust::Unknown))]
         {
             let mut album = kept(&agreed(0, 900), known(5));
             album.tidy(&consents, now);

@@ -332,7 +332,8 @@ impl<'a> Batch<'a> {
         if persons == 0 {
             return Ok(None);
         }
-        let delete = "DELETE FROM templates; DELETE FROM credentials; DELETE FROM consents; DELETE FROM persons";
+        let delete =
+            "DELETE FROM templates; DELETE FROM credentials; DELETE FROM consents; DELETE FROM persons";
         self.conn.execute_batch(delete).doing("erase everybody")?;
         self.ring.remove_everybody()?;
         self.state.recount(self.conn, self.keys)?;

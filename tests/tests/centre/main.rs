@@ -11,6 +11,7 @@ mod desk;
 mod doorhub;
 mod hub;
 mod outages;
+mod pictures;
 mod proxy;
 mod revocation;
 mod site;

@@ -60,7 +60,8 @@ impl World {
         let now = self.clock.now();
         assert!(self.model.may_be_pictured(who, now), "r4: a picture of {who} went out: {:?}", self.model);
         let seq = seq.expect("a picture has its record");
-        let entry = self.entries(seq - 1).into_iter().next().expect("r4: a picture went out before its record");
+        let entry =
+            self.entries(seq - 1).into_iter().next().expect("r4: a picture went out before its record");
         let What::Pictured(pictured) = Entry::from_bytes(&entry.bytes).expect("an entry").what else {
             panic!("r4: a picture stands on another record");
         };
@@ -84,4 +85,76 @@ pub(crate) fn a_picture_is_kept_of_whom_it_may(world: &mut World) {
     let now = world.clock.now();
     let who = (0..PEOPLE).find(|who| name(*who) == kept).expect("somebody of this world");
     assert!(world.model.may_be_pictured(who, now), "r4: a picture of {who} is kept: {:?}", world.model);
+}
+
+#[cfg(test)]
+mod tests {
+    use doorward_core::door::OnTamper;
+
+    use super::*;
+    use crate::eyes::Reproduction;
+    use crate::scripts::{play, world};
+
+    const AGREED: Event = Event::Picture(0, true);
+    const ORDERED: Event = Event::Order(Wish::Capture(0), Blemish::None);
+
+    fn keeps(world: &World) -> bool {
+        world.keeps_picture_of().is_some()
+    }
+
+    #[test]
+    fn r4_a_picture_is_kept_and_handed_out_by_consent_alone_and_for_a_minute() {
+        let mut world = world(OnTamper::Report);
+        assert_eq!(play(&mut world, &[Event::Picture(0, false)]), ["granted"], "nobody agreed");
+        assert!(!keeps(&world));
+        world.happen(&Event::Wait(10_000));
+        assert_eq!(
+            play(&mut world, &[AGREED, ORDERED]),
+            ["granted", "picture of person-0", "picture of person-0"]
+        );
+        let another = [Event::Order(Wish::Capture(2), Blemish::None), Event::Appear(Figure::Nobody)];
+        assert_eq!(play(&mut world, &another), [""; 0], "not of whoever agreed to none");
+        assert!(keeps(&world));
+        let told = play(&mut world, &[Event::Wait(60_000), ORDERED]);
+        assert!(!told.iter().any(|event| event.starts_with("picture")), "{told:?}");
+        assert!(!keeps(&world), "a minute is over");
+    }
+
+    #[test]
+    fn r2_a_picture_goes_at_once_with_its_consent_its_person_or_the_time() {
+        let ends = [
+            Event::Roster(Edit::Withdraw(0)),
+            Event::Roster(Edit::Erase(0)),
+            Event::Erase(0),
+            Event::ClockJump { ms: 601_000, set: true },
+            Event::ClockJump { ms: -90_000_000, set: false },
+            Event::Restart,
+        ];
+        for end in ends {
+            let mut world = world(OnTamper::Report);
+            play(&mut world, &[AGREED, Event::Appear(Figure::Nobody)]);
+            assert!(keeps(&world));
+            let told = play(&mut world, &[end.clone(), ORDERED]);
+            assert!(!keeps(&world), "{end:?}");
+            assert!(!told.iter().any(|event| event.starts_with("picture")), "{end:?}: {told:?}");
+        }
+        let mut world = world(OnTamper::Erase);
+        play(
+            &mut world,
+            &[AGREED, Event::Appear(Figure::Nobody), Event::DiskFull(true), Event::Tamper(true)],
+        );
+        assert!(!keeps(&world), "the case was opened, and the disk did not even erase");
+    }
+
+    #[test]
+    fn r4_without_a_record_no_picture_goes_out_and_nothing_but_a_live_person_makes_one() {
+        let mut world = world(OnTamper::Report);
+        let full = [AGREED, Event::DiskFull(true), ORDERED, Event::DiskFull(false), ORDERED];
+        assert_eq!(play(&mut world, &full), ["granted", "picture of person-0", "picture of person-0"]);
+        assert_eq!((world.totals.pictures, world.totals.no_pictures), (2, 1));
+        let print = Event::Appear(Figure::Reproduced(0, Reproduction::Print));
+        let told = play(&mut world, &[Event::Restart, print, Event::Look(12), ORDERED]);
+        assert!(!keeps(&world) && told.contains(&"not_live".to_owned()), "{told:?}");
+        assert_eq!(world.totals.pictures, 2);
+    }
 }

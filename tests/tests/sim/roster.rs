@@ -137,7 +137,9 @@ impl Author {
         let signer = match edit {
             Edit::Rules => POLICY,
             Edit::Rotate => ROOT,
-            Edit::Put(..) | Edit::Erase(_) | Edit::Agree(..) | Edit::Withdraw(_) | Edit::Broken(_) => ENROLLER,
+            Edit::Put(..) | Edit::Erase(_) | Edit::Agree(..) | Edit::Withdraw(_) | Edit::Broken(_) => {
+                ENROLLER
+            }
         };
         let bytes = message::sign(&heading, &entry, &key(signer)).expect("an entry is short");
         let reader = Reader { terminal: None, now_s: None };
