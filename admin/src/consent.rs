@@ -9,7 +9,7 @@ use doorward_protocol::roster::{Change, PersonSlot, Slot};
 use jiff::Timestamp;
 
 use crate::answer::{Answer, Stop};
-use crate::keys::{Signing, now_s};
+use crate::keys::{Looking, Signing, now_s};
 use crate::site::Site;
 use crate::text;
 
@@ -44,6 +44,8 @@ pub enum Consent {
 pub struct Put {
     #[command(flatten)]
     signing: Signing,
+    #[command(flatten)]
+    looking: Looking,
     /// The sealing key of the site's terminals: its file, or the 64 digits; not needed once the roster says it.
     #[arg(long, value_name = "KEY")]
     seal_to: Option<String>,
@@ -65,6 +67,8 @@ pub struct Put {
 pub struct Withdraw {
     #[command(flatten)]
     signing: Signing,
+    #[command(flatten)]
+    looking: Looking,
     /// What is not agreed to any more.
     #[arg(long)]
     purpose: Word,
@@ -112,7 +116,7 @@ fn put(options: &Put, out: &mut dyn Write) -> Answer {
     let (from_s, until_s) = (options.from.map_or(now_s, Timestamp::as_second), options.until.as_second());
     check_term(from_s, until_s, now_s)?;
     let person = &options.person;
-    let mut site = Site::signed(&options.signing)?.sealed(options.seal_to.as_deref())?;
+    let mut site = Site::signed(&options.signing, &options.looking)?.sealed(options.seal_to.as_deref())?;
     site.known(person)?;
     let change = site.seal(person, purpose.number(), &contents::Consent { purpose, from_s, until_s })?;
     let (what, from, until) = (says(purpose), moment(from_s), moment(until_s));
@@ -122,7 +126,7 @@ fn put(options: &Put, out: &mut dyn Write) -> Answer {
 fn withdraw(options: &Withdraw, out: &mut dyn Write) -> Answer {
     let (purpose, person) = (options.purpose.purpose(), options.person.clone());
     let (number, what) = (purpose.number(), says(purpose));
-    let mut site = Site::signed(&options.signing)?;
+    let mut site = Site::signed(&options.signing, &options.looking)?;
     if !site.has(&person, Slot::Consent, number) {
         return Err(Stop::refused(format!("the roster has no consent of {person} to {what}")));
     }

@@ -34,6 +34,7 @@ pub mod erasure;
 pub mod evaluate;
 pub mod export;
 pub mod folder;
+pub mod held;
 pub mod hub;
 pub mod identify;
 pub mod init;
