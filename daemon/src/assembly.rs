@@ -190,11 +190,10 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
         light,
         clock: Arc::clone(&clock),
     };
-    let evidence = to_terminal.clone();
+    let out = Out { terminal: to_terminal.clone(), pictures_wanted: wanted };
     let watcher = readers.start(&mut threads, &clock, &to_terminal, onlookers.watcher)?;
     let level = settings.liveness.level.code();
     let errands = api::start(api, &mut threads, &clock, &to_terminal, (version, level));
-    let out = Out { terminal: evidence, pictures_wanted: wanted };
     threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &out, watcher, errands));
     if let Some(way) = way {
         let known = (identity, (transform_key, joining_key), references);
