@@ -11,6 +11,7 @@ use doorward_core::audit::Journal as _;
 use doorward_core::intake::Intake;
 use doorward_core::outbox::Outbox;
 use doorward_core::template::{TemplateVersion, UnitVector};
+use doorward_core::time::Wall;
 use doorward_daemon::assembly::identify;
 use doorward_daemon::centre::{self, CentreConfig, line};
 use doorward_daemon::journal::{self, JournalLink, Listeners};
@@ -277,6 +278,13 @@ impl Door {
             after = last.seq;
             trail.extend(page.into_iter().map(|record| record.bytes));
         }
+    }
+
+    /// Does something to its store as another process does, on a connection of its own.
+    pub(crate) fn beside(&self, change: impl FnOnce(&mut Store, Wall)) {
+        let mut store = Store::open(&self.path, &master()).unwrap();
+        change(&mut store, self.clock.now().wall);
+        store.close().unwrap();
     }
 
     /// What was ordered and came through.
