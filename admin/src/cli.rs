@@ -8,8 +8,8 @@ use crate::answer::Answer;
 use crate::mind::Minding;
 use crate::place::Place;
 use crate::{
-    audit, bench, broker, camera, compare, credential, detect, enrol, erasure, evaluate, identify, init,
-    keys, order, pack, person, roster, simulate, terminal,
+    audit, bench, broker, camera, compare, consent, credential, detect, enrol, erasure, evaluate, identify,
+    init, keys, order, pack, person, roster, simulate, terminal,
 };
 
 /// The administrator's tool of a door terminal.
@@ -22,7 +22,7 @@ use crate::{
         doorctl works on the terminal's files directly, also while doord runs; doord notices changes by itself. Run it \
         as the user that doord runs as. With --roster, `enroll`, `person` and `credential` sign the same for all \
         terminals of a site instead. Pictures are read, and never stored, unless `camera snap` or `camera record` is \
-        told that everybody on them agreed.",
+        told that everybody on them agreed, or `order capture` fetches that of somebody whose consent is on the roster.",
     after_help = "A first terminal:\n  \
         doorctl init --site hq --terminal lobby-1\n  \
         doorctl enroll --person E-1042 --name \"Ada Lovelace\" --photo badge.jpg --supervised\n  \
@@ -57,6 +57,9 @@ pub enum Command {
     /// Give, show or take away cards, PINs and QR codes.
     #[command(subcommand)]
     Credential(credential::Credential),
+    /// Sign what persons agreed to, and until when.
+    #[command(subcommand)]
+    Consent(consent::Consent),
     /// Find the faces of a photograph and measure them.
     Detect(detect::Detect),
     /// Compare the faces of two photographs.
@@ -112,6 +115,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Answer {
         Command::Enroll(options) => enrol::run(options, place, minding, out),
         Command::Person(command) => person::run(command, place, out),
         Command::Credential(command) => credential::run(command, place, out),
+        Command::Consent(command) => consent::run(command, out),
         Command::Detect(options) => detect::run(options, minding, out),
         Command::Compare(options) => compare::run(options, minding, out),
         Command::Identify(options) => identify::run(options, place, minding, out),
@@ -159,7 +163,7 @@ mod tests {
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "doorctl", &mut found);
-        assert_eq!(found.len(), 69, "{found:?}");
+        assert_eq!(found.len(), 72, "{found:?}");
     }
 
     #[test]

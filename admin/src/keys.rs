@@ -4,15 +4,19 @@ use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use doorward_protocol::hex::hex;
 use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::keys::{KeyId, PublicKey, Role};
 use doorward_protocol::roster::{Change, Revoke, Succeed};
+use doorward_protocol::sealing::OpeningKey;
 use doorward_protocol::trust::Delegation;
+use doorward_store::{KeySource, opening_keys};
 use serde::Serialize;
 
 use crate::answer::{Answer, Stop};
+use crate::held::{Held, View};
 use crate::keyfile::{self, AUTHORITY};
 use crate::ledger::Ledger;
 use crate::{place, rotation, text};
@@ -133,9 +137,29 @@ pub struct Signing {
     /// The private key that signs.
     #[arg(long, value_name = "FILE")]
     pub(crate) by: PathBuf,
-    /// Check and show what would be signed, and write nothing.
+    /// Check, show what would be signed and what is in force now, and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// What a dry run reads sealed contents with.
+#[derive(Debug, Args)]
+pub struct Looking {
+    /// With --dry-run: the file of the site's opening keys, to show what is sealed now and what would be.
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    open_with: Option<PathBuf>,
+}
+
+impl Looking {
+    /// The keys, newest first; none where no file is given.
+    ///
+    /// # Errors
+    /// The file's.
+    pub(crate) fn keys(&self) -> anyhow::Result<Vec<OpeningKey>> {
+        let source = self.open_with.as_ref().map(|file| KeySource::File(file.clone()));
+        let keys = source.map(|source| opening_keys(&source)).transpose();
+        Ok(keys.context("--open-with")?.unwrap_or_default())
+    }
 }
 
 /// Options of `delegate`.
@@ -242,12 +266,12 @@ pub fn run(command: &Keys, out: &mut dyn Write) -> Answer {
         Keys::Delegate(options) => delegate(options, out),
         Keys::Revoke(options) => {
             let key = named(&options.public)?;
-            sign(&options.signing, Change::Revoke(Revoke { key }), &format!("key {key} is revoked"), out)
+            sign(&options.signing, &[], Change::Revoke(Revoke { key }), &format!("key {key} is revoked"), out)
         }
         Keys::Succeed(options) => {
             let root = public(&options.public)?;
             let said = format!("the root is {}", root.hex());
-            sign(&options.signing, Change::Succeed(Succeed { root }), &said, out)
+            sign(&options.signing, &[], Change::Succeed(Succeed { root }), &said, out)
         }
         Keys::List(options) => list(options, out),
     }
@@ -285,17 +309,33 @@ fn delegate(options: &Delegate, out: &mut dyn Write) -> Answer {
         names(&delegation.roles).join(" and "),
         text::moment(delegation.until_s * 1000)
     );
-    sign(&options.signing, Change::Delegate(delegation), &said, out)
+    sign(&options.signing, &[], Change::Delegate(delegation), &said, out)
 }
 
-/// Signs a change into a roster, and says so.
-pub(crate) fn sign(signing: &Signing, change: Change, said: &str, out: &mut dyn Write) -> Answer {
+/// Signs a change into a roster, and says so; a dry run shows what is in force beside it, opened with these keys.
+pub(crate) fn sign(
+    signing: &Signing,
+    keys: &[OpeningKey],
+    change: Change,
+    said: &str,
+    out: &mut dyn Write,
+) -> Answer {
     let key = keyfile::private(&signing.by, &AUTHORITY)?;
-    let mut ledger = Ledger::open(&signing.roster, None)?;
-    let seq = ledger.append(vec![change], &key, now_s(), signing.dry_run)?;
-    match signing.dry_run {
-        true => writeln!(out, "entry {seq} would say: {said}; nothing was written")?,
-        false => writeln!(out, "entry {seq}: {said}")?,
+    let mut held = Held::default();
+    let mut ledger = Ledger::open_telling(&signing.roster, None, &mut |seq, entry| {
+        if signing.dry_run {
+            held.follow(seq, entry);
+        }
+    })?;
+    let trust = ledger.follower().trust().clone();
+    let seq = ledger.append(vec![change.clone()], &key, now_s(), signing.dry_run)?;
+    if !signing.dry_run {
+        writeln!(out, "entry {seq}: {said}")?;
+        return Ok(());
+    }
+    writeln!(out, "entry {seq} would say: {said}; nothing was written")?;
+    for line in (View { held: &held, trust: &trust, keys }).compare(&[change]) {
+        writeln!(out, "{line}")?;
     }
     Ok(())
 }

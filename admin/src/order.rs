@@ -4,17 +4,21 @@
 //! passes orders and receipts on; a receipt counts because its terminal signed it.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use doorward_hal::clock::{Clock as _, SystemClock};
+use doorward_protocol::audit::Hash;
 use doorward_protocol::command::{
     Command, ORDER_LIFE_MAX_S, Order as Ordered, Outcome, Receipt, Session, order_hash,
 };
 use doorward_protocol::envelope::{Heading, Kind};
 use doorward_protocol::hex::{hex, unhex, unhex_all};
-use doorward_protocol::ids::{DoorId, TerminalId};
+use doorward_protocol::ids::{DoorId, PersonId, SiteId, TerminalId};
 use doorward_protocol::message;
+use doorward_protocol::picture::{Bound, Picture};
+use doorward_protocol::sealing::OpeningKey;
 use doorward_protocol::trust::{Reader, Trust};
 use ed25519_dalek::SigningKey;
 use serde::Deserialize;
@@ -24,7 +28,7 @@ use crate::hub::{self, Hub, Known, Line};
 use crate::keyfile::{self, AUTHORITY};
 use crate::keys::Signing;
 use crate::ledger::Ledger;
-use crate::{place, text};
+use crate::{folder, place, text};
 
 /// How long receipts are waited for: an order that no terminal took in that time counts no more.
 const PATIENCE: Duration = Duration::from_secs(ORDER_LIFE_MAX_S.unsigned_abs());
@@ -72,6 +76,14 @@ pub enum Order {
         Exit code: 0 done, 2 the terminal refused or did not answer, 1 fault."
     )]
     Refill(One),
+    /// Fetch the picture of a person who agreed to pictures and was recognised within the last minute.
+    #[command(
+        after_help = "Without a consent in force (`doorctl consent put`) the terminal keeps no picture of anybody, and says so.         With one it keeps the last for a minute, in memory. The picture comes sealed to a key that is drawn for this one         order and forgotten after it, and after its record in the terminal's trail.\n\n\
+        Example:\n  doorctl order capture --roster hq.roster --by op.key --hub http://127.0.0.1:8470 --token-file token \
+        --terminal lobby-1 --person E-1042 --out e-1042.jpg\n\n\
+        Exit code: 0 the picture is written, 2 the terminal refused or did not answer, 1 fault."
+    )]
+    Capture(Capture),
     /// Ask a terminal how it is.
     #[command(
         after_help = "Example:\n  doorctl order diagnose --roster hq.roster --by op.key --hub http://127.0.0.1:8470 \
@@ -154,6 +166,22 @@ pub struct Several {
     terminal: Vec<TerminalId>,
 }
 
+/// Options of `capture`.
+#[derive(Debug, Args)]
+pub struct Capture {
+    #[command(flatten)]
+    giving: Giving,
+    /// The terminal.
+    #[arg(long)]
+    terminal: TerminalId,
+    /// Whose picture.
+    #[arg(long)]
+    person: PersonId,
+    /// Where it is written, a JPEG for its owner's eyes; never over anything.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
 /// Runs one of the commands.
 ///
 /// # Errors
@@ -173,6 +201,7 @@ pub fn run(command: &Order, out: &mut dyn Write) -> Answer {
         Order::Refill(One { giving, terminal }) => {
             give(giving, std::slice::from_ref(terminal), &Command::Refill, out)
         }
+        Order::Capture(options) => capture(options, out),
         Order::Diagnose(One { giving, terminal }) => {
             give(giving, std::slice::from_ref(terminal), &Command::Diagnose, out)
         }
@@ -191,6 +220,45 @@ struct Kept {
 
 /// Gives an order to these terminals, to all where none is named, and says what came of each.
 fn give(giving: &Giving, named: &[TerminalId], command: &Command, out: &mut dyn Write) -> Answer {
+    give_and_hear(giving, named, command, out, &mut |_, _, receipt| Ok(told(receipt)))
+}
+
+/// Has a person's picture sent, opens it, and writes it into a new file.
+fn capture(options: &Capture, out: &mut dyn Write) -> Answer {
+    let Capture { giving, terminal, person, out: file } = options;
+    // Before anything is ordered: what came once does not come again.
+    if file.exists() {
+        return Err(Stop::refused(format!("{} exists; a picture is written over nothing", file.display())));
+    }
+    let key = OpeningKey::draw(&mut keyfile::generator());
+    let command = Command::Capture(person.clone(), key.sealing_key().to_bytes().into());
+    give_and_hear(giving, std::slice::from_ref(terminal), &command, out, &mut |site, order, receipt| {
+        let Outcome::Picture(sealed) = &receipt.outcome else { return Ok(told(receipt)) };
+        let picture = Picture::open(&key, &Bound { site, terminal, person, order }, sealed);
+        let picture = picture.map_err(|why| Stop::refused(format!("{terminal} sent a picture: {why}")))?;
+        folder::create_or_refuse(file, 0o600, &picture.jpeg)?;
+        let until = text::moment(picture.agreed_until_s.saturating_mul(1000));
+        let words = format!(
+            "{person}, taken {}, is in {}{}; {person} agrees to pictures until {until}",
+            text::moment(picture.taken_ms),
+            file.display(),
+            on_record(&receipt),
+        );
+        Ok((true, words))
+    })
+}
+
+/// What is made of a receipt of this site for an order: whether it was done, and in words.
+type Hear<'a> = &'a mut dyn FnMut(&SiteId, &Hash, Receipt) -> Answer<(bool, String)>;
+
+/// Gives an order to these terminals, to all where none is named, and says what is made of each receipt.
+fn give_and_hear(
+    giving: &Giving,
+    named: &[TerminalId],
+    command: &Command,
+    out: &mut dyn Write,
+    hear: Hear<'_>,
+) -> Answer {
     let trust = Ledger::open(&giving.signing.roster, None)?.follower().trust().clone();
     let key = keyfile::private(&giving.signing.by, &AUTHORITY)?;
     let line = giving.hub.open()?;
@@ -216,7 +284,7 @@ fn give(giving: &Giving, named: &[TerminalId], command: &Command, out: &mut dyn 
                 left.push((known, order));
                 continue;
             };
-            let (did, words) = told(outcome);
+            let (did, words) = hear(trust.site(), &order, outcome)?;
             done += usize::from(did);
             writeln!(out, "{:width$}  {words}", known.terminal)?;
         }
@@ -292,13 +360,18 @@ fn verified(digits: &str, trust: &Trust, terminal: &TerminalId, order: &[u8; 32]
     }
 }
 
+fn on_record(receipt: &Receipt) -> String {
+    receipt.audit_seq.map(|seq| format!(", on record as {seq}")).unwrap_or_default()
+}
+
 /// Whether it was done, and in words.
 fn told(receipt: Receipt) -> (bool, String) {
-    let on_record = receipt.audit_seq.map(|seq| format!(", on record as {seq}")).unwrap_or_default();
+    let on_record = on_record(&receipt);
     match receipt.outcome {
         Outcome::Done => (true, format!("done{on_record}")),
         Outcome::Refused(why) => (false, format!("refused{on_record}: {}", text::printable(&why))),
         Outcome::Report(report) => (true, text::printable(&report)),
+        Outcome::Picture(_) => (false, format!("sent a picture that nobody ordered{on_record}")),
     }
 }
 

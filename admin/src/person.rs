@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::answer::{Answer, Stop};
 use crate::place::{self, Place};
 use crate::site::{ForSite, SealedForSite, Site};
-use crate::text;
+use crate::{consent, text};
 
 const PUT_ABOUT: &str = "Put a person's record, in place of the old one; templates and credentials stay.\n\n\
         With --roster it is sealed and signed to all terminals of a site. Nobody but they can read what was put there \
@@ -262,6 +262,7 @@ fn list(options: &Listed, store: &mut Store, out: &mut dyn Write) -> Answer {
 fn show(options: &Shown, store: &mut Store, out: &mut dyn Write) -> Answer {
     let record = known(store, &options.id)?;
     let templates = store.templates_of(&record.id).context("read the person's templates")?;
+    let consents = store.consents_of(&record.id).context("read what the person agreed to")?;
     let person = told(record, templates.iter().map(told_template).collect::<Vec<_>>());
     if options.json {
         return text::json(out, &person);
@@ -271,6 +272,11 @@ fn show(options: &Shown, store: &mut Store, out: &mut dyn Write) -> Answer {
     writeln!(out, "valid from   {}", person.valid_from.as_deref().unwrap_or("always"))?;
     writeln!(out, "valid until  {}", person.valid_until.as_deref().unwrap_or("without end"))?;
     writeln!(out, "state        {}", if person.suspended { "suspended" } else { "active" })?;
+    for (purpose, term) in consents {
+        let moment = |s: i64| text::moment(s.saturating_mul(1000));
+        let (to, from, until) = (consent::says(purpose), moment(term.from_s), moment(term.until_s));
+        writeln!(out, "agrees to    {to}, from {from} until {until}")?;
+    }
     for template in &person.templates {
         let ToldTemplate { slot, model, source, created } = template;
         writeln!(out, "template     {slot}: {} of {created}, model {model}", text::printable(source))?;

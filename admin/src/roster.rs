@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::answer::{Answer, Stop};
 use crate::hub::{self, Hub};
 use crate::keyfile;
-use crate::keys::{self, Signing};
+use crate::keys::{self, Looking, Signing};
 use crate::ledger::Ledger;
 use crate::{rotation, site};
 
@@ -93,6 +93,8 @@ pub enum Roster {
 pub struct Put {
     #[command(flatten)]
     signing: Signing,
+    #[command(flatten)]
+    looking: Looking,
     /// The sealing key of the site's terminals: its file, or the 64 digits; not needed once the roster says it.
     #[arg(long, value_name = "KEY")]
     seal_to: Option<String>,
@@ -112,6 +114,8 @@ pub struct Put {
 pub struct Take {
     #[command(flatten)]
     signing: Signing,
+    #[command(flatten)]
+    looking: Looking,
     #[command(flatten)]
     at: At,
     /// Whose.
@@ -134,6 +138,8 @@ struct At {
 pub struct Erase {
     #[command(flatten)]
     signing: Signing,
+    #[command(flatten)]
+    looking: Looking,
     /// Whom.
     person: PersonId,
 }
@@ -206,24 +212,25 @@ pub fn run(command: &Roster, out: &mut dyn Write) -> Answer {
         Roster::Take(options) => {
             let at = options.at.of(&options.person);
             let said = format!("{} {} of {} is taken away", name(options.at.slot), at.number, at.person);
-            keys::sign(&options.signing, Change::PersonTake(at), &said, out)
+            keys::sign(&options.signing, &options.looking.keys()?, Change::PersonTake(at), &said, out)
         }
         Roster::Erase(options) => {
             let person = options.person.clone();
             let said = format!("{person} is erased");
-            keys::sign(&options.signing, Change::PersonErase(PersonErase { person }), &said, out)
+            let change = Change::PersonErase(PersonErase { person });
+            keys::sign(&options.signing, &options.looking.keys()?, change, &said, out)
         }
         Roster::Set(options) => {
             let at = setting(options.setting, &options.name);
             let said = format!("{} {:?} is put", name(options.setting), options.name);
             let body = Opaque(content(&options.content, BODY_LEN_MAX)?.to_vec());
             let change = Change::SettingPut(SettingPut { at, form: options.form, body });
-            keys::sign(&options.signing, change, &said, out)
+            keys::sign(&options.signing, &[], change, &said, out)
         }
         Roster::Unset(options) => {
             let at = setting(options.setting, &options.name);
             let said = format!("{} {:?} is taken away", name(options.setting), options.name);
-            keys::sign(&options.signing, Change::SettingTake(at), &said, out)
+            keys::sign(&options.signing, &[], Change::SettingTake(at), &said, out)
         }
         Roster::Reseal(options) => rotation::reseal(options, out),
         Roster::Sync(options) => sync(options, out),
@@ -241,7 +248,7 @@ fn put(options: &Put, out: &mut dyn Write) -> Answer {
     let said = format!("{} {} of {} is put, sealed", name(options.at.slot), at.number, at.person);
     let sealed =
         key.seal(&site, at, options.form, &content, &mut keyfile::generator()).map_err(Stop::refused)?;
-    keys::sign(&options.signing, Change::PersonPut(sealed), &said, out)
+    keys::sign(&options.signing, &options.looking.keys()?, Change::PersonPut(sealed), &said, out)
 }
 
 fn sync(options: &Sync, out: &mut dyn Write) -> Answer {

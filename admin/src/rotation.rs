@@ -6,16 +6,15 @@
 //! agreed upon, and a terminal that was away for a month misses nothing. Whoever stole the old key and has a copy of the
 //! roster goes on reading what was sealed to it, and nothing that is sealed from then on.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 use doorward_protocol::hex::hex;
-use doorward_protocol::ids::{PersonId, SiteId};
+use doorward_protocol::ids::SiteId;
 use doorward_protocol::keys::{KeyId, PublicKey, Role};
-use doorward_protocol::roster::{CHANGES_MAX, Change, PersonPut, SealTo, Slot};
+use doorward_protocol::roster::{CHANGES_MAX, Change, PersonPut, SealTo};
 use doorward_protocol::sealing::{OpeningKey, SealingKey};
 use doorward_protocol::trust::Trust;
 use doorward_store::{KeySource, OPENING_KEYS_MAX, opening_keys};
@@ -23,6 +22,7 @@ use indicatif::ProgressBar;
 use rand_chacha::ChaCha20Rng;
 
 use crate::answer::{Answer, Stop};
+use crate::held::Held;
 use crate::keyfile::{self, AUTHORITY};
 use crate::keys::{Signing, now_s};
 use crate::ledger::Ledger;
@@ -109,18 +109,17 @@ pub fn rotate(options: &Rotate, out: &mut dyn Write) -> Answer {
 pub fn reseal(options: &Reseal, out: &mut dyn Write) -> Answer {
     let key = keyfile::private(&options.signing.by, &AUTHORITY)?;
     let keys = present(&options.opening_key)?;
-    let mut kept = Kept::default();
-    let mut ledger = Ledger::open_telling(&options.signing.roster, None, &mut |_, entry| {
-        entry.changes.iter().for_each(|change| kept.follow(change));
-    })?;
+    let mut held = Held::default();
+    let roster = &options.signing.roster;
+    let mut ledger = Ledger::open_telling(roster, None, &mut |seq, entry| held.follow(seq, entry))?;
     if ledger.follower().seal_to().is_none() {
         return Err(Stop::refused("no key was rotated at this site; `doorctl keys rotate` does it"));
     }
     let newest = in_force(&keys, ledger.follower().seal_to(), &options.opening_key)?;
     let site = ledger.follower().trust().site().clone();
-    let bar = ProgressBar::new(kept.0.len() as u64);
+    let bar = ProgressBar::new(held.persons.len() as u64);
     let (mut rng, mut part, mut bytes, mut done) = (keyfile::generator(), Vec::new(), 0, 0);
-    for put in bar.wrap_iter(kept.0.into_values()) {
+    for (_, put) in bar.wrap_iter(held.persons.into_values()) {
         let Some(again) = sealed_again(&put, &keys, &newest, &site, &mut rng)? else { continue };
         bytes += again.sealed.0.len();
         part.push(Change::PersonPut(again));
@@ -161,30 +160,6 @@ fn sealed_again(
     }
     let again = newest.seal(site, at.clone(), put.form, &content, rng);
     Ok(Some(again.map_err(Stop::refused)?))
-}
-
-/// What of persons is in force.
-#[derive(Default)]
-struct Kept(BTreeMap<(PersonId, Slot, u32), PersonPut>);
-
-impl Kept {
-    fn follow(&mut self, change: &Change) {
-        match change {
-            Change::PersonPut(put) => {
-                let place = (put.at.person.clone(), put.at.slot, put.at.number);
-                self.0.insert(place, put.clone());
-            }
-            Change::PersonTake(at) => drop(self.0.remove(&(at.person.clone(), at.slot, at.number))),
-            Change::PersonErase(erase) => self.0.retain(|(person, ..), _| *person != erase.person),
-            Change::SettingPut(_)
-            | Change::SettingTake(_)
-            | Change::Delegate(_)
-            | Change::Revoke(_)
-            | Change::Succeed(_)
-            | Change::Hand(_)
-            | Change::SealTo(_) => {}
-        }
-    }
 }
 
 /// The keys in a file, the newest first.

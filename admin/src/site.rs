@@ -2,7 +2,7 @@
 //! site shall do, sealed to them.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,12 +10,13 @@ use doorward_protocol::contents::{self, Content};
 use doorward_protocol::hex::hex;
 use doorward_protocol::ids::PersonId;
 use doorward_protocol::roster::{Change, NUMBER_MAX, PersonSlot, Slot};
-use doorward_protocol::sealing::SealingKey;
+use doorward_protocol::sealing::{OpeningKey, SealingKey};
 use ed25519_dalek::SigningKey;
 
 use crate::answer::{Answer, Stop};
+use crate::held::{Held, View};
 use crate::keyfile::{self, AUTHORITY};
-use crate::keys::now_s;
+use crate::keys::{Looking, Signing, now_s};
 use crate::ledger::Ledger;
 
 /// Options of a command that can take or end something for a whole site.
@@ -28,9 +29,11 @@ pub struct ForSite {
     /// The private key that signs.
     #[arg(long, value_name = "FILE", requires = "roster")]
     by: Option<PathBuf>,
-    /// Check and show what would be signed, and write nothing.
+    /// Check, show what would be signed and what is in force now, and write nothing.
     #[arg(long, requires = "roster")]
     dry_run: bool,
+    #[command(flatten)]
+    looking: Looking,
 }
 
 /// Options of a command that can put something for a whole site.
@@ -48,6 +51,9 @@ pub struct Site {
     ledger: Ledger,
     key: SigningKey,
     dry: bool,
+    /// What is in force, where it is to be shown beside what would be.
+    held: Held,
+    keys: Vec<OpeningKey>,
 }
 
 /// The same, with what its terminals open.
@@ -63,8 +69,7 @@ impl ForSite {
     /// When key or roster cannot be read or trusted.
     pub fn open(&self) -> Answer<Option<Site>> {
         let Some((roster, by)) = self.roster.as_ref().zip(self.by.as_ref()) else { return Ok(None) };
-        let key = keyfile::private(by, &AUTHORITY)?;
-        Ok(Some(Site { ledger: Ledger::open(roster, None)?, key, dry: self.dry_run }))
+        Site::open((roster, by), self.dry_run, &self.looking).map(Some)
     }
 }
 
@@ -74,9 +79,8 @@ impl SealedForSite {
     /// # Errors
     /// As [`ForSite::open`], and without a sealing key.
     pub fn open(&self) -> Answer<Option<SealedSite>> {
-        let Some(mut site) = self.site.open()? else { return Ok(None) };
-        let sealing = sealing(self.seal_to.as_deref(), site.ledger.follower().seal_to())?;
-        Ok(Some(SealedSite { site, sealing }))
+        let Some(site) = self.site.open()? else { return Ok(None) };
+        site.sealed(self.seal_to.as_deref()).map(Some)
     }
 }
 
@@ -99,11 +103,42 @@ pub fn sealing(given: Option<&str>, said: Option<[u8; 32]>) -> Answer<SealingKey
 }
 
 impl Site {
+    /// A site for a command that is of no use to one terminal alone.
+    ///
+    /// # Errors
+    /// When key or roster cannot be read or trusted.
+    pub fn signed(signing: &Signing, looking: &Looking) -> Answer<Self> {
+        Self::open((&signing.roster, &signing.by), signing.dry_run, looking)
+    }
+
+    fn open((roster, by): (&Path, &Path), dry: bool, looking: &Looking) -> Answer<Self> {
+        let key = keyfile::private(by, &AUTHORITY)?;
+        let (mut held, keys) = (Held::default(), looking.keys()?);
+        let ledger = Ledger::open_telling(roster, None, &mut |seq, entry| {
+            if dry {
+                held.follow(seq, entry);
+            }
+        })?;
+        Ok(Self { ledger, key, dry, held, keys })
+    }
+
+    /// The same with the key to seal to, of what was given and what the roster says.
+    ///
+    /// # Errors
+    /// As [`sealing`].
+    pub fn sealed(mut self, seal_to: Option<&str>) -> Answer<SealedSite> {
+        let sealing = sealing(seal_to, self.ledger.follower().seal_to())?;
+        Ok(SealedSite { site: self, sealing })
+    }
+
     /// Signs changes as one entry and says, line by line, what it says.
     ///
     /// # Errors
     /// [`Stop::Refused`] where the key may not, or a change cannot be.
     pub fn sign(mut self, changes: Vec<Change>, said: &[String], out: &mut dyn Write) -> Answer {
+        let trust = self.ledger.follower().trust().clone();
+        let view = View { held: &self.held, trust: &trust, keys: &self.keys };
+        let compared = if self.dry { view.compare(&changes) } else { Vec::new() };
         let seq = self.ledger.append(changes, &self.key, now_s(), self.dry)?;
         match self.dry {
             true => writeln!(out, "entry {seq} would say, and nothing was written:")?,
@@ -111,6 +146,9 @@ impl Site {
         }
         for line in said {
             writeln!(out, "  {line}")?;
+        }
+        for line in compared {
+            writeln!(out, "{line}")?;
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ use crate::readers::Readers;
 use crate::supervise::{Beat, Supervisor};
 use crate::terminal::{Beginning, Devices, Examiner, Input, Observation, Terminal};
 use crate::uplink::{self, Uplink};
-use crate::vision::{Watcher, watch};
+use crate::vision::{Out, Watcher, watch};
 
 /// Inputs that may wait for the terminal thread: a handful of frames and door signals while a decision is recorded.
 const INPUTS_MAX: usize = 16;
@@ -167,6 +167,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
         observer,
     );
 
+    let wanted = terminal.wants_pictures();
     let mut threads = Supervisor::new(Arc::clone(&clock));
     let listeners = Listeners { terminal: to_terminal.clone(), uplink: appended };
     let time = Arc::clone(&clock);
@@ -189,11 +190,11 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
         light,
         clock: Arc::clone(&clock),
     };
-    let evidence = to_terminal.clone();
+    let out = Out { terminal: to_terminal.clone(), pictures_wanted: wanted };
     let watcher = readers.start(&mut threads, &clock, &to_terminal, onlookers.watcher)?;
     let level = settings.liveness.level.code();
     let errands = api::start(api, &mut threads, &clock, &to_terminal, (version, level));
-    threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &evidence, watcher, errands));
+    threads.spawn("vision", true, move |beat| watch(&beat, examiner, &meeting, &out, watcher, errands));
     if let Some(way) = way {
         let known = (identity, (transform_key, joining_key), references);
         let uplink = reach(way, known, &mut threads, &clock, &journal_link, &to_terminal);
@@ -226,6 +227,7 @@ pub fn begin(store: &Store, limits: attempt::Limits, policy: liveness::Policy) -
         spent,
         timekeeper: Timekeeper::new(newest_ms.unwrap_or(i64::MIN)),
         lockdown: store.locked_down().context("read whether a lockdown holds")?,
+        own: (store.site().clone(), store.terminal().clone()),
     })
 }
 

@@ -1,7 +1,8 @@
-//! Everybody the terminal knows, as the decision needs it: rights, references and credentials in memory.
+//! Everybody the terminal knows, as the decision needs it: rights, references, credentials and consents in memory.
 
 use std::collections::BTreeMap;
 
+use doorward_core::consent::Consents;
 use doorward_core::gallery::Gallery;
 use doorward_core::policy::Permit;
 use doorward_core::transform::{Protected, Transform};
@@ -18,6 +19,8 @@ pub struct People {
     pub transform: Transform,
     /// Whose each credential is.
     pub wallet: Wallet,
+    /// What each agreed to.
+    pub consents: Consents,
 }
 
 impl People {
@@ -25,7 +28,8 @@ impl People {
     pub fn learn(&mut self, known: Vec<Known>) {
         self.wallet.replace(&known);
         let version = self.gallery.version();
-        for Known { person, record, templates, .. } in known {
+        for Known { person, record, templates, consents, .. } in known {
+            self.consents.replace(person.clone(), consents);
             self.gallery.remove(&person);
             for vector in templates {
                 if let Err(fault) = self.gallery.insert(&person, version, &Protected::restore(vector)) {

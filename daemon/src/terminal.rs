@@ -13,6 +13,7 @@
 
 pub mod asking;
 mod orders;
+mod pictures;
 mod relay;
 mod showing;
 mod wiring;
@@ -29,7 +30,7 @@ use doorward_core::claim::{self, Admission, Claim, Claims, Spent};
 use doorward_core::credential::Credential;
 use doorward_core::decision::{Answer, Auditable, Cue, Decision, Reject};
 use doorward_core::door::points::Points;
-use doorward_core::door::{self, Door, Event, OnTamper, Signal};
+use doorward_core::door::{self, Door, OnTamper, Signal};
 use doorward_core::frame::Frameset;
 use doorward_core::freshness::{Freshness, Frozen};
 use doorward_core::inquiry::Allowance;
@@ -39,20 +40,21 @@ use doorward_core::lockout::Lockout;
 use doorward_core::policy::{self, Candidate, Circumstances, Permit, Rules};
 use doorward_core::quality;
 use doorward_core::session::{SessionId, Sessions};
-use doorward_core::stages::{EmbedFault, Embedding, Face};
+use doorward_core::stages::{EmbedFault, Embedding, Face, Sighting};
 use doorward_core::time::{Mono, Now};
 use doorward_core::timekeeping::Timekeeper;
 use doorward_core::vision::{Detection, Vision, VisionFault};
 use doorward_hal::clock::Clock;
 use doorward_hal::panel::Panel;
 use doorward_hal::relay::Relay;
-use doorward_protocol::audit::{DoorReport, Entry, FaultReport, What};
+use doorward_protocol::audit::{Entry, FaultReport, What};
 use doorward_protocol::command::Admitted;
-use doorward_protocol::ids::PersonId;
+use doorward_protocol::ids::{PersonId, SiteId, TerminalId};
 use doorward_store::Known;
 
 use self::asking::{Ask, Reply};
 pub use self::orders::Obeyed;
+use self::pictures::Pictures;
 use crate::emitter::LightMeter;
 use crate::people::People;
 use crate::trace::{Ending, Stage, Trace};
@@ -97,9 +99,12 @@ impl From<Reject> for Stop {
 impl Examiner {
     /// Examines one frameset to its end, and says what was seen on the way.
     pub fn examine(&mut self, frames: Frameset) -> (Look, Trace) {
-        let (mut trace, mut seen) = (Trace::begin(frames.at(), self.now()), None);
+        let (mut trace, mut seen, mut sighting) = (Trace::begin(frames.at(), self.now()), None, None);
         let evidence = match self.walk(frames, &mut trace, &mut seen) {
-            Ok(embedding) => Evidence::Live(embedding),
+            Ok((embedding, of)) => {
+                sighting = Some(of);
+                Evidence::Live(embedding)
+            }
             Err(Stop::Reject(reject)) => {
                 trace.ending = Ending::Rejected(reject);
                 Evidence::Rejected(reject)
@@ -113,7 +118,7 @@ impl Examiner {
                 Evidence::Fault
             }
         };
-        (Look { evidence, seen }, trace)
+        (Look { evidence, seen, sighting }, trace)
     }
 
     fn walk(
@@ -121,7 +126,7 @@ impl Examiner {
         frames: Frameset,
         trace: &mut Trace,
         seen: &mut Option<Seen>,
-    ) -> Result<Embedding, Stop> {
+    ) -> Result<(Embedding, Sighting), Stop> {
         self.freshness.check(&frames)??;
 
         trace.found = self.vision.detect(&frames.rgb.plane)?;
@@ -152,7 +157,7 @@ impl Examiner {
 
         let embedding = Embedding::of(&live, self.vision.as_mut())?;
         trace.lap(Stage::Embed, self.now());
-        Ok(embedding)
+        Ok((embedding, Sighting::of(&live)))
     }
 
     fn now(&self) -> Mono {
@@ -248,6 +253,7 @@ pub struct Terminal {
     timekeeper: Timekeeper,
     /// An operator's; tampering may add to it.
     lockdown: bool,
+    pictures: Pictures,
     /// Who does not pass, whatever the store says.
     denied: BTreeSet<PersonId>,
     /// The rights that were taken from them meanwhile; none where they had none.
@@ -281,6 +287,8 @@ pub struct Beginning {
     pub timekeeper: Timekeeper,
     /// Whether a lockdown was ordered that nobody has ended.
     pub lockdown: bool,
+    /// The site, and this terminal's name there.
+    pub own: (SiteId, TerminalId),
 }
 
 impl Terminal {
@@ -310,6 +318,7 @@ impl Terminal {
             allowance: Allowance::default(),
             timekeeper: beginning.timekeeper,
             lockdown: beginning.lockdown,
+            pictures: Pictures::new(beginning.own),
             denied: BTreeSet::new(),
             set_aside: BTreeMap::new(),
             blind: false,
@@ -363,12 +372,13 @@ impl Terminal {
         if self.erase_at.is_some() {
             self.forget_everybody();
         }
+        self.tidy_pictures(now);
         let (points, findings) = self.points.tick(now.mono);
         self.points = points;
         self.follow(findings, now);
         let (attempts, verdict) = self.attempts.clone().tick(now.mono);
         self.attempts = attempts;
-        self.conclude(verdict, now);
+        self.conclude(verdict, None, now);
         if let Some(claim) = self.claims.expire(now.mono) {
             let (attempt, door) = (self.attempts.number(), self.rules.door.clone());
             self.settle(Decision::ruled(claim.expired(), attempt, door), now.mono, now);
@@ -398,6 +408,7 @@ impl Terminal {
             self.points.deadline(),
             self.claims.deadline(),
             self.sessions.deadline(),
+            self.pictures.deadline(),
             self.relock_at,
             self.erase_at,
             self.over_at,
@@ -448,16 +459,17 @@ impl Terminal {
         // Where a face counts only after a credential, nobody stands there before it.
         let claimed = self.claims.held(now.mono).is_some();
         let looked_for = !self.rules.terms.mode.needs_claim() || claimed;
-        let look = if looked_for || blind { look } else { Evidence::Rejected(Reject::NoFace).into() };
+        let mut look = if looked_for || blind { look } else { Evidence::Rejected(Reject::NoFace).into() };
+        let sighting = look.sighting.take();
         let (attempts, verdict) = self.attempts.clone().observe(look, claimed, now.mono);
         self.attempts = attempts;
-        self.conclude(verdict, now);
+        self.conclude(verdict, sighting, now);
     }
 
-    fn conclude(&mut self, verdict: Option<Verdict>, now: Now) {
+    fn conclude(&mut self, verdict: Option<Verdict>, sighting: Option<Sighting>, now: Now) {
         self.tell_sessions(verdict.as_ref());
         match verdict {
-            Some(Verdict::Case(case)) => self.decide(&case, now),
+            Some(Verdict::Case(case)) => self.decide(&case, sighting, now),
             Some(Verdict::Refused(refusal)) => {
                 let claim = self.claims.take(now.mono);
                 let decision = Decision::refused(&refusal, claim.as_ref(), self.rules.door.clone());
@@ -487,13 +499,17 @@ impl Terminal {
     }
 
     /// match → policy → audit → door.
-    fn decide(&mut self, case: &Case, now: Now) {
+    fn decide(&mut self, case: &Case, sighting: Option<Sighting>, now: Now) {
         let claim = self.claims.take(now.mono);
         let candidate = self.compare(case, claim);
         let decision = policy::decide(&candidate, &self.rules, &self.circumstances(now));
         let granted = matches!(decision.answer(), Answer::Grant(_));
         let recorded = self.settle(decision, case.at(), now);
         self.attempts = self.attempts.clone().settle(granted && recorded, now.mono);
+        // After everything that opens a door: nobody waits for it.
+        if let (true, Some(person)) = (recorded, candidate.proven(&self.rules)) {
+            self.picture(person, sighting.filter(|sighting| sighting.at() == case.at()), now);
+        }
     }
 
     /// With the claimed person alone, or with everybody.
@@ -542,27 +558,6 @@ impl Terminal {
                 false
             }
         }
-    }
-
-    fn move_door(&mut self, input: door::Input, now: Now) {
-        let (door, effects) = self.door.handle(input, now.mono);
-        self.door = door;
-        for effect in effects {
-            match effect {
-                door::Effect::Unlock(grant) => {
-                    let moved = self.unlock(&grant, now);
-                    let answer = if moved { door::Input::RelayReleased } else { door::Input::RelayFailed };
-                    self.move_door(answer, now);
-                }
-                door::Effect::Lock => self.lock(now),
-                door::Effect::Report(event) => self.report(event, now),
-            }
-        }
-    }
-
-    fn report(&mut self, event: Event, now: Now) {
-        let report = DoorReport { door: self.rules.door.clone(), event: event.code().to_owned() };
-        self.note(&What::Door(report), now);
     }
 
     /// Records what has happened anyway. A full store must not keep the door from working; it is said and logged.

@@ -1,6 +1,7 @@
 //! The vision thread: takes framesets, examines them, hands the evidence to the terminal.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
@@ -23,6 +24,14 @@ const WAITS_UNTIL_BLIND: u32 = 3;
 /// Sees each examination, for the demo page and for metrics; never an influence on it.
 pub type Watcher = Box<dyn FnMut(&Frameset, &Trace) + Send>;
 
+/// Where evidence goes.
+pub struct Out {
+    /// The terminal.
+    pub terminal: SyncSender<Input>,
+    /// Whether it wants the pictures of live faces. Without, none leaves this thread.
+    pub pictures_wanted: Arc<AtomicBool>,
+}
+
 /// The body of the vision thread.
 ///
 /// # Errors
@@ -31,14 +40,14 @@ pub fn watch(
     beat: &Beat,
     mut examiner: Examiner,
     meeting: &Arc<Meeting>,
-    terminal: &SyncSender<Input>,
+    out: &Out,
     mut watcher: Watcher,
     mut errands: Errands,
 ) -> anyhow::Result<()> {
     let mut empty_waits = 0;
     while !beat.stopping() {
         beat.tick();
-        let look: Look = match meeting.next(FRAMES_WAIT) {
+        let mut look: Look = match meeting.next(FRAMES_WAIT) {
             Some(frames) => {
                 empty_waits = 0;
                 let (look, trace) = examiner.examine(frames.clone());
@@ -57,7 +66,10 @@ pub fn watch(
             }
         };
         let empty = is_empty(&look.evidence);
-        match terminal.try_send(Input::Evidence(look)) {
+        if !out.pictures_wanted.load(Ordering::Relaxed) {
+            look.sighting = None;
+        }
+        match out.terminal.try_send(Input::Evidence(look)) {
             // A terminal that is busy with a decision does not need this frame's evidence any more.
             Ok(()) | Err(TrySendError::Full(_)) => {}
             Err(TrySendError::Disconnected(_)) => bail!("the terminal thread is gone"),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
-use doorward_core::frame::{FrameError, Plane, Rgb, SIDE_MAX};
+use doorward_core::frame::{FrameError, Part, Plane, Rgb, SIDE_MAX};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::imageops::{self, FilterType};
@@ -174,6 +174,27 @@ pub fn resize(picture: &Plane<Rgb>, width: u32, height: u32) -> Result<Plane<Rgb
     )
     .expect("a plane has as many pixels as its sides say");
     plane(&imageops::resize(&source, width, height, FilterType::Triangle))
+}
+
+/// A part of the picture, made smaller where its longer side has more than `longest` pixels.
+///
+/// # Errors
+/// [`PhotoError::Frame`] for a part that is empty or not inside.
+pub fn part(picture: &Plane<Rgb>, part: Part, longest: u32) -> Result<Plane<Rgb>, PhotoError> {
+    let Part { x, y, width, height } = part;
+    let inside = |from: u32, length: u32, side: u32| length > 0 && from < side && length <= side - from;
+    if !inside(x, width, picture.width()) || !inside(y, height, picture.height()) {
+        return Err(FrameError::Size { width, height }.into());
+    }
+    let rows = (y..y + height).flat_map(|row| &picture.row(row)[x as usize..(x + width) as usize]);
+    let cut = Plane::new(width, height, rows.copied().collect())?;
+    let side = width.max(height);
+    if side <= longest {
+        return Ok(cut);
+    }
+    let scaled = |length: u32| (u64::from(length) * u64::from(longest) / u64::from(side)).max(1);
+    let small = |length| u32::try_from(scaled(length)).unwrap_or(longest);
+    resize(&cut, small(width), small(height))
 }
 
 fn plane(picture: &RgbImage) -> Result<Plane<Rgb>, PhotoError> {

@@ -12,9 +12,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::audit::Hash;
 use crate::envelope::Kind;
-use crate::ids::DoorId;
+use crate::ids::{DoorId, PersonId};
 use crate::keys::{KeyId, Role};
-use crate::message::Payload;
+use crate::message::{Opaque, Payload};
 use crate::trust::{Authorised, Authority, Instruction};
 
 /// The longest life of an order, seconds.
@@ -54,9 +54,10 @@ pub enum Command {
     /// Start anew.
     #[n(4)]
     Reboot,
-    /// One picture, where the person before the terminal agreed to it. No terminal can ask yet, so each refuses.
+    /// The picture of this person, where they agreed to pictures and were recognised within the last minute: sealed to
+    /// this key, which whoever orders drew for this one order.
     #[n(5)]
-    Capture,
+    Capture(#[n(0)] PersonId, #[n(1)] ByteArray<32>),
     /// Say how you are.
     #[n(6)]
     Diagnose,
@@ -77,7 +78,7 @@ impl Command {
             Command::Unlock(..)
             | Command::Release
             | Command::Reboot
-            | Command::Capture
+            | Command::Capture(..)
             | Command::ResetLockout
             | Command::Refill => false,
         }
@@ -120,6 +121,9 @@ pub enum Outcome {
     /// The answer to a question.
     #[n(2)]
     Report(#[n(0)] String),
+    /// Somebody's picture, sealed to the order's key; see [`crate::picture`].
+    #[n(3)]
+    Picture(#[n(0)] Opaque),
 }
 
 impl Payload for Receipt {
@@ -169,6 +173,7 @@ pub enum OrderFault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
     command: Command,
+    key: KeyId,
     hash: Hash,
 }
 
@@ -177,6 +182,12 @@ impl Admitted {
     #[must_use]
     pub fn command(&self) -> &Command {
         &self.command
+    }
+
+    /// Who ordered it.
+    #[must_use]
+    pub fn key(&self) -> KeyId {
+        self.key
     }
 
     /// The name by which its receipt answers it.
@@ -232,7 +243,7 @@ impl Desk {
         if !clock_known && !command.secures() {
             return Err(OrderFault::Clock);
         }
-        Ok(Admitted { command, hash: order_hash(bytes) })
+        Ok(Admitted { command, key, hash: order_hash(bytes) })
     }
 }
 
@@ -284,7 +295,7 @@ mod tests {
     fn admit(desk: &mut Desk, order: &Authorised<Order>, clock_known: bool) -> Result<(), OrderFault> {
         let admitted = desk.admit(order, b"the order", clock_known)?;
         assert_eq!(admitted.command(), &order.message().command);
-        assert_eq!(*admitted.hash(), order_hash(b"the order"));
+        assert_eq!((*admitted.hash(), admitted.key()), (order_hash(b"the order"), order.key()));
         Ok(())
     }
 
@@ -317,7 +328,8 @@ mod tests {
         let mut desk = Desk::new(SESSION);
         assert_eq!(admit(&mut desk, &unlock(1), false), Err(OrderFault::Clock));
         assert_eq!(admit(&mut desk, &order(2, SESSION, Command::Lockdown, Some(30)), false), Ok(()));
-        for (seq, command) in [(3, Command::Release), (4, Command::ResetLockout)] {
+        let capture = Command::Capture("ada".parse().unwrap(), [9; 32].into());
+        for (seq, command) in [(3, Command::Release), (4, Command::ResetLockout), (5, capture)] {
             assert_eq!(
                 admit(&mut desk, &order(seq, SESSION, command, Some(30)), false),
                 Err(OrderFault::Clock)

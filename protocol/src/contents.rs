@@ -1,4 +1,4 @@
-//! What is sealed in a roster's entries: a person's record, a face template, a card, PIN or code.
+//! What is sealed in a roster's entries: a person's record, a face template, a card, PIN or code, a consent.
 //!
 //! Each has its form, which stands beside the sealed bytes and is sealed with them: whoever does not know a form leaves
 //! the content out and says so. As with messages, one content has one encoding. All of it is wiped when dropped, and
@@ -26,6 +26,8 @@ pub const FORMAT_LEN_MAX: usize = 64;
 const PIN_LEN_MAX: usize = 12;
 /// Bytes of a code's random number.
 const TOKEN_LEN: usize = 16;
+/// The longest term of a consent, seconds: a leap year. Whoever goes on agreeing is asked again within it.
+pub const CONSENT_TERM_MAX_S: i64 = 366 * 24 * 3600;
 
 /// The rule that holds who may pass when: a setting, because it is no secret.
 pub const ACCESS: &str = "access";
@@ -136,6 +138,50 @@ pub enum Shown {
     Qr(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
 }
 
+/// What a person agrees to, form 1: for one purpose, from one moment to another. It stands under its purpose's number.
+#[derive(Clone, PartialEq, Eq, Encode, Decode, Zeroize, ZeroizeOnDrop)]
+#[cbor(map)]
+pub struct Consent {
+    /// To what.
+    #[n(0)]
+    #[zeroize(skip)]
+    pub purpose: Purpose,
+    /// First moment, seconds since 1970.
+    #[n(1)]
+    pub from_s: i64,
+    /// First moment after it, seconds since 1970; at most [`CONSENT_TERM_MAX_S`] later.
+    #[n(2)]
+    pub until_s: i64,
+}
+
+/// What can be agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Purpose {
+    /// Pictures of this person may be taken on order.
+    #[n(0)]
+    Picture,
+}
+
+impl Purpose {
+    /// Every purpose, in the order of their numbers.
+    pub const ALL: [Purpose; 1] = [Purpose::Picture];
+
+    /// Its number: under it the consent stands among what a person has.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            Purpose::Picture => 0,
+        }
+    }
+
+    /// The purpose with this number.
+    #[must_use]
+    pub fn numbered(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.number() == number)
+    }
+}
+
 impl Content for Record {
     const SLOT: Slot = Slot::Record;
     const FORM: u16 = 1;
@@ -165,6 +211,16 @@ impl Content for Credential {
             Shown::Pin(digits) => digits.len() <= PIN_LEN_MAX,
             Shown::Qr(token) => token.len() == TOKEN_LEN,
         }
+    }
+}
+
+impl Content for Consent {
+    const SLOT: Slot = Slot::Consent;
+    const FORM: u16 = 1;
+
+    fn sound(&self) -> bool {
+        let term = self.until_s.checked_sub(self.from_s);
+        term.is_some_and(|term| (1..=CONSENT_TERM_MAX_S).contains(&term))
     }
 }
 
@@ -236,6 +292,12 @@ impl fmt::Debug for Credential {
     }
 }
 
+impl fmt::Debug for Consent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Consent({:?})", self.purpose)
+    }
+}
+
 impl fmt::Debug for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -264,6 +326,10 @@ mod tests {
         Credential { shown, without_face: true, once: false, valid_until_ms: Some(9) }
     }
 
+    fn consent(from_s: i64, until_s: i64) -> Consent {
+        Consent { purpose: Purpose::Picture, from_s, until_s }
+    }
+
     fn card() -> Shown {
         Shown::Card { format: Text::cut("h10301"), facility: Some(17), number: 4711 }
     }
@@ -284,6 +350,7 @@ mod tests {
         for shown in [card(), Shown::Pin(b"4711".to_vec()), Shown::Qr(vec![9; TOKEN_LEN])] {
             comes_back(&credential(shown));
         }
+        comes_back(&consent(100, 101));
         assert_eq!(*template(&[0.5, -0.25]).values(), [0.5, -0.25]);
     }
 
@@ -304,9 +371,27 @@ mod tests {
     }
 
     #[test]
+    fn r2_a_consent_has_an_end_within_a_year_or_it_is_none() {
+        let read = |from_s, until_s| read::<Consent>(1, &write(&consent(from_s, until_s)));
+        assert!(read(100, 100 + CONSENT_TERM_MAX_S).is_ok());
+        let endless = [(100, i64::MAX), (i64::MIN, i64::MAX), (100, 101 + CONSENT_TERM_MAX_S)];
+        for (from_s, until_s) in endless.into_iter().chain([(100, 100), (100, 99)]) {
+            assert_eq!(read(from_s, until_s), Err(ContentFault::Malformed), "{from_s} to {until_s}");
+        }
+        let unknown =
+            minicbor::to_vec(std::collections::BTreeMap::from([(0, 7), (1, 100), (2, 101)])).unwrap();
+        assert_eq!(
+            super::read::<Consent>(1, &unknown),
+            Err(ContentFault::Malformed),
+            "for a purpose of later"
+        );
+        assert!(Purpose::ALL.into_iter().all(|purpose| Purpose::numbered(purpose.number()) == Some(purpose)));
+    }
+
+    #[test]
     fn h4_debug_output_shows_no_content() {
-        let all = (record(), template(&[0.5]), credential(card()));
-        assert_eq!(format!("{all:?}"), "(Record, Template(1 values), Credential(Card))");
+        let all = (record(), template(&[0.5]), credential(card()), consent(1, 2));
+        assert_eq!(format!("{all:?}"), "(Record, Template(1 values), Credential(Card), Consent(Picture))");
     }
 
     proptest! {

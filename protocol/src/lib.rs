@@ -8,7 +8,7 @@
 //! * [`roster`], [`state_tree`]: the log of everything that changes a site's terminals, and the one hash of where it led.
 //! * [`sealing`], [`contents`]: what only a site's terminals can read, and how it is written.
 //! * [`denial`]: who is refused at once, before the roster says so.
-//! * [`command`]: orders that count once, and their receipts.
+//! * [`command`]: orders that count once, and their receipts. [`picture`]: one that only whoever ordered it can open.
 //! * [`delivery`]: the audit trail on its way to the centre.
 //! * [`presence`]: how a terminal is, what it holds, and what it wants of the roster.
 //! * [`topic`]: where messages travel.
@@ -24,6 +24,7 @@ pub mod ids;
 pub mod joining;
 pub mod keys;
 pub mod message;
+pub mod picture;
 pub mod presence;
 pub mod roster;
 pub mod sealing;

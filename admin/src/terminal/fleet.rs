@@ -114,7 +114,7 @@ pub(super) fn retire(options: &Retire, out: &mut dyn Write) -> Answer {
     }
     for key in keys {
         let said = format!("key {key} of terminal {} is revoked", options.terminal);
-        keys::sign(&options.signing, Change::Revoke(Revoke { key }), &said, out)?;
+        keys::sign(&options.signing, &[], Change::Revoke(Revoke { key }), &said, out)?;
     }
     Ok(())
 }

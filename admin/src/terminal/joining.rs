@@ -133,7 +133,7 @@ pub(super) fn provision(options: &Provision, out: &mut dyn Write) -> Answer {
             joined_with: Some(request.sealing),
         };
         let said = format!("key {} is that of terminal {}", delegation.key.id(), request.terminal);
-        keys::sign(&options.signing, Change::Delegate(delegation), &said, out)?;
+        keys::sign(&options.signing, &[], Change::Delegate(delegation), &said, out)?;
     }
     if options.signing.dry_run {
         return Ok(());

@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use doorward_admin::text::moment;
 use doorward_core::intake::{Deed, Intake, Step, Thing};
 use doorward_core::template::TemplateVersion;
+use doorward_hal::clock::{Clock as _, SystemClock};
+use doorward_protocol::contents::Purpose;
 use doorward_protocol::keys::PublicKey;
 use doorward_protocol::roster::{Entry, Follower};
 use doorward_protocol::trust::{Reader, Trust};
@@ -111,12 +114,59 @@ fn m14_persons_and_credentials_reach_the_terminals_sealed_and_under_free_numbers
             Deed::Put(at, Thing::Credential { once, .. }) if *once && at.number == 1 => "code 1",
             Deed::Put(_, Thing::Credential { .. }) => "card",
             Deed::Put(_, Thing::Template { .. }) => "template",
+            Deed::Put(_, Thing::Consent(..)) => "consent",
             Deed::Take(at) if at.number == 0 => "take 0",
             Deed::Erase(_) => "erase",
             Deed::Take(_) | Deed::Rules(_) | Deed::Skip(..) => "another",
         })
         .collect();
     assert_eq!(kinds, ["record", "card", "code 1", "take 0", "suspended", "erase"]);
+}
+
+#[test]
+fn r2_a_consent_is_signed_with_an_end_for_somebody_who_is_there_and_can_be_withdrawn() {
+    let site = Site::new();
+    let soon = moment(SystemClock::default().now().wall.ms + 3_600_000);
+    let put = ["consent", "put", "--purpose", "picture", "E-1"];
+    let until = |time: &str| site.seal(&[&put[..], &["--until", time]].concat());
+    until(&soon).refused(&["no record of E-1"]);
+    site.seal(&["person", "put", "E-1", "--name", "Grace Hopper"]).with(0);
+    let said = until("2999-01-01T00:00:00Z").with(1);
+    assert!(said.err.contains("a year at most"), "{}", said.err);
+    let withdraw = ["consent", "withdraw", "--purpose", "picture", "E-1"];
+    site.sign(&withdraw).refused(&["no consent of E-1"]);
+    let said = until(&soon).with(0);
+    assert!(said.out.contains("E-1 agrees to pictures on order from"), "{}", said.out);
+    site.sign(&withdraw).with(0);
+    let deeds: Vec<Deed> = site.steps().into_iter().flat_map(|step| step.deeds).collect();
+    let [_, Deed::Put(_, Thing::Consent(Purpose::Picture, term)), Deed::Take(_)] = &deeds[..] else {
+        panic!("{deeds:?}")
+    };
+    assert!(term.until_s - term.from_s <= 3600, "{term:?}");
+}
+
+#[test]
+fn a_dry_run_shows_what_is_in_force_beside_what_would_be_and_opens_only_for_whoever_can() {
+    let site = Site::new();
+    site.seal(&["person", "put", "E-1", "--name", "Grace Hopper"]).with(0);
+    site.seal(&["credential", "add", "E-1", "--card", "17:4711"]).with(0);
+    let opening = site.file("opening.key");
+    let put = ["person", "put", "E-1", "--name", "Grace Murray Hopper", "--suspended", "--dry-run"];
+    let closed = site.seal(&put).with(0).out;
+    assert!(!closed.contains("Grace") && closed.contains("now   sealed, "), "{closed}");
+    assert!(closed.contains("--open-with shows it (entry 2)"), "{closed}");
+    let open = site.seal(&[&put[..], &["--open-with", &opening]].concat()).with(0).out;
+    assert!(open.contains("now   \"Grace Hopper\" (entry 2)"), "{open}");
+    assert!(open.contains("then  \"Grace Murray Hopper\", suspended"), "{open}");
+    let take = ["roster", "take", "--slot", "credential", "E-1", "--dry-run", "--open-with", &opening];
+    let taken = site.sign(&take).with(0).out;
+    assert!(taken.contains("now   a card (entry 3)") && taken.contains("then  nothing"), "{taken}");
+    assert!(!taken.contains("4711"), "a card's number is no word of a dry run: {taken}");
+    let erased = site.sign(&["roster", "erase", "E-1", "--dry-run"]).with(0).out;
+    assert_eq!(erased.matches("then  nothing").count(), 2, "{erased}");
+    let nobody = site.sign(&["roster", "erase", "E-9", "--dry-run"]).with(0).out;
+    assert!(nobody.contains("now   nothing in this roster"), "{nobody}");
+    site.seal(&[&put[..6], &["--open-with", &opening]].concat()).with(1);
 }
 
 #[test]

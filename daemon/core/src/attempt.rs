@@ -23,7 +23,7 @@ use crate::liveness::emitter::{self, Glimpse};
 use crate::liveness::fusion::{self, Level, Says};
 use crate::liveness::movement::Challenge;
 use crate::liveness::{self, Policy};
-use crate::stages::Embedding;
+use crate::stages::{Embedding, Sighting};
 use crate::template::UnitVector;
 use crate::time::Mono;
 
@@ -117,11 +117,13 @@ pub struct Look {
     pub evidence: Evidence,
     /// The one face, if there was one.
     pub seen: Option<Seen>,
+    /// The picture that it was found alive in, as long as somebody may need it.
+    pub sighting: Option<Sighting>,
 }
 
 impl From<Evidence> for Look {
     fn from(evidence: Evidence) -> Self {
-        Self { evidence, seen: None }
+        Self { evidence, seen: None, sighting: None }
     }
 }
 

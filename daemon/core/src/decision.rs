@@ -240,7 +240,7 @@ impl Grant {
             | Command::Lockdown
             | Command::Release
             | Command::Reboot
-            | Command::Capture
+            | Command::Capture(..)
             | Command::Diagnose
             | Command::Refill
             | Command::ResetLockout => None,

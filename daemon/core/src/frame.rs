@@ -116,6 +116,19 @@ impl<P: Copy> Plane<P> {
     }
 }
 
+/// An upright part of a picture, in whole pixels; it lies inside and is not empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Left edge.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+}
+
 /// One picture of one camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shot<P> {

@@ -5,7 +5,9 @@
 //! put what was decided before, when the entry was believed.
 
 use doorward_protocol::audit::Skipped;
-use doorward_protocol::contents::{self, ACCESS, ACCESS_FORM, Content, Record, Shown, Template};
+use doorward_protocol::contents::{
+    self, ACCESS, ACCESS_FORM, Consent, Content, Purpose, Record, Shown, Template,
+};
 use doorward_protocol::ids::{PersonId, SiteId};
 use doorward_protocol::keys::KeyId;
 use doorward_protocol::roster::{
@@ -14,6 +16,7 @@ use doorward_protocol::roster::{
 use doorward_protocol::sealing::OpeningKey;
 use zeroize::Zeroizing;
 
+use crate::consent::Term;
 use crate::credential::{Card, Credential, Pin, Token};
 use crate::template::{TemplateVersion, UnitVector};
 use crate::transform::{Protected, Transform};
@@ -84,6 +87,8 @@ pub enum Thing {
         /// First moment at which it is worth nothing, milliseconds since 1970; none: for ever.
         valid_until_ms: Option<i64>,
     },
+    /// A consent.
+    Consent(Purpose, Term),
 }
 
 /// Where something should have gone.
@@ -244,7 +249,7 @@ impl Intake {
             Slot::Record => Ok(Thing::Record(self.open(put)?)),
             Slot::Template => self.template(&self.open(put)?),
             Slot::Credential => credential(&self.open(put)?),
-            Slot::Consent => Err(Reason::NotUsed),
+            Slot::Consent => consent(&self.open(put)?, put.at.number),
         }
     }
 
@@ -298,6 +303,13 @@ fn credential(content: &contents::Credential) -> Result<Thing, Reason> {
         once: content.once,
         valid_until_ms: content.valid_until_ms,
     })
+}
+
+/// Under another number than its purpose's a consent could not be withdrawn.
+fn consent(content: &Consent, number: u32) -> Result<Thing, Reason> {
+    let Consent { purpose, from_s, until_s } = *content;
+    let term = Term { from_s, until_s };
+    if purpose.number() == number { Ok(Thing::Consent(purpose, term)) } else { Err(Reason::Unreadable) }
 }
 
 fn rules(put: &SettingPut) -> Result<String, Reason> {
@@ -382,6 +394,10 @@ mod tests {
         contents::Credential { shown, without_face: false, once: false, valid_until_ms: None }
     }
 
+    fn agreed() -> Consent {
+        Consent { purpose: Purpose::Picture, from_s: 100, until_s: 200 }
+    }
+
     fn setting(name: &str, form: u16, body: &[u8]) -> Change {
         let at = SettingName { setting: Setting::Rule, name: name.to_owned() };
         Change::SettingPut(SettingPut { at, form, body: Opaque(body.to_vec()) })
@@ -401,6 +417,11 @@ mod tests {
         let change = site.put(0, 1, &pin(b"4711"));
         let own = Credential::Pin(Pin::from_digits(b"4711").unwrap());
         assert!(matches!(site.deed(change), Deed::Put(_, Thing::Credential { shown, .. }) if shown == own));
+        let change = site.put(0, 1, &agreed());
+        let term = Term { from_s: 100, until_s: 200 };
+        assert!(
+            matches!(site.deed(change), Deed::Put(_, Thing::Consent(Purpose::Picture, kept)) if kept == term)
+        );
         assert_eq!(site.deed(setting(ACCESS, 1, b"weekly")), Deed::Rules(Some("weekly".to_owned())));
         let taken = SettingName { setting: Setting::Rule, name: ACCESS.to_owned() };
         assert_eq!(site.deed(Change::SettingTake(taken)), Deed::Rules(None));
@@ -463,7 +484,9 @@ mod tests {
             (site.put(0, 1, &template(&[0.0; 4])), Reason::Unreadable),
             (site.put(0, 1, &template(&[0.6, 0.8])), Reason::OtherLength),
             (site.put(0, 1, &pin(b"four")), Reason::Unreadable),
-            (site.put_bytes(Slot::Consent, 0, 1, b""), Reason::NotUsed),
+            (site.put_bytes(Slot::Consent, 0, 1, b""), Reason::Unreadable),
+            (site.put(1, 1, &agreed()), Reason::Unreadable),
+            (site.put(0, 2, &agreed()), Reason::UnknownForm),
             (setting(ACCESS, 2, b""), Reason::UnknownForm),
             (setting(ACCESS, 1, &[0xff]), Reason::Unreadable),
             (setting("staff", 1, b""), Reason::NotUsed),

@@ -13,6 +13,7 @@
 //! * [`door`], [`outbox`]: the machines behind the decision.
 //! * [`centre`], [`reconnect`]: what is believed of the centre and said to it, and when it is tried again.
 //! * [`intake`]: what an entry of the roster does to the store.
+//! * [`consent`]: what persons agreed to, and the one picture that is kept for a minute because of it.
 //! * [`enrolment`]: which references are good enough to be compared with.
 //! * [`session`], [`inquiry`], [`disclosure`]: what programs beside the door may ask, and what of a score is ever told.
 
@@ -21,6 +22,7 @@ pub mod audit;
 pub mod calibration;
 pub mod centre;
 pub mod claim;
+pub mod consent;
 pub mod credential;
 pub mod decision;
 pub mod disclosure;

@@ -77,6 +77,7 @@ impl Lockout {
             | What::ClockJumped(_)
             | What::Credential(_)
             | What::Skipped(_)
+            | What::Pictured(_)
             | What::Stopped(_) => {}
         }
     }

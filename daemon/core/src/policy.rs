@@ -135,6 +135,16 @@ impl Candidate {
         Self { attempt: case.attempt(), best, scores, claim: Some(claim), level: case.level() }
     }
 
+    /// Whose face it was beyond doubt, whatever the door then says: above the threshold, and ahead of everybody else.
+    #[must_use]
+    pub fn proven(&self, rules: &Rules) -> Option<&PersonId> {
+        recognised(self).filter(|_| self.lead() >= rules.margin_min).map(|best| &best.person)
+    }
+
+    fn lead(&self) -> f32 {
+        self.scores.comparison_score - self.scores.runner_up
+    }
+
     /// The scores.
     #[must_use]
     pub fn scores(&self) -> &Scores {
@@ -197,7 +207,6 @@ fn first_refusal(
     let at_ms = given.wall.ms;
     let claim = candidate.claim.as_ref();
     let known = || recognised(candidate).map(|best| &best.person);
-    let lead = candidate.scores.comparison_score - candidate.scores.runner_up;
     let locked_out = |claim: &Claim| given.lockout.refuses(claim.presented().kind, at_ms);
     let list: [(&'static str, Reject, &dyn Fn() -> bool); 6] = [
         ("lockout", Reject::LockedOut, &|| given.lockout.locked(at_ms) || claim.is_some_and(locked_out)),
@@ -206,7 +215,7 @@ fn first_refusal(
         ("mode", Reject::CredentialFirst, &|| claim.is_none() && rules.terms.mode.needs_claim()),
         ("identity", Reject::NotTheClaimed, &|| claim.is_some() && known().is_none()),
         ("identity", Reject::Unknown, &|| known().is_none()),
-        ("margin", Reject::Ambiguous, &|| lead < rules.margin_min),
+        ("margin", Reject::Ambiguous, &|| candidate.lead() < rules.margin_min),
     ];
     first_of(&list).or_else(|| refusal_of(known()?, rules, given))
 }

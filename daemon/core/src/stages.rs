@@ -1,8 +1,10 @@
 //! The stages of a frame. A value of a stage can be made only from the stage before, inside this crate, so that an
 //! embedding of a face nobody checked does not compile.
 
+use std::sync::Arc;
+
 use crate::decision::Reject;
-use crate::frame::{Frameset, Plane, Rgb};
+use crate::frame::{Frameset, Part, Plane, Rgb, Shot};
 use crate::geometry::Rect;
 use crate::liveness::Evidence;
 use crate::quality::{self, Limits, Quality};
@@ -107,6 +109,53 @@ impl LiveFace {
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
     }
+}
+
+/// A live face in its picture, to be cut out where its person agreed to that.
+#[derive(Debug, Clone)]
+pub struct Sighting {
+    shot: Arc<Shot<Rgb>>,
+    region: Rect,
+}
+
+/// Pixels around a face, as a share of each side of its box: hair and chin, and little of what is behind.
+const AROUND: f32 = 0.3;
+
+impl Sighting {
+    /// Of a live face.
+    #[must_use]
+    pub fn of(live: &LiveFace) -> Self {
+        Self { shot: Arc::clone(&live.good.frames().rgb), region: live.good.detection().region }
+    }
+
+    /// When it was taken.
+    #[must_use]
+    pub fn at(&self) -> Mono {
+        self.shot.at
+    }
+
+    /// The picture, and the part of it with the face.
+    #[must_use]
+    pub fn portrait(&self) -> (&Plane<Rgb>, Part) {
+        let plane = &self.shot.plane;
+        let Rect { x, y, width, height } = self.region;
+        let (left, right) = span(x, width, plane.width());
+        let (top, bottom) = span(y, height, plane.height());
+        (plane, Part { x: left, y: top, width: right - left, height: bottom - top })
+    }
+}
+
+/// From where to where a part reaches along a side of `side` pixels, one pixel at least.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the pixels of a side, and what is no number becomes 0"
+)]
+fn span(from: f32, length: f32, side: u32) -> (u32, u32) {
+    let ends = [from - AROUND * length, from + (1.0 + AROUND) * length];
+    let [first, last] = ends.map(|at| at.clamp(0.0, side as f32).round() as u32);
+    let first = first.min(side - 1);
+    (first, last.clamp(first + 1, side))
 }
 
 /// The probe of one live face in one frame.

@@ -133,6 +133,7 @@ pub fn entry(entry: &Entry) -> (&'static str, String) {
             let reason = s.reason.replace('_', " ");
             ("roster", format!("entry {} of the roster, {}: left out, {reason}", s.entry, s.place))
         }
+        What::Pictured(p) => ("picture", format!("a picture of {} was ordered by key {}", p.person, p.by)),
         What::Stopped(s) => ("stopped", format!("doord stopped: {}", s.cause)),
     }
 }

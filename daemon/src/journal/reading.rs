@@ -92,7 +92,7 @@ impl Reading {
     }
 }
 
-/// Reads all persons, their credentials and their references of the model in use.
+/// Reads all persons, their credentials, their consents and their references of the model in use.
 ///
 /// # Errors
 /// When the store cannot be read. References of another model are left out: they are never compared. So are those of
@@ -119,5 +119,6 @@ pub fn load_people(store: &mut Store, version: TemplateVersion, dimension: usize
         .map(|record| (record.id.clone(), permit(&record)))
         .collect();
     let wallet = store.wallet().context("read the credentials")?;
-    Ok(People { permits, gallery, transform, wallet })
+    let consents = store.consents().context("read the consents")?;
+    Ok(People { permits, gallery, transform, wallet, consents })
 }

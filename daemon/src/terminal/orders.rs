@@ -64,8 +64,7 @@ impl Terminal {
                 seq => (Outcome::Done, seq),
             },
             Command::Diagnose => (Outcome::Report(self.diagnosis(now)), None),
-            // Pictures leave a terminal only where the person before it agreed, and it has no way to ask.
-            Command::Capture => refused("no picture is taken: this terminal cannot ask the person before it"),
+            Command::Capture(person, to) => self.hand_picture(order, (person, to), now),
         }
     }
 
@@ -104,7 +103,7 @@ impl Terminal {
         let yes = |holds| if holds { "yes" } else { "no" };
         format!(
             "door {}, leaf {}; attempt {}; liveness: {}; {} persons, {} templates, {} credentials, {} denied; locked down: {}; locked out: {}; \
-             sees: {}; relay obeys: {}; clock: {:?}",
+             keeps a picture: {}; sees: {}; relay obeys: {}; clock: {:?}",
             stands.door.name(),
             if stands.open { "open" } else { "not open" },
             stands.attempt,
@@ -115,6 +114,7 @@ impl Terminal {
             self.denied.len(),
             yes(self.locked_down()),
             self.locked_out(now),
+            yes(self.keeps_picture_of().is_some()),
             yes(!self.blind),
             yes(self.relay_obeys),
             now.wall.trust,
@@ -197,6 +197,6 @@ impl Terminal {
     }
 }
 
-fn refused(why: impl Into<String>) -> Obeyed {
+pub(super) fn refused(why: impl Into<String>) -> Obeyed {
     (Outcome::Refused(why.into()), None)
 }

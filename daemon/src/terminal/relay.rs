@@ -1,12 +1,13 @@
-//! The relay: what moves it, and what is done where it does not obey.
+//! The door and its relay: what moves them, and what is done where the relay does not obey.
 
 use std::time::Duration;
 
 use doorward_core::audit::Recorded;
 use doorward_core::decision::Grant;
+use doorward_core::door::{self, Event};
 use doorward_core::time::Now;
 use doorward_hal::relay::RelayFault;
-use doorward_protocol::audit::{FaultReport, What};
+use doorward_protocol::audit::{DoorReport, FaultReport, What};
 
 use super::{Observation, Terminal, chain};
 
@@ -14,7 +15,28 @@ use super::{Observation, Terminal, chain};
 const RELOCK_EVERY: Duration = Duration::from_millis(500);
 
 impl Terminal {
-    pub(super) fn unlock(&mut self, grant: &Recorded<Grant>, now: Now) -> bool {
+    pub(super) fn move_door(&mut self, input: door::Input, now: Now) {
+        let (door, effects) = self.door.handle(input, now.mono);
+        self.door = door;
+        for effect in effects {
+            match effect {
+                door::Effect::Unlock(grant) => {
+                    let moved = self.unlock(&grant, now);
+                    let answer = if moved { door::Input::RelayReleased } else { door::Input::RelayFailed };
+                    self.move_door(answer, now);
+                }
+                door::Effect::Lock => self.lock(now),
+                door::Effect::Report(event) => self.report(event, now),
+            }
+        }
+    }
+
+    pub(super) fn report(&mut self, event: Event, now: Now) {
+        let report = DoorReport { door: self.rules.door.clone(), event: event.code().to_owned() };
+        self.note(&What::Door(report), now);
+    }
+
+    fn unlock(&mut self, grant: &Recorded<Grant>, now: Now) -> bool {
         let moved = self.devices.relay.unlock(grant);
         if moved.is_ok() {
             self.relock_at = None;

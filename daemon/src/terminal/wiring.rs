@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use doorward_core::audit::{Recorded, record};
+use doorward_core::consent::Consents;
 use doorward_core::decision::Grant;
 use doorward_core::door::points::Finding;
 use doorward_core::door::{self, Event, OnTamper, Point, Signal};
@@ -72,6 +73,7 @@ impl Terminal {
     /// Nobody passes any more, whoever was put since.
     pub(super) fn forget_everybody(&mut self) {
         self.people.permits.clear();
+        self.people.consents = Consents::default();
         self.set_aside.clear();
         self.suspend_denied();
     }

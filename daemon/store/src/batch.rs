@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::anchor::Mark;
 use crate::chain;
+use crate::consents::{self, Agreed, ConsentRow};
 use crate::credentials::{self, CREDENTIALS_OF_PERSON_MAX, CredentialRow, StoredCredential};
 use crate::epoch::{self, EpochKey};
 use crate::fault::{Doing, StoreFault};
@@ -265,7 +266,31 @@ impl<'a> Batch<'a> {
         Ok(Some(stored))
     }
 
-    /// Erases a person: record, templates, credentials and key. Returns the number of its audit entry.
+    /// Writes a consent in place of the one for the same purpose.
+    pub(crate) fn write_consent(&mut self, person: &PersonId, agreed: &Agreed) -> Result<(), StoreFault> {
+        if self.person_row(person.as_str())?.is_none() {
+            return Err(StoreFault::NoSuchPerson(person.clone()));
+        }
+        self.drop_consent(person, agreed.0.number())?;
+        let key = self.ring.person_key(person.as_str())?;
+        let row = ConsentRow::seal(self.keys, &key, person, agreed);
+        row.insert(self.conn)?;
+        self.state.toggle(&row.code(self.keys));
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Removes the consent for a purpose, if there is one.
+    pub(crate) fn drop_consent(&mut self, person: &PersonId, purpose: u32) -> Result<(), StoreFault> {
+        let present = consents::of(self.conn, person)?;
+        let Some(row) = present.iter().find(|row| row.purpose == purpose) else { return Ok(()) };
+        row.delete(self.conn)?;
+        self.state.toggle(&row.code(self.keys));
+        (self.changed, self.replaces) = (true, true);
+        Ok(())
+    }
+
+    /// Erases a person: record, templates, credentials, consents and key. Returns the number of its audit entry.
     ///
     /// # Errors
     /// [`StoreFault`]; the whole batch is then given up.
@@ -281,9 +306,12 @@ impl<'a> Batch<'a> {
         for credential in credentials::of(self.conn, person)? {
             self.state.toggle(&credential.code(self.keys));
         }
+        for consent in consents::of(self.conn, person)? {
+            self.state.toggle(&consent.code(self.keys));
+        }
         self.state.persons -= 1;
         self.codes = None;
-        // Templates and credentials go with the row they refer to.
+        // Everything else goes with the row that it refers to.
         self.conn
             .prepare_cached("DELETE FROM persons WHERE id = ?1")
             .and_then(|mut s| s.execute([person.as_str()]))
@@ -304,7 +332,8 @@ impl<'a> Batch<'a> {
         if persons == 0 {
             return Ok(None);
         }
-        let delete = "DELETE FROM templates; DELETE FROM credentials; DELETE FROM persons";
+        let delete =
+            "DELETE FROM templates; DELETE FROM credentials; DELETE FROM consents; DELETE FROM persons";
         self.conn.execute_batch(delete).doing("erase everybody")?;
         self.ring.remove_everybody()?;
         self.state.recount(self.conn, self.keys)?;

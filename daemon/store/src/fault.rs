@@ -83,7 +83,7 @@ pub enum Finding {
     },
     /// Every row opens, but they are not the rows that were last written.
     #[error(
-        "the persons, templates, credentials and rules are not those that were last written: rows were removed, added or taken \
+        "the persons, templates, credentials, consents and rules are not those that were last written: rows were removed, added or taken \
          from an older copy (written {persons_written} persons and {templates_written} templates, found \
          {persons_found} and {templates_found})"
     )]

@@ -1,4 +1,4 @@
-//! The terminal's encrypted SQLite store: persons, templates, credentials, rules, audit chain, outbox.
+//! The terminal's encrypted SQLite store: persons, templates, credentials, consents, rules, audit chain, outbox.
 //!
 //! What it promises: an audit entry is durable when `append` returns; nothing in the files can be edited, moved,
 //! removed or rolled back unnoticed; an erased person cannot be brought back from any older copy; a power cut at any
@@ -17,7 +17,7 @@
 //! Inside: `schema` (the file, the tables), `settings` (named values with codes), `sealed` (values bound to their
 //! place), `epoch` and `ring` (the keys that make erasure provable), `state` (rows as a whole), `chain` (audit),
 //! `anchor` (how far the store was seen to have come), `opening` (create, open, close), `history` (what a starting
-//! terminal asks of its past), `rules`,
+//! terminal asks of its past), `rules`, `consents` (what persons agreed to),
 //! `followed` (how far a roster was followed), `durable` (files that are as before or as after), `waiting` (for other
 //! processes).
 
@@ -32,6 +32,7 @@ pub mod verify;
 
 mod anchor;
 mod chain;
+mod consents;
 mod disk;
 mod durable;
 mod epoch;

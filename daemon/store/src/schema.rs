@@ -35,11 +35,12 @@ const LOG_LEN_MAX: i64 = 8 << 20;
 /// Steps from the first version to the present one, each plain SQL that uses no type of this program, so that an old
 /// step never changes its meaning. `schema.sql` is the truth that the sum of the steps is compared with.
 fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![M::up(include_str!("schema_v1.sql")), M::up(include_str!("schema_v2.sql"))])
+    let steps = [include_str!("schema_v1.sql"), include_str!("schema_v2.sql"), include_str!("schema_v3.sql")];
+    Migrations::new(steps.map(M::up).into())
 }
 
 /// The version that [`migrations`] lead to.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Creates a database with empty tables at a path where nothing is.
 ///

@@ -1,4 +1,4 @@
--- The terminal's database, version 2. This file is the truth about its tables.
+-- The terminal's database, version 3. This file is the truth about its tables.
 --
 -- Sealed columns hold nonce (24) || ciphertext || tag (16) of XChaCha20-Poly1305, bound to store, table, row, column
 -- and key version, and to the readable columns of their row. Columns named `mac` hold HMAC-SHA256.
@@ -76,3 +76,11 @@ CREATE TABLE credentials (
     created_ms     INTEGER NOT NULL,
     PRIMARY KEY (person, slot)
 ) STRICT;
+
+-- What persons agreed to beside being recognised.
+CREATE TABLE consents (
+    person  TEXT NOT NULL REFERENCES persons (id) ON DELETE CASCADE,
+    purpose INTEGER NOT NULL, -- 0 pictures on order
+    term    BLOB NOT NULL, -- from and until, seconds since 1970, little endian, sealed by the person's key
+    PRIMARY KEY (person, purpose)
+) STRICT, WITHOUT ROWID;

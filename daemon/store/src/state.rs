@@ -1,5 +1,5 @@
-//! The state of persons, templates, credentials and rules as a whole: how often it changed, how many rows there are, and a digest
-//! that shows a removed, added or rolled-back row, which no single row could show.
+//! The state of persons, templates, credentials, consents and rules as a whole: how often it changed, how many rows
+//! there are, and a digest that shows a removed, added or rolled-back row, which no single row could show.
 //!
 //! The digest is the exclusive or of the codes of all rows, so that one row changes it without reading the others.
 //! Codes are HMACs under a key that only this store has, and rows have distinct keys, so without the codes nobody can
@@ -9,6 +9,7 @@
 use rusqlite::Connection;
 
 use crate::chain::unsigned;
+use crate::consents::ConsentRow;
 use crate::credentials::CredentialRow;
 use crate::fault::{Doing, Finding, StoreFault};
 use crate::keys::StoreKeys;
@@ -117,6 +118,10 @@ impl State {
             state.toggle(&row.code(keys));
             Ok(())
         })?;
+        each(conn, ConsentRow::ALL, ConsentRow::from_row, |row| {
+            state.toggle(&row.code(keys));
+            Ok(())
+        })?;
         rules::each(conn, keys, |code| state.toggle(code))?;
         for setting in Setting::NOTED {
             if let Some(code) = setting.code(conn, keys)? {
@@ -151,16 +156,21 @@ pub(crate) fn open_every_row(
         row.open(keys, &ring.person_key(&row.person)?)?;
         progress(1);
         Ok(())
+    })?;
+    each(conn, ConsentRow::ALL, ConsentRow::from_row, |row| {
+        row.open(keys, &ring.person_key(&row.person)?)?;
+        progress(1);
+        Ok(())
     })
 }
 
-/// Rows of `persons`, `templates` and `credentials`, as the tables have them.
+/// Rows of `persons`, `templates`, `credentials` and `consents`, as the tables have them.
 ///
 /// # Errors
 /// [`StoreFault`].
 pub(crate) fn count_rows(conn: &Connection) -> Result<u64, StoreFault> {
     let sql = "SELECT (SELECT count(*) FROM persons) + (SELECT count(*) FROM templates)
-               + (SELECT count(*) FROM credentials)";
+               + (SELECT count(*) FROM credentials) + (SELECT count(*) FROM consents)";
     conn.query_row(sql, [], |row| row.get(0)).map(unsigned).doing("count the rows")
 }
 

@@ -528,7 +528,7 @@ fn epoch_key<'c>(
 }
 
 /// Compares the state with the rows, unless that was done and no other process has written since.
-fn check_state(
+pub(crate) fn check_state(
     conn: &Connection,
     keys: &StoreKeys,
     ring: &mut Ring<'_>,

@@ -5,14 +5,17 @@
 //! up. What the disk does not take is another matter: then nothing of the entry is there, and it comes again.
 
 use doorward_core::claim::{Holder, ONCE_LIFE_MAX_MS};
+use doorward_core::consent::Term;
 use doorward_core::intake::{Deed, Place, Reason, Step, Thing};
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Wall;
 use doorward_protocol::audit::What;
+use doorward_protocol::contents::Purpose;
 use doorward_protocol::ids::PersonId;
 use doorward_protocol::roster::{PersonSlot, Slot};
 
 use crate::batch::{self, Batch};
+use crate::consents;
 use crate::credentials::{self, Code};
 use crate::fault::StoreFault;
 use crate::rows::{PersonRecord, StoredTemplate};
@@ -26,6 +29,8 @@ pub struct Known {
     pub record: Option<PersonRecord>,
     /// The protected templates of one version.
     pub templates: Vec<UnitVector>,
+    /// What they agreed to.
+    pub consents: Vec<(Purpose, Term)>,
     pub(crate) credentials: Vec<(Code, Holder)>,
 }
 
@@ -64,7 +69,8 @@ impl Store {
         self.reading(|conn, keys, ring| {
             let person = person.clone();
             let Some(row) = batch::person_row(conn, person.as_str())? else {
-                return Ok(Known { person, record: None, templates: Vec::new(), credentials: Vec::new() });
+                let (templates, consents, credentials) = (Vec::new(), Vec::new(), Vec::new());
+                return Ok(Known { person, record: None, templates, consents, credentials });
             };
             let key = ring.person_key(&row.id)?;
             let mut templates = Vec::new();
@@ -77,7 +83,9 @@ impl Store {
                 let (stored, code) = row.open(keys, &key)?;
                 credentials.push((code, stored.holder));
             }
-            Ok(Known { record: Some(row.open(keys, &key)?), person, templates, credentials })
+            let consents = consents::of(conn, &person)?;
+            let consents = consents.iter().map(|row| row.open(keys, &key)).collect::<Result<_, _>>()?;
+            Ok(Known { record: Some(row.open(keys, &key)?), person, templates, consents, credentials })
         })
     }
 }
@@ -123,8 +131,9 @@ impl Batch<'_> {
             Deed::Take(PersonSlot { person, slot, number }) => match slot {
                 Slot::Template => self.drop_template(person, *number)?,
                 Slot::Credential => drop(self.drop_credential(person, *number)?),
-                // A record ends with its person only, and consents are not kept here.
-                Slot::Record | Slot::Consent => {}
+                Slot::Consent => self.drop_consent(person, *number)?,
+                // A record ends with its person only.
+                Slot::Record => {}
             },
             Deed::Erase(person) => match self.erase_person(person, at) {
                 Ok(_) | Err(StoreFault::NoSuchPerson(_)) => {}
@@ -166,6 +175,7 @@ impl Batch<'_> {
                 };
                 self.write_credential(shown, terms).map(drop)
             }
+            Thing::Consent(purpose, term) => self.write_consent(person, &(*purpose, *term)),
         };
         match put {
             Ok(()) => Ok(Ok(())),

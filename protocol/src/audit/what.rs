@@ -45,6 +45,9 @@ pub enum What {
     /// Everybody was erased, because the case was opened.
     #[n(11)]
     ErasedEverybody(#[n(0)] ErasedEverybody),
+    /// A picture of somebody who agreed to it is handed to whoever ordered it.
+    #[n(12)]
+    Pictured(#[n(0)] Pictured),
 }
 
 /// See [`What::Started`].
@@ -321,6 +324,26 @@ pub struct Skipped {
     /// `does_not_open`, `unknown_form`, `no_record`, `taken`, ….
     #[n(3)]
     pub reason: String,
+}
+
+/// See [`What::Pictured`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct Pictured {
+    /// The person.
+    #[n(0)]
+    pub person: PersonId,
+    /// Name of the key that ordered it.
+    #[n(1)]
+    pub by: String,
+    /// Hash of the order, hexadecimal.
+    #[n(2)]
+    pub order: String,
+    /// When the picture was taken, milliseconds since 1970.
+    #[n(3)]
+    pub taken_ms: i64,
+    /// Until when the person agrees to pictures, seconds since 1970.
+    #[n(4)]
+    pub agreed_until_s: i64,
 }
 
 /// See [`What::Stopped`].

@@ -11,6 +11,7 @@ mod desk;
 mod doorhub;
 mod hub;
 mod outages;
+mod pictures;
 mod proxy;
 mod revocation;
 mod site;
@@ -21,12 +22,15 @@ use std::time::Duration;
 use broker::{Broker, Flaw};
 use desk::Desk;
 use doorhub::Doorhub;
+use doorward_core::template::UnitVector;
+use doorward_core::transform::Transform;
 use doorward_daemon::centre::line::{Heard, Line, Message};
 use doorward_hal::clock::{Clock as _, SystemClock};
 use doorward_protocol::command::{Command, Outcome};
 use doorward_protocol::hex::hex;
 use doorward_protocol::keys::PublicKey;
 use doorward_protocol::roster::{Change, PersonErase};
+use doorward_store::PersonRecord;
 use hub::{Honesty, Hub};
 use site::{Door, ENROLLER_KEY, OPERATOR_KEY, ROOT_KEY, TERMINAL};
 
@@ -237,6 +241,42 @@ fn r1_whoever_is_signed_at_the_centre_is_let_in_and_whoever_is_erased_there_is_n
     // Whoever tells that she is gone does not let her in any more.
     assert_eq!(door.lets_in(&ada), None);
     assert_eq!(door.lets_in(&bob).as_deref(), Some("bob"));
+    door.stop();
+}
+
+#[test]
+fn r1_whom_another_process_enrols_or_erases_the_running_terminal_knows_without_a_start() {
+    let Some(broker) = Broker::shipped() else { return };
+    let mut door = Door::start(&broker);
+    let (ada, id) = ([0.5, 0.5, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0], "ada".parse().unwrap());
+    let record = PersonRecord {
+        id,
+        name: "Ada".to_owned(),
+        valid_from_ms: None,
+        valid_until_ms: None,
+        suspended: false,
+    };
+    let (version, dimension) = site::REFERENCES;
+    door.beside(|store, at| {
+        let plain = UnitVector::normalise(ada.to_vec()).unwrap();
+        let template = Transform::new(&store.transform_key(), dimension).protect(&plain).unwrap();
+        store.put_person(&record, at).unwrap();
+        store.put_template(&record.id, version, template.vector(), "photo", at).unwrap();
+    });
+    wait_for("she is let in", || door.lets_in(&ada).as_deref() == Some("ada"));
+    assert_eq!(door.entries(), 0, "by no entry of the roster");
+    door.beside(|store, at| {
+        store.put_person(&PersonRecord { suspended: true, ..record.clone() }, at).unwrap();
+    });
+    wait_for("she is not let in while she is suspended", || door.lets_in(&ada).is_none());
+    door.beside(|store, at| {
+        store.put_person(&record, at).unwrap();
+    });
+    wait_for("she is let in again", || door.lets_in(&ada).as_deref() == Some("ada"));
+    door.beside(|store, at| {
+        store.erase_person(&record.id, at).unwrap();
+    });
+    wait_for("she is gone", || door.lets_in(&ada).is_none());
     door.stop();
 }
 

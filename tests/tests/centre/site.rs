@@ -11,6 +11,7 @@ use doorward_core::audit::Journal as _;
 use doorward_core::intake::Intake;
 use doorward_core::outbox::Outbox;
 use doorward_core::template::{TemplateVersion, UnitVector};
+use doorward_core::time::Wall;
 use doorward_daemon::assembly::identify;
 use doorward_daemon::centre::{self, CentreConfig, line};
 use doorward_daemon::journal::{self, JournalLink, Listeners};
@@ -73,7 +74,7 @@ pub(crate) fn terminal() -> TerminalId {
     TERMINAL.parse().unwrap()
 }
 
-fn master() -> MasterKey {
+pub(crate) fn master() -> MasterKey {
     MasterKey::from_bytes(Zeroizing::new([5; 32]))
 }
 
@@ -129,13 +130,18 @@ pub(crate) fn follow(author: &mut Follower, bytes: &[u8]) {
 
 /// A person's record and face, sealed to the site.
 pub(crate) fn person(id: &str, face: &[f32]) -> Vec<Change> {
+    person_of(id, face, REFERENCES.0)
+}
+
+/// The same with a face as this model made it.
+pub(crate) fn person_of(id: &str, face: &[f32], version: TemplateVersion) -> Vec<Change> {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let mut seal = |slot, content: &[u8]| {
         let at = PersonSlot { person: id.parse().unwrap(), slot, number: 0 };
         Change::PersonPut(opening().sealing_key().seal(&site(), at, 1, content, &mut rng).unwrap())
     };
     let record = Record { name: Text::cut(id), valid_from_ms: None, valid_until_ms: None, suspended: false };
-    let (TemplateVersion { model, preprocessing }, _) = REFERENCES;
+    let TemplateVersion { model, preprocessing } = version;
     let template = Template::new(model, preprocessing, face, Text::cut("photo"), 0);
     vec![seal(Slot::Record, &contents::write(&record)), seal(Slot::Template, &contents::write(&template))]
 }
@@ -272,6 +278,13 @@ impl Door {
             after = last.seq;
             trail.extend(page.into_iter().map(|record| record.bytes));
         }
+    }
+
+    /// Does something to its store as another process does, on a connection of its own.
+    pub(crate) fn beside(&self, change: impl FnOnce(&mut Store, Wall)) {
+        let mut store = Store::open(&self.path, &master()).unwrap();
+        change(&mut store, self.clock.now().wall);
+        store.close().unwrap();
     }
 
     /// What was ordered and came through.

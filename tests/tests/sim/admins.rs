@@ -47,7 +47,7 @@ impl World {
 
     /// Erases a person.
     pub(crate) fn erase(&mut self, who: u8) {
-        if self.model.enrolled.remove(&who).is_some() {
+        if self.model.erased(who) {
             let wall = self.clock.now().wall;
             self.store
                 .lock()

@@ -19,7 +19,7 @@ const FREEZES: [Option<Sensor>; 6] =
     [None, None, None, Some(Sensor::Colour), Some(Sensor::Infrared), Some(Sensor::Depth)];
 
 /// What is ordered; a lockdown that lasts for the rest of a run would leave little to see.
-const WISHES: [Wish; 10] = [
+const WISHES: [Wish; 12] = [
     Wish::Unlock,
     Wish::Unlock,
     Wish::Lock,
@@ -30,6 +30,8 @@ const WISHES: [Wish; 10] = [
     Wish::Diagnose,
     Wish::Refill,
     Wish::ResetLockout,
+    Wish::Capture(0),
+    Wish::Capture(2),
 ];
 /// What is wrong with an order; more often nothing.
 const BLEMISHES: [Blemish; 10] = [
@@ -135,6 +137,8 @@ pub(crate) enum Event {
     Order(Wish, Blemish),
     /// An admin signs a change of the roster.
     Roster(Edit),
+    /// Somebody agrees to pictures, or agreed to none, looks into the camera, and their picture is ordered.
+    Picture(u8, bool),
     /// Power is cut after so many further effects, and comes back.
     PowerCut(u32),
     /// The terminal stops and starts in an orderly way.
@@ -145,7 +149,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..176) {
+        match rng.random_range(0..182) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -188,6 +192,7 @@ impl Event {
             149..152 => Event::Obedient(rng.random_bool(0.6)),
             152..154 => Event::Looped(*pick(rng, &FREEZES)),
             154..158 => Event::Session(*pick(rng, &Deed::ALL)),
+            158..164 => Event::Picture(rng.random_range(0..3), rng.random_bool(0.7)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
                 let kind = *pick(rng, &[Card, Pin, Qr, Qr]);
@@ -203,12 +208,14 @@ impl Event {
 /// Rarely of those whose codes for one time are to be shown twice: a code that is put again is a new one.
 fn edit(rng: &mut ChaCha8Rng, person: u8) -> Edit {
     let person = if person < 2 && rng.random_bool(0.8) { person + 2 } else { person };
-    match rng.random_range(0..9) {
+    match rng.random_range(0..12) {
         0..3 => Edit::Put(person, false),
         3 => Edit::Put(person, true),
         4..6 => Edit::Erase(person),
         6 => Edit::Broken(person),
         7 => Edit::Rules,
+        8..10 => Edit::Agree(person, *pick(rng, &[5, 60, 500_000])),
+        10 => Edit::Withdraw(person),
         _ => Edit::Rotate,
     }
 }

@@ -92,6 +92,15 @@ impl View {
         }
     }
 
+    /// Whether a camera delivers nothing.
+    pub(crate) fn has_lost(&self, sensor: Sensor) -> bool {
+        match sensor {
+            Sensor::Colour => false,
+            Sensor::Infrared => self.infrared_lost,
+            Sensor::Depth => self.depth_lost,
+        }
+    }
+
     /// How much larger the face is than usual.
     fn zoom(&self) -> f32 {
         if self.moving == Some(Move::Closer) { 1.35 } else { 1.0 }

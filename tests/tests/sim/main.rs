@@ -9,7 +9,7 @@
 //! * [`proof`]: what must speak for life, and what the light and the person really do.
 //! * [`eyes`]: what the cameras see and the models say. [`hands`]: cards, PINs and codes.
 //! * [`office`]: orders from the centre, and what only looks like one.
-//! * [`roster`]: what admins sign, on its way into the store.
+//! * [`roster`]: what admins sign, on its way into the store. [`picturing`]: whose picture may be taken.
 //! * [`admins`]: who is enrolled at the terminal itself. [`asking`]: a program beside the door, and what it may learn.
 //! * [`power`]: effects, and the cuts between them.
 //! * [`model`]: who may pass, told without the real code. [`pairs`]: alarms set and cleared. [`checks`]: what must never
@@ -26,6 +26,7 @@ mod healing;
 mod model;
 mod office;
 mod pairs;
+mod picturing;
 mod power;
 mod proof;
 mod roster;

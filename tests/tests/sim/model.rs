@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use doorward_core::claim::Mode;
 use doorward_core::door::OnTamper;
 use doorward_core::liveness::Policy;
-use doorward_core::time::Mono;
+use doorward_core::time::{ClockTrust, Mono, Now};
 use doorward_protocol::audit::CredentialKind;
 
 const MINUTE_MS: i64 = 60_000;
+const MINUTE_US: u64 = 60_000_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Microseconds for which a claim waits for its face, and a tick's delay.
 const CLAIM_US: u64 = 20_200_000;
@@ -55,6 +56,10 @@ pub(crate) struct Model {
     pub(crate) on_tamper: OnTamper,
     /// Everybody was to be erased because of it, and the disk has not done it.
     pub(crate) disarmed: bool,
+    /// Who agrees to pictures, from when to when, seconds since 1970.
+    agreed: BTreeMap<u8, (i64, i64)>,
+    /// Who was recognised in this life, and when last.
+    pub(crate) seen: BTreeMap<u8, Mono>,
     failed_at_ms: Vec<i64>,
     locked_until_ms: i64,
     /// Orders that ended lockouts, as far as it knows.
@@ -77,6 +82,28 @@ impl Model {
     /// The roster puts a person with everything that belongs to it: the one-time code is a new one.
     pub(crate) fn put(&mut self, who: u8, suspended: bool, at_ms: i64) {
         self.enrolled.insert(who, Rights { suspended, code_given_ms: at_ms, code_used: false });
+    }
+
+    /// The roster says what a person agrees to, if they are there; or that they do no longer.
+    pub(crate) fn agree(&mut self, who: u8, term: Option<(i64, i64)>) {
+        match term.filter(|_| self.enrolled.contains_key(&who)) {
+            Some(term) => drop(self.agreed.insert(who, term)),
+            None => drop(self.agreed.remove(&who)),
+        }
+    }
+
+    /// A person is gone, with everything that belongs to it.
+    pub(crate) fn erased(&mut self, who: u8) -> bool {
+        self.agreed.remove(&who);
+        self.enrolled.remove(&who).is_some()
+    }
+
+    /// Whether a picture of this person may be kept and handed out now.
+    pub(crate) fn may_be_pictured(&self, who: u8, now: Now) -> bool {
+        let fresh = self.seen.get(&who).is_some_and(|at| now.mono.0 - at.0 <= MINUTE_US);
+        let agrees = |(from_s, until_s): &(i64, i64)| (*from_s..*until_s).contains(&(now.wall.ms / 1000));
+        let known = now.wall.trust != ClockTrust::Unknown;
+        fresh && known && !self.disarmed && self.agreed.get(&who).is_some_and(agrees)
     }
 
     /// A recorded refusal of a PIN that nobody has, or that another face came with.
@@ -159,6 +186,7 @@ impl Model {
         self.disarmed = !done;
         if done {
             self.enrolled.clear();
+            self.agreed.clear();
         }
     }
 

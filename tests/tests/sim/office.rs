@@ -14,14 +14,18 @@ use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::keys::{PublicKey, Role, SigningKey};
 use doorward_protocol::message;
 use doorward_protocol::roster::{self, Follower, Hand};
+use doorward_protocol::sealing::OpeningKey;
 use doorward_protocol::trust::{Delegation, Trust};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::after_each_event;
 use crate::roster::Author;
-use crate::world::World;
+use crate::world::{World, name};
 
 pub(crate) const ROOT: u8 = 1;
-const OPERATOR: u8 = 2;
+pub(crate) const OPERATOR: u8 = 2;
 pub(crate) const ENROLLER: u8 = 3;
 pub(crate) const TERMINAL: u8 = 4;
 pub(crate) const POLICY: u8 = 5;
@@ -45,6 +49,8 @@ pub(crate) enum Wish {
     Refill,
     /// Let attempts begin again that are locked out.
     ResetLockout,
+    /// Hand over a person's picture.
+    Capture(u8),
 }
 
 /// What is wrong with an order.
@@ -78,6 +84,9 @@ pub(crate) struct Office {
     before: Session,
     count: u64,
     last: Option<Vec<u8>>,
+    /// What opens the picture that was ordered last; drawn for that order.
+    pub(crate) picture_key: OpeningKey,
+    keys: ChaCha20Rng,
     /// Releases that were ordered and obeyed.
     pub(crate) unlocks: usize,
 }
@@ -95,6 +104,8 @@ impl Office {
             before: session,
             count: 0,
             last: None,
+            picture_key: OpeningKey::draw(&mut ChaCha20Rng::seed_from_u64(29)),
+            keys: ChaCha20Rng::seed_from_u64(30),
             unlocks: 0,
         }
     }
@@ -127,6 +138,10 @@ impl Office {
             Wish::Diagnose => Command::Diagnose,
             Wish::Refill => Command::Refill,
             Wish::ResetLockout => Command::ResetLockout,
+            Wish::Capture(who) => {
+                self.picture_key = OpeningKey::draw(&mut self.keys);
+                Command::Capture(name(who), self.picture_key.sealing_key().to_bytes().into())
+            }
         };
         let session = if blemish == Blemish::OtherLife { self.before } else { self.session };
         let now_s = now.wall.ms.div_euclid(1000);
@@ -155,8 +170,9 @@ impl Office {
 impl World {
     /// An order arrives. A good one is obeyed or refused for a reason of the door's; any other has no effect.
     pub(crate) fn order(&mut self, wish: Wish, blemish: Blemish) {
-        // What it knew before it must know again before it obeys.
+        // What it knew before it must know again before it obeys; and what was decided before was decided without it.
         self.bring_roster();
+        after_each_event(self);
         let (now, trail) = (self.clock.now(), self.head());
         let (bytes, retained) = self.office.write(wish, blemish, now);
         let topic = "doorward/site/front/cmd".to_owned();
@@ -188,6 +204,7 @@ impl World {
             | What::Fault(_)
             | What::ClockJumped(_)
             | What::Stopped(_)
+            | What::Pictured(_)
             | What::Credential(_) => None,
         };
         self.entries(0).iter().rev().find_map(ordered).unwrap_or(false)
@@ -206,6 +223,7 @@ impl World {
     }
 
     fn obey(&mut self, wish: Wish, order: Admitted) {
+        let hash = *order.hash();
         let (reply, answer) = sync_channel(1);
         let (locked_down, ordered) = (self.model.locked_down(), self.model.lockdown);
         // A lockdown counts from the moment it is ordered; over a start, from its record.
@@ -242,6 +260,7 @@ impl World {
                     );
                 }
             }
+            Wish::Capture(who) => self.check_picture(who, &hash, (outcome, seq)),
             Wish::Diagnose => assert!(matches!(outcome, Outcome::Report(_)), "{outcome:?}"),
             Wish::Lock | Wish::Lockdown => {
                 assert!(

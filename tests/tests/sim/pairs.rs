@@ -49,6 +49,7 @@ impl Pairs {
             | What::ClockJumped(_)
             | What::Stopped(_)
             | What::Credential(_)
+            | What::Pictured(_)
             | What::Skipped(_) => {}
         }
     }

@@ -10,7 +10,7 @@ use doorward_core::intake::Intake;
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_daemon::terminal::Input;
 use doorward_hal::clock::Clock as _;
-use doorward_protocol::contents::{self, Content, Record, Shown, Template};
+use doorward_protocol::contents::{self, Consent, Content, Purpose, Record, Shown, Template};
 use doorward_protocol::envelope::{Heading, Kind};
 use doorward_protocol::keys::PublicKey;
 use doorward_protocol::message::{self, Opaque, Text};
@@ -41,6 +41,10 @@ pub(crate) enum Edit {
     Put(u8, bool),
     /// The end of a person.
     Erase(u8),
+    /// A person agrees to pictures, for so many seconds.
+    Agree(u8, u32),
+    /// A person agrees to pictures no longer.
+    Withdraw(u8),
     /// Things that no terminal can open, read or keep, around a person who is put.
     Broken(u8),
     /// The text of the rules.
@@ -52,8 +56,8 @@ pub(crate) enum Edit {
 /// Who signs, and everything that was signed.
 pub(crate) struct Author {
     follower: Follower,
-    /// Entries with what they say, in order.
-    signed: Vec<(Edit, Vec<u8>)>,
+    /// Entries with what they say and when, in order.
+    signed: Vec<(Edit, i64, Vec<u8>)>,
     /// Entries that the model has followed.
     told: usize,
     /// An order may have had the terminal begin the roster anew.
@@ -99,6 +103,20 @@ impl Author {
             Edit::Put(who, suspended) => self.person(who, suspended, now_ms),
             Edit::Erase(who) => vec![Change::PersonErase(PersonErase { person: name(who) })],
             Edit::Broken(who) => self.broken(who, now_ms),
+            Edit::Agree(who, length_s) => {
+                let (from_s, until_s) = term(now_ms, length_s);
+                let consent = Consent { purpose: Purpose::Picture, from_s, until_s };
+                vec![self.put(who, Purpose::Picture.number(), &consent)]
+            }
+            Edit::Withdraw(who) => {
+                let (slot, number) = (Slot::Consent, Purpose::Picture.number());
+                let at = PersonSlot { person: name(who), slot, number };
+                // What is not there cannot be taken away; whoever tries is told before anything is signed.
+                match self.follower.has(&at) {
+                    true => vec![Change::PersonTake(at)],
+                    false => return,
+                }
+            }
             Edit::Rules => {
                 let at = SettingName { setting: Setting::Rule, name: contents::ACCESS.to_owned() };
                 vec![Change::SettingPut(SettingPut { at, form: 1, body: Opaque(b"weekly = []".to_vec()) })]
@@ -119,13 +137,15 @@ impl Author {
         let signer = match edit {
             Edit::Rules => POLICY,
             Edit::Rotate => ROOT,
-            Edit::Put(..) | Edit::Erase(_) | Edit::Broken(_) => ENROLLER,
+            Edit::Put(..) | Edit::Erase(_) | Edit::Agree(..) | Edit::Withdraw(_) | Edit::Broken(_) => {
+                ENROLLER
+            }
         };
         let bytes = message::sign(&heading, &entry, &key(signer)).expect("an entry is short");
         let reader = Reader { terminal: None, now_s: None };
         let authorised = self.follower.trust().authorise(&bytes, &reader).expect("an admin may");
         self.follower.follow(&authorised, &bytes).expect("the next entry");
-        self.signed.push((edit, bytes));
+        self.signed.push((edit, now_ms, bytes));
     }
 
     fn person(&mut self, who: u8, suspended: bool, now_ms: i64) -> Vec<Change> {
@@ -191,7 +211,7 @@ impl World {
         loop {
             let next = self.office.centre.roster().head().seq;
             let stored = self.followed();
-            let Some((_, bytes)) = self.office.author.signed.get(usize::try_from(next).expect("few")) else {
+            let Some((.., bytes)) = self.office.author.signed.get(usize::try_from(next).expect("few")) else {
                 break;
             };
             if next >= stored && !self.link {
@@ -231,13 +251,15 @@ impl World {
             self.office.author.told = 0;
         }
         while self.office.author.told < followed {
-            let (edit, _) = self.office.author.signed[self.office.author.told];
+            let (edit, signed_ms, _) = self.office.author.signed[self.office.author.told];
             self.office.author.told += 1;
             self.totals.followed += 1;
             match edit {
                 Edit::Put(who, suspended) => self.model.put(who, suspended, wall_ms),
                 Edit::Broken(who) => self.model.put(who, false, wall_ms),
-                Edit::Erase(who) => drop(self.model.enrolled.remove(&who)),
+                Edit::Erase(who) => drop(self.model.erased(who)),
+                Edit::Agree(who, length_s) => self.model.agree(who, Some(term(signed_ms, length_s))),
+                Edit::Withdraw(who) => self.model.agree(who, None),
                 Edit::Rules | Edit::Rotate => {}
             }
         }
@@ -310,6 +332,12 @@ impl World {
         let seq = state.expect("the terminal's own word").message().roster.seq;
         assert!(seq <= self.followed(), "entry {seq} was told and is not in the store");
     }
+}
+
+/// From when to when somebody agrees who agrees now, seconds since 1970.
+fn term(now_ms: i64, length_s: u32) -> (i64, i64) {
+    let from_s = now_ms.div_euclid(1000);
+    (from_s, from_s + i64::from(length_s))
 }
 
 /// What the terminal joined with.

@@ -19,7 +19,7 @@ use crate::roster::Edit;
 use crate::world::{World, name};
 
 /// A world where a face is all a door asks for, and what follows when its case is opened.
-fn world(on_tamper: OnTamper) -> World {
+pub(crate) fn world(on_tamper: OnTamper) -> World {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut world = World::new(1, &mut rng);
     world.model.on_tamper = on_tamper;
@@ -31,7 +31,7 @@ fn world(on_tamper: OnTamper) -> World {
 }
 
 /// Plays events, and returns what they put on record, in words; people who pass are `granted`.
-fn play(world: &mut World, events: &[Event]) -> Vec<String> {
+pub(crate) fn play(world: &mut World, events: &[Event]) -> Vec<String> {
     let before = world.head().seq;
     for event in events {
         world.happen(event);
@@ -53,6 +53,7 @@ fn play(world: &mut World, events: &[Event]) -> Vec<String> {
         | What::Stopped(_)
         | What::Credential(_) => "other".to_owned(),
         What::Skipped(_) => "left out".to_owned(),
+        What::Pictured(pictured) => format!("picture of {}", pictured.person),
     };
     entries.iter().map(|record| words(Entry::from_bytes(&record.bytes).expect("an entry").what)).collect()
 }

@@ -231,6 +231,7 @@ impl World {
             Event::Approach { who, owner, kind } => self.approach(who, owner, kind),
             Event::Order(wish, blemish) => self.order(wish, blemish),
             Event::Roster(edit) => self.sign(edit),
+            Event::Picture(who, agreed) => self.have_pictured(who, agreed),
             Event::PowerCut(effects) => self.wires().cut_in = Some(effects),
             Event::Restart => self.restart(),
         }
@@ -281,6 +282,11 @@ impl World {
     /// Where the terminal stands.
     pub(crate) fn standing(&self) -> Option<Standing> {
         self.terminal.as_ref().map(|terminal| terminal.standing(self.clock.now()))
+    }
+
+    /// Of whom the terminal keeps a picture.
+    pub(crate) fn keeps_picture_of(&self) -> Option<PersonId> {
+        self.terminal.as_ref().and_then(Terminal::keeps_picture_of).cloned()
     }
 
     /// Takes the observations since the last call.
@@ -417,6 +423,7 @@ impl World {
         self.pairs.start();
         let on_tamper = self.model.on_tamper;
         self.model.disarmed = false;
+        self.model.seen.clear();
         let periods = if self.model.workdays_only { "Mon-Fri 07:00-19:00" } else { "always" };
         let rules = Rules {
             door: "front".parse().expect("an identifier"),

@@ -123,6 +123,9 @@ pub(super) fn told(entry: &Entry) -> (&'static str, &'static str, String) {
             let (place, why) = (&skipped.place, plain(&skipped.reason));
             ("warn", "left out", format!("{place}{whose}, entry {} of the roster: {why}", skipped.entry))
         }
+        What::Pictured(pictured) => {
+            ("note", "picture", format!("of {}, ordered by key {}", pictured.person, plain(&pictured.by)))
+        }
         What::Started(started) => ("note", "started", format!("version {}", started.version)),
         What::Stopped(stopped) => ("warn", "stopped", plain(&stopped.cause)),
         What::ClockJumped(jump) => ("warn", "clock", format!("jumped by {} s", jump.jump_ms / 1000)),

@@ -122,6 +122,7 @@ pub(super) fn follow(
         | What::ClockJumped(_)
         | What::Stopped(_)
         | What::Credential(_)
+        | What::Pictured(_)
         | What::Skipped(_) => Ok(()),
     }
 }

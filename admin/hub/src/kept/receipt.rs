@@ -38,6 +38,8 @@ pub fn keep_receipt(
         Outcome::Done => (true, None),
         Outcome::Refused(why) => (false, Some(why.as_str())),
         Outcome::Report(text) => (true, Some(text.as_str())),
+        // It opens for whoever ordered it, and never here.
+        Outcome::Picture(_) => (true, None),
     };
     let number = numbers(transaction, 1)?;
     let sql = "INSERT INTO receipt (hash, number, site, terminal, bytes, done, words, kept_ms) \

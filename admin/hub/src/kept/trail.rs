@@ -177,6 +177,7 @@ fn person(what: &What) -> Option<&PersonId> {
         What::Erased(erased) => Some(&erased.person),
         What::Credential(changed) => Some(&changed.person),
         What::Skipped(skipped) => skipped.person.as_ref(),
+        What::Pictured(pictured) => Some(&pictured.person),
         What::Started(_)
         | What::ErasedEverybody(_)
         | What::Released(_)

@@ -44,7 +44,7 @@ fn look(frame: Frame, at: Mono) -> Look {
         Frame::Unproven => Evidence::Rejected(Reject::Unproven),
         Frame::Nobody => return Evidence::Rejected(Reject::NoFace).into(),
     };
-    Look { evidence, seen }
+    Look { evidence, seen, sighting: None }
 }
 
 fn attempts(policy: Policy) -> Attempts {
@@ -185,7 +185,8 @@ fn p8_a_swap_in_a_dark_moment_of_the_pattern_concludes_nothing() {
         // Just before the light has been followed for long enough, somebody else steps in: in the dark.
         let who = usize::from(slot >= 11);
         let evidence = if lit { Evidence::Live(embedding(who, 0.9, now)) } else { Evidence::Unlit };
-        let (next, verdict) = watching.observe(Look { evidence, seen: glimpse(slot, lit) }, false, now);
+        let (next, verdict) =
+            watching.observe(Look { evidence, seen: glimpse(slot, lit), sighting: None }, false, now);
         assert!(verdict.is_none(), "{slot}: {verdict:?}");
         watching = next;
     }

@@ -432,7 +432,7 @@ fn files_that_are_no_sound_database_are_told_apart() {
 
     let terminal = Terminal::lived_in("t1", 1);
     terminal.tamper("PRAGMA user_version = 7");
-    assert_refused(&terminal, "the database has version 7, this program knows versions up to 2");
+    assert_refused(&terminal, "the database has version 7, this program knows versions up to 3");
     fs::remove_file(terminal.path()).unwrap();
     assert_refused(&terminal, "is missing");
 }

@@ -4,16 +4,22 @@ use std::fs;
 use std::path::Path;
 
 use doorward_core::claim::Holder;
+use doorward_core::consent::Term;
 use doorward_core::credential::{Credential, Pin};
+use doorward_core::intake::{Deed, Thing};
+use doorward_protocol::contents::Purpose;
+use doorward_protocol::roster::{PersonSlot, Slot};
 use doorward_store::{Counts, MasterKey, Store, verify};
 use rusqlite::Connection;
 use zeroize::Zeroizing;
 
 use crate::support::{Terminal, copy_files, decide, loaded, person, vector, wall};
+use crate::taking::step;
 
 const V1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v1");
-/// The present version.
 const V2: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v2");
+/// The present version.
+const V3: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v3");
 const FILES: [&str; 3] = ["door.db", "door.db.epoch", "door.db.anchor"];
 
 fn schema(path: &Path) -> Vec<(String, Option<String>)> {
@@ -50,15 +56,20 @@ fn a_store_of_version_1_migrates_and_goes_on() {
 }
 
 #[test]
-fn a_store_of_version_2_opens_with_its_credentials() {
-    let folder = tempfile::tempdir().unwrap();
-    copy_files(Path::new(V2), folder.path(), &FILES);
-    let path = folder.path().join("door.db");
-    let mut store = Store::open(&path, &master()).unwrap();
-    assert_eq!(store.counts().unwrap(), Counts { persons: 2, templates: 4 });
-    assert_eq!(store.wallet().unwrap().holder(&pin()), Some(&terms()));
-    store.close().unwrap();
-    verify(&path, &master(), |_, _| ()).unwrap();
+fn stores_of_versions_2_and_3_open_with_their_credentials_and_consents() {
+    for (version, agreed) in [(V2, None), (V3, Some(term()))] {
+        let folder = tempfile::tempdir().unwrap();
+        copy_files(Path::new(version), folder.path(), &FILES);
+        let path = folder.path().join("door.db");
+        let mut store = Store::open(&path, &master()).unwrap();
+        assert_eq!(store.counts().unwrap(), Counts { persons: 2, templates: 4 });
+        assert_eq!(store.wallet().unwrap().holder(&pin()), Some(&terms()));
+        let ada = "ada".parse().unwrap();
+        assert_eq!(store.consents().unwrap().in_force(&ada, Purpose::Picture, wall(3000)), agreed);
+        store.close().unwrap();
+        verify(&path, &master(), |_, _| ()).unwrap();
+        assert_eq!(schema(&path), schema(&Terminal::new("t1", 1).path()), "{version}");
+    }
 }
 
 fn master() -> MasterKey {
@@ -67,6 +78,10 @@ fn master() -> MasterKey {
 
 fn pin() -> Credential {
     Credential::Pin(Pin::from_digits(b"0815").unwrap())
+}
+
+fn term() -> Term {
+    Term { from_s: 2, until_s: 1 << 50 }
 }
 
 fn terms() -> Holder {
@@ -87,7 +102,10 @@ fn write_the_fixture() {
     let terminal = Terminal::lived_in("fixture", 77);
     let mut store = terminal.open().unwrap();
     store.put_credential(&pin(), &terms(), wall(3000)).unwrap();
+    let at = PersonSlot { person: "ada".parse().unwrap(), slot: Slot::Consent, number: 0 };
+    let agrees = Deed::Put(at, Thing::Consent(Purpose::Picture, term()));
+    store.take(&step(1, vec![agrees]), wall(3000)).unwrap();
     store.close().unwrap();
-    fs::create_dir_all(V2).unwrap();
-    copy_files(terminal.copy().path(), Path::new(V2), &FILES);
+    fs::create_dir_all(V3).unwrap();
+    copy_files(terminal.copy().path(), Path::new(V3), &FILES);
 }

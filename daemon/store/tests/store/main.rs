@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod attack;
+mod consents;
 mod credentials;
 mod fixture;
 mod followed;
