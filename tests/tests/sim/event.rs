@@ -89,6 +89,8 @@ pub(crate) enum Event {
     Lamp(Lamp),
     /// Whoever stands there does from now on what the panel asks for, or does not.
     Obedient(bool),
+    /// Whoever stands there closes the eyes, or opens them.
+    Closed(bool),
     /// A recording of the last pictures is played in a loop in place of a camera, or stops.
     Looped(Option<Sensor>),
     /// A program beside the door does this with its session.
@@ -145,7 +147,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..176) {
+        match rng.random_range(0..178) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -187,6 +189,7 @@ impl Event {
             }
             149..152 => Event::Obedient(rng.random_bool(0.6)),
             152..154 => Event::Looped(*pick(rng, &FREEZES)),
+            176..178 => Event::Closed(rng.random_bool(0.4)),
             154..158 => Event::Session(*pick(rng, &Deed::ALL)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
