@@ -147,7 +147,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..178) {
+        match rng.random_range(0..176) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -187,9 +187,9 @@ impl Event {
             146..149 => {
                 Event::Lamp(*pick(rng, &[Lamp::Follows, Lamp::Follows, Lamp::Covered, Lamp::Foreign]))
             }
-            149..152 => Event::Obedient(rng.random_bool(0.6)),
+            149..151 => Event::Obedient(rng.random_bool(0.6)),
+            151..152 => Event::Closed(rng.random_bool(0.4)),
             152..154 => Event::Looped(*pick(rng, &FREEZES)),
-            176..178 => Event::Closed(rng.random_bool(0.4)),
             154..158 => Event::Session(*pick(rng, &Deed::ALL)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};

@@ -123,7 +123,8 @@ pub(crate) fn policy(rng: &mut ChaCha8Rng) -> Policy {
     let asks =
         [Asks::Never, Asks::Never, Asks::Never, Asks::WhenUnsure, Asks::Always][rng.random_range(0..5)];
     let emitter = fitted.infrared && rng.random_bool(0.3);
-    let glint = fitted.infrared && rng.random_bool(0.15);
+    // Where nothing but infrared stands beside colour, eyes have to mirror its light.
+    let glint = fitted == Fitted { infrared: true, depth: false };
     let levels = Level::ALL.map(|level| Policy { level, fitted, emitter, asks, glint, ..Policy::default() });
     let possible: Vec<Policy> = levels.into_iter().filter(|policy| policy.lacks().is_none()).collect();
     possible[rng.random_range(0..possible.len())]
