@@ -138,9 +138,12 @@ mod tests {
                     let (dx, dy) = (x as f32 - eye.x - off * between, y as f32 - eye.y - off * between);
                     let opening = (dx / 0.23 / between).hypot(dy / 0.105 / between);
                     let iris = dx.hypot(dy) / (0.093 * between);
-                    if opening < 1.0 {
-                        level = if iris < 1.0 { 0.4 * skin } else { 0.8 * skin };
-                    }
+                    // The lens spreads edges over two and a half pixels, as it does the point.
+                    let within = |radius: f32, size: f32| {
+                        (0.5 - (radius - 1.0) * size * between / 2.5).clamp(0.0, 1.0)
+                    };
+                    let inner = skin * (0.8 - 0.4 * within(iris, 0.093));
+                    level += (inner - level) * within(opening, 0.105);
                     level += light * skin / 4.0 * (-(dx * dx + dy * dy) / 1.28).exp();
                 }
                 // Noise of a few levels that no run repeats.
