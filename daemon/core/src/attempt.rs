@@ -22,7 +22,7 @@ use crate::geometry::{Landmarks, Rect};
 use crate::liveness::emitter::{self, Glimpse};
 use crate::liveness::fusion::{self, Level, Says};
 use crate::liveness::movement::Challenge;
-use crate::liveness::{self, Policy};
+use crate::liveness::{self, Asked, Policy};
 use crate::stages::{Embedding, Sighting};
 use crate::template::UnitVector;
 use crate::time::Mono;
@@ -433,10 +433,11 @@ impl Attempts {
         if challenge == Says::Contradicts {
             return self.refuse(Reject::NotLive, now);
         }
+        let asked = Asked { glint: watch.glint(), challenge };
         let weakest = watch.run.iter().map(Embedding::evidence).reduce(liveness::Evidence::weaker);
         let verdict = weakest
             .filter(|_| agrees)
-            .map(|weakest| fusion::fuse(self.policy.level, self.policy.voices(&weakest, challenge)));
+            .map(|weakest| fusion::fuse(self.policy.level, self.policy.voices(&weakest, asked)));
         match verdict {
             Some(fusion::Verdict::Live) => self.conclude(&watch, now),
             Some(fusion::Verdict::NotLive) => self.refuse(Reject::NotLive, now),

@@ -1,6 +1,6 @@
 //! `[liveness]` and `[emitter]`: what must speak for life, and what follows from the sensors that are fitted.
 
-use doorward_core::liveness::{Asks, Fitted, Level, Policy};
+use doorward_core::liveness::{self, Asks, Fitted, Level, Policy};
 use doorward_hal::camera::fitted::Cameras;
 use doorward_hal::gpio::line::{Active, Line, OutputLine};
 use doorward_hal::gpio::panel::PanelConfig;
@@ -16,6 +16,7 @@ pub(super) struct LivenessSection {
     pub(super) frames: u8,
     pub(super) rgb_min: f32,
     pub(super) window_min: f32,
+    pub(super) glint: GlintName,
     /// What once stood for the level `convenience`; refused with the way on.
     rgb_alone: Option<bool>,
 }
@@ -36,6 +37,13 @@ pub(super) enum AsksName {
     Always,
 }
 
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GlintName {
+    Off,
+    Required,
+}
+
 impl Default for LivenessSection {
     fn default() -> Self {
         let policy = Policy::default();
@@ -45,6 +53,7 @@ impl Default for LivenessSection {
             frames: 3,
             rgb_min: policy.rgb_min,
             window_min: policy.window_min,
+            glint: GlintName::Off,
             rgb_alone: None,
         }
     }
@@ -82,6 +91,11 @@ impl Check<'_> {
                 "only an infrared camera sees whether a face follows the light; fit [cameras.infrared]";
             return Err(self.refuse("emitter.challenge", true, allowed));
         }
+        let glint = matches!(section.glint, GlintName::Required);
+        if glint && cameras.infrared.is_none() {
+            let allowed = "only an infrared camera sees the light in somebody's eyes; fit [cameras.infrared]";
+            return Err(self.refuse("liveness.glint", "\"required\"", allowed));
+        }
         let policy = Policy {
             level: match section.level {
                 LevelName::Convenience => Level::Convenience,
@@ -98,6 +112,7 @@ impl Check<'_> {
                 AsksName::WhenUnsure => Asks::WhenUnsure,
                 AsksName::Always => Asks::Always,
             },
+            glint,
         };
         self.is_told(policy.asks, &raw.panel)?;
         match policy.lacks() {
@@ -129,7 +144,7 @@ impl Check<'_> {
 /// What a configuration asks for as proof of life, a line each.
 #[must_use]
 pub fn meaning(config: &Config) -> Vec<String> {
-    let Policy { level, fitted, emitter, asks, .. } = config.liveness;
+    let Policy { level, fitted, emitter, asks, glint, .. } = config.liveness;
     let sensors = match (fitted.infrared, fitted.depth) {
         (true, true) => "colour, infrared and depth must agree",
         (true, false) => "colour and infrared must agree",
@@ -142,6 +157,14 @@ pub fn meaning(config: &Config) -> Vec<String> {
             "the infrared light follows a random pattern, and the face must follow it: about a second more"
                 .into(),
         );
+    }
+    if glint {
+        let near = format!(
+            "the eyes must mirror the infrared light, with {} pixels between them in the infrared picture: the emitter \
+             has to be beside that lens, and people have to come near enough",
+            liveness::glint::EYES_MIN
+        );
+        lines.push(near);
     }
     let when = match asks {
         Asks::Never => None,
@@ -220,5 +243,17 @@ mod tests {
         let blind = without(SAMPLE, "[cameras.infrared]", "[cameras.depth]");
         let pattern = blind.replacen("challenge = false", "challenge = true", 1);
         assert!(parse(&pattern).unwrap_err().contains("emitter.challenge = true: only an infrared camera"));
+    }
+
+    #[test]
+    fn p6_the_glint_of_eyes_is_asked_for_where_the_file_says_so_and_a_camera_can_see_it() {
+        assert!(!parse(SAMPLE).unwrap().liveness.glint);
+        let asked = SAMPLE.replacen("glint = \"off\"", "glint = \"required\"", 1);
+        let config = parse(&asked).unwrap();
+        assert!(config.liveness.glint && meaning(&config)[1].contains("57 pixels"));
+        let blind = without(&asked, "[cameras.infrared]", "[cameras.depth]");
+        assert!(
+            parse(&blind).unwrap_err().contains("liveness.glint = \"required\": only an infrared camera")
+        );
     }
 }

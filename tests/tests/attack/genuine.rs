@@ -1,11 +1,12 @@
 //! Live people: how many are refused (BPCER, ISO/IEC 30107-3), and whether a movement that is asked for tells them from
 //! photographs.
 
+use doorward_core::decision::Reject;
 use doorward_core::liveness::{Asks, Level, Policy};
 use doorward_hal::scene::DepthCamera;
 use doorward_hal::scene::species::{self, Class, Species};
 
-use super::station::{Lie, Outcome, Showing, Station, policy};
+use super::station::{Lie, Outcome, Showing, Station, glinting, policy};
 
 fn named(name: &str) -> &'static Species {
     species::named(name).expect("a species of the list")
@@ -23,15 +24,18 @@ fn show(
     station.show(Showing { species, target, other: 7, policy, lie: Lie::None, depth, seed, moments })
 }
 
-/// Plays live people; how many were refused of how many, and what of.
-fn refused(level: Level, seeds: u64) -> (usize, usize, Vec<String>) {
+/// Plays live people, all or those within half a metre; how many were refused of how many, and what of.
+fn refused(policy: Policy, near: bool, seeds: u64) -> (usize, usize, Vec<String>) {
     let mut station = Station::new();
     let (mut count, mut strangers, mut refused) = (0, 0, Vec::new());
     for species in species::ALL.iter().filter(|s| s.class == Class::BonaFide) {
+        if near && species.name != "live" {
+            continue;
+        }
         for target in 0..=station.players() {
             for seed in 0..seeds {
                 count += 1;
-                match show(&mut station, species, target, policy(level), 100 * seed + target as u64) {
+                match show(&mut station, species, target, policy, 100 * seed + target as u64) {
                     Outcome::Live(who) if target < station.players() => {
                         // Never for another person.
                         assert!(who.is_none_or(|who| who == *station.id(target)), "{species:?} {target}");
@@ -59,16 +63,30 @@ fn wilson(errors: usize, count: usize) -> f64 {
 
 #[test]
 fn at_standard_at_most_two_in_a_hundred_live_people_are_refused() {
-    let (errors, count, which) = refused(Level::Standard, 8);
+    let (errors, count, which) = refused(policy(Level::Standard), false, 8);
     println!("BPCER at standard: {errors} of {count}, at most {:.1} % (95 %)", 100.0 * wilson(errors, count));
     assert!(errors * 50 <= count, "{errors} of {count}: {which:?}");
 }
 
 #[test]
 fn at_high_live_people_follow_the_emitter() {
-    let (errors, count, which) = refused(Level::High, 1);
+    let (errors, count, which) = refused(policy(Level::High), false, 1);
     println!("BPCER at high: {errors} of {count}, at most {:.1} % (95 %)", 100.0 * wilson(errors, count));
     assert!(errors * 10 <= count, "{errors} of {count}: {which:?}");
+}
+
+#[test]
+fn where_the_glint_of_eyes_is_asked_for_who_is_near_enough_passes_and_nobody_farther_is_refused() {
+    for (level, seeds) in [(Level::Standard, 8), (Level::High, 2)] {
+        let (errors, count, which) = refused(glinting(level), true, seeds);
+        let most = 100.0 * wilson(errors, count);
+        println!("BPCER with glint at {level:?}: {errors} of {count}, at most {most:.1} % (95 %)");
+        assert!(errors * 50 <= count, "{errors} of {count}: {which:?}");
+    }
+    // They are told to come closer for as long as they stay away.
+    let mut station = Station::new();
+    let far = show(&mut station, named("live_far"), 0, glinting(Level::Standard), 1);
+    assert!(matches!(far, Outcome::Open | Outcome::Refused(Reject::TooFar)), "{far:?}");
 }
 
 #[test]

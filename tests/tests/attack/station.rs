@@ -104,6 +104,11 @@ pub(crate) fn policy(level: Level) -> Policy {
     Policy { level, depth_fov: scene::FOV, emitter: level == Level::High, ..Policy::default() }
 }
 
+/// The same where the emitter sits beside the lens and eyes are asked for its glint.
+pub(crate) fn glinting(level: Level) -> Policy {
+    Policy { glint: true, ..policy(level) }
+}
+
 fn house() -> Pack {
     Pack::open(&pack::find(Some(std::path::Path::new("house"))).expect("in the repository")).expect("whole")
 }

@@ -130,11 +130,11 @@ impl World {
         self.totals.sessions += 1;
         let live = finding.reject.is_none();
         self.totals.found_live += u64::from(live);
-        let depth = self.model.policy.fitted.depth;
+        let policy = self.model.policy;
         let stood = self.program.figures.iter().any(|figure| match figure {
             Figure::Live(_) => true,
-            // Colour and infrared take it for a face: only depth sees it.
-            Figure::Reproduced(_, Reproduction::PerfectPrint) => !depth,
+            // Colour and infrared take it for a face: only depth sees it, or who looks for the light in its eyes.
+            Figure::Reproduced(_, Reproduction::PerfectPrint) => !policy.fitted.depth && !policy.glint,
             Figure::Reproduced(..) | Figure::Nobody | Figure::Two(..) | Figure::Dark(_) => false,
         });
         assert!(!live || stood, "a session found life in {:?}", self.program.figures);

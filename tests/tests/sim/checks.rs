@@ -39,6 +39,8 @@ pub(crate) struct Totals {
     pub(crate) spoofs: u64,
     /// Grants to faces that followed the infrared light.
     pub(crate) followed_light: u64,
+    /// Grants to persons whose eyes mirrored the light.
+    pub(crate) mirrored: u64,
     /// Grants to persons who moved as asked.
     pub(crate) moved: u64,
     /// Grants at the highest level.
@@ -95,6 +97,7 @@ impl Totals {
         self.denials += other.denials;
         self.spoofs += other.spoofs;
         self.followed_light += other.followed_light;
+        self.mirrored += other.mirrored;
         self.moved += other.moved;
         self.high += other.high;
         self.unanswered += other.unanswered;
@@ -125,6 +128,7 @@ impl Totals {
             ("denials", self.denials),
             ("spoofs", self.spoofs),
             ("grants to faces that followed the light", self.followed_light),
+            ("grants to eyes that mirrored the light", self.mirrored),
             ("grants to persons who moved", self.moved),
             ("unrecorded decisions", self.unrecorded),
             ("grants to claimed persons", self.claimed),
@@ -293,6 +297,7 @@ fn a_face_is_allowed(world: &mut World, decision: &Decision, now: Now) {
     world.proof.stands(&policy, decision.presented().is_some(), now.mono);
     let totals = &mut world.totals;
     totals.followed_light += u64::from(policy.emitter);
+    totals.mirrored += u64::from(policy.glint);
     totals.moved += u64::from(policy.asks == Asks::Always && decision.presented().is_none());
     totals.high += u64::from(policy.level == Level::High);
     assert_eq!(decision.person(), Some(&name(who)), "granted to somebody else");

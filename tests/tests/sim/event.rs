@@ -91,6 +91,8 @@ pub(crate) enum Event {
     Lamp(Lamp),
     /// Whoever stands there does from now on what the panel asks for, or does not.
     Obedient(bool),
+    /// Whoever stands there closes the eyes, or opens them.
+    Closed(bool),
     /// A recording of the last pictures is played in a loop in place of a camera, or stops.
     Looped(Option<Sensor>),
     /// A program beside the door does this with its session.
@@ -189,7 +191,8 @@ impl Event {
             146..149 => {
                 Event::Lamp(*pick(rng, &[Lamp::Follows, Lamp::Follows, Lamp::Covered, Lamp::Foreign]))
             }
-            149..152 => Event::Obedient(rng.random_bool(0.6)),
+            149..151 => Event::Obedient(rng.random_bool(0.6)),
+            151..152 => Event::Closed(rng.random_bool(0.4)),
             152..154 => Event::Looped(*pick(rng, &FREEZES)),
             154..158 => Event::Session(*pick(rng, &Deed::ALL)),
             158..164 => Event::Picture(rng.random_range(0..3), rng.random_bool(0.7)),

@@ -71,6 +71,10 @@ pub(crate) struct View {
     pub(crate) lamp: Lamp,
     /// Whether it lights this moment.
     pub(crate) lit: bool,
+    /// Whether the infrared camera is fine enough to show what eyes mirror.
+    pub(crate) fine: bool,
+    /// Whether whoever stands there has the eyes closed.
+    pub(crate) closed: bool,
     /// Whether whoever stands there does what the panel asks for.
     pub(crate) obedient: bool,
     /// What the person does now.
@@ -87,6 +91,8 @@ impl View {
             broken: false,
             lamp: Lamp::Follows,
             lit: true,
+            fine: false,
+            closed: false,
             obedient: true,
             moving: None,
         }
@@ -99,6 +105,11 @@ impl View {
             Sensor::Infrared => self.infrared_lost,
             Sensor::Depth => self.depth_lost,
         }
+    }
+
+    /// Whether eyes mirror the light: living ones that are open.
+    pub(crate) fn glints(&self) -> bool {
+        matches!(self.figure, Figure::Live(_)) && !self.closed
     }
 
     /// How much larger the face is than usual.
@@ -219,9 +230,38 @@ pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
     });
     Frameset {
         rgb: shot(rgb, at, number),
-        ir: (!view.infrared_lost).then(|| shot(ir, at, number)),
+        ir: (!view.infrared_lost).then(|| shot(if view.fine { fine(&ir, view) } else { ir }, at, number)),
         depth: (!view.depth_lost).then(|| shot(depth, at, number)),
     }
+}
+
+/// Pixels of a fine infrared camera to each side of one of the others: 70 between the eyes.
+const FINE: u32 = 5;
+
+/// The picture of a fine infrared camera: eyes are dark, and what mirrors the light has a bright point in each.
+fn fine(ir: &Plane<u8>, view: &View) -> Plane<u8> {
+    const DARK: u8 = 60;
+    let mut pixels = Vec::with_capacity(ir.pixels().len() * (FINE * FINE) as usize);
+    for y in 0..ir.height() {
+        let row: Vec<u8> = ir.row(y).iter().flat_map(|v| [*v; FINE as usize]).collect();
+        (0..FINE).for_each(|_| pixels.extend_from_slice(&row));
+    }
+    let mut plane = Plane::new(FINE * ir.width(), FINE * ir.height(), pixels).expect("a plane of its size");
+    let wide = plane.width();
+    let [left, right, ..] = face(0.0, view).landmarks.points();
+    for eye in [left, right].into_iter().filter(|_| view.figure != Figure::Nobody) {
+        let (x, y) = ((FINE as f32 * eye.x) as u32, (FINE as f32 * eye.y) as u32);
+        for (dx, dy) in (0..=40u32).flat_map(|dy| (0..=40u32).map(move |dx| (dx, dy))) {
+            let point = dx.abs_diff(20).max(dy.abs_diff(20)) <= 1;
+            let level = if point && view.lit && view.glints() {
+                2 * DARK
+            } else {
+                DARK / if view.lit { 1 } else { 6 }
+            };
+            plane.pixels_mut()[((y + dy - 20) * wide + x + dx - 20) as usize] = level;
+        }
+    }
+    plane
 }
 
 fn plane<P: Copy>(mut pixel: impl FnMut(u16, u16) -> P) -> Plane<P> {

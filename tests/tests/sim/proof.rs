@@ -21,6 +21,8 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 /// Frames of a window, and the time they lie in.
 const WINDOW: usize = 3;
 const WINDOW_MAX: Duration = Duration::from_millis(1500);
+/// Frames of it in which eyes must have mirrored the light, where that is asked for.
+const MIRRORED: usize = 2;
 /// Slots in which the light must have followed.
 const SLOTS: usize = 10;
 
@@ -69,15 +71,17 @@ impl Proof {
         let recent = self.sights.iter().rev().take_while(|sight| newest.since(sight.at) <= WINDOW_MAX);
         recent.into_iter().find_map(|sight| match sight.view.figure {
             Figure::Live(who) => Some(who),
-            // Colour and infrared take it for a face: only depth sees it.
-            Figure::Reproduced(who, Reproduction::PerfectPrint) if !policy.fitted.depth => Some(who),
+            // Colour and infrared take it for a face: only depth sees it, or who looks for the light in its eyes.
+            Figure::Reproduced(who, Reproduction::PerfectPrint) if !policy.fitted.depth && !policy.glint => {
+                Some(who)
+            }
             Figure::Reproduced(..) | Figure::Nobody | Figure::Two(..) | Figure::Dark(_) => None,
         })
     }
 
     /// A grant at `now` stands on the evidence that its level asks for.
     pub(crate) fn stands(&self, policy: &Policy, claimed: bool, now: Mono) {
-        let Policy { level, fitted, emitter, asks, .. } = *policy;
+        let Policy { level, fitted, emitter, asks, glint, .. } = *policy;
         let within = |sight: &&Sight, time: Duration| now.since(sight.at) <= time;
         let window: Vec<&Sight> =
             self.sights.iter().rev().filter(|sight| within(sight, WINDOW_MAX)).collect();
@@ -86,6 +90,8 @@ impl Proof {
         let depth = agreeing(|sight| !sight.view.depth_lost && sight.frozen.is_none());
         assert!(!fitted.infrared || infrared, "p9: granted without infrared, which is fitted");
         assert!(!fitted.depth || depth, "p9: granted without depth, which is fitted");
+        let mirrored = window.iter().filter(|sight| sight.view.glints() && !sight.view.infrared_lost).count();
+        assert!(!glint || mirrored >= MIRRORED, "p6: granted though the eyes mirrored no light");
         match level {
             Level::Convenience => {}
             Level::Standard => assert!(fitted.infrared || fitted.depth, "p9: colour alone at {level:?}"),
@@ -117,7 +123,9 @@ pub(crate) fn policy(rng: &mut ChaCha8Rng) -> Policy {
     let asks =
         [Asks::Never, Asks::Never, Asks::Never, Asks::WhenUnsure, Asks::Always][rng.random_range(0..5)];
     let emitter = fitted.infrared && rng.random_bool(0.3);
-    let levels = Level::ALL.map(|level| Policy { level, fitted, emitter, asks, ..Policy::default() });
+    // Where nothing but infrared stands beside colour, eyes have to mirror its light.
+    let glint = fitted == Fitted { infrared: true, depth: false };
+    let levels = Level::ALL.map(|level| Policy { level, fitted, emitter, asks, glint, ..Policy::default() });
     let possible: Vec<Policy> = levels.into_iter().filter(|policy| policy.lacks().is_none()).collect();
     possible[rng.random_range(0..possible.len())]
 }
@@ -128,7 +136,9 @@ impl World {
         let (lit, now) = (self.pattern.draw(), self.clock.now().mono);
         self.meter.timeline().switched(lit, now);
         let own = self.frames.wrapping_mul(2_654_435_761) >> 31 == 1;
+        let fine = self.model.policy.glint;
         let mut view = self.view();
+        view.fine = fine;
         view.lit = match view.lamp {
             _ if !self.model.policy.emitter => true,
             Lamp::Follows => lit,

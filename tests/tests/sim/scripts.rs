@@ -334,6 +334,7 @@ const WITH_LIGHT: Policy = Policy {
     depth_fov: 70.0,
     emitter: true,
     asks: Asks::Never,
+    glint: false,
 };
 
 #[test]
@@ -347,6 +348,20 @@ fn p9_a_covered_emitter_and_a_foreign_lamp_never_open_and_a_light_that_is_follow
         assert!(told.contains(&expected.to_owned()), "{lamp:?}: {told:?}");
         assert!(world.wires().releases.is_empty());
     }
+}
+
+#[test]
+fn p6_eyes_that_mirror_no_light_prove_nothing_where_they_are_asked_to_and_open_ones_do() {
+    let asked = Policy { fitted: Fitted { infrared: true, depth: false }, glint: true, ..Policy::default() };
+    let ada = [Event::Appear(Figure::Live(0)), Event::Look(20)];
+    assert_eq!(play(&mut asking(asked), &ada)[0], "granted");
+    let mut world = asking(asked);
+    let told = play(&mut world, &[&[Event::Closed(true)][..], &ada].concat());
+    assert_eq!(told, [""; 0], "somebody may open the eyes yet");
+    assert_eq!(play(&mut world, &[Event::Closed(false), Event::Look(6)])[0], "granted");
+    let print = [Event::Appear(Figure::Reproduced(0, Reproduction::PerfectPrint)), Event::Look(70)];
+    let told = play(&mut asking(asked), &print);
+    assert!(!told.is_empty() && told.iter().all(|reason| reason == "unproven"), "{told:?}");
 }
 
 #[test]

@@ -209,6 +209,7 @@ impl World {
             Event::Frozen(frozen) => self.frozen = frozen,
             Event::Lamp(lamp) => self.view().lamp = lamp,
             Event::Obedient(obedient) => self.view().obedient = obedient,
+            Event::Closed(closed) => self.view().closed = closed,
             Event::Looped(sensor) => self.tape.play(sensor),
             // Nothing else comes of it, not even another try to reach the centre.
             Event::Session(deed) => return self.use_session(deed),

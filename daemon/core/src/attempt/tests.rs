@@ -31,7 +31,8 @@ fn embedding(who: usize, score: f32, at: Mono) -> Embedding {
     let mut values = vec![0.02f32; 8];
     values[who] = 1.0;
     let score = Finding::Score(score);
-    let evidence = liveness::Evidence { rgb: score, infrared: score, depth: score };
+    let evidence =
+        liveness::Evidence { rgb: score, infrared: score, depth: score, glint: liveness::Finding::NotFitted };
     Embedding::drawn(UnitVector::normalise(values).unwrap(), at, REGION, evidence)
 }
 

@@ -6,6 +6,7 @@ use crate::geometry::Landmarks;
 use crate::liveness::emitter::{self, Glimpse};
 use crate::liveness::fusion::Says;
 use crate::liveness::movement::{self, Challenge, Move};
+use crate::liveness::{SUPPORT_MIN, glint};
 use crate::stages::Embedding;
 use crate::time::Mono;
 
@@ -69,6 +70,19 @@ impl Watch {
     /// Enough live frames agree, and outweigh those that were not.
     pub(super) fn agrees(&self, limits: &Limits) -> bool {
         self.run.len() >= limits.window && self.live >= limits.live_per_doubt * self.doubts()
+    }
+
+    /// Whether the eyes mirrored the light, where that is asked for: in some frames, because they close and look away.
+    pub(super) fn glint(&self) -> Says {
+        let seen = |embedding: &Embedding| embedding.evidence().glint.says(SUPPORT_MIN);
+        let count = |says| self.run.iter().filter(|embedding| seen(embedding) == says).count();
+        if count(Says::NotFitted) == self.run.len() {
+            Says::NotFitted
+        } else if count(Says::Supports) >= glint::FRAMES_MIN {
+            Says::Supports
+        } else {
+            Says::Missing
+        }
     }
 
     /// Mean confidence of the run.

@@ -30,6 +30,8 @@ pub struct Voices {
     pub infrared: Says,
     /// Depth: relief and size.
     pub depth: Says,
+    /// The mirror of the infrared light in the eyes, where it is asked for: seen, or not yet.
+    pub glint: Says,
     /// What the terminal did and the scene had to answer: the emitter's pattern, a movement, or a credential in its place.
     pub challenge: Says,
 }
@@ -53,28 +55,24 @@ pub enum Verdict {
 /// | `standard` | supports | one of both supports | | |
 /// | `high` | supports | supports | supports | supports |
 ///
+/// Where a policy asks for the glint of eyes, it is asked for at every level.
+///
 /// Above it stand two rules for every level: whoever contradicts ends it, and what is fitted, or was asked, and says
 /// nothing is never passed over. So a sensor that fails or lies lowers trust, and none raises it by its absence.
 #[must_use]
 pub fn fuse(level: Level, voices: Voices) -> Verdict {
-    use Says::{Contradicts, Missing, NotFitted, Supports};
-    let Voices { rgb, infrared, depth, challenge } = voices;
+    use Says::{Contradicts, Missing, Supports};
+    let Voices { rgb, infrared, depth, glint, challenge } = voices;
+    if [rgb, infrared, depth, glint, challenge].contains(&Contradicts) {
+        return Verdict::NotLive;
+    }
     match (level, rgb, infrared, depth, challenge) {
-        (_, Contradicts, _, _, _)
-        | (_, _, Contradicts, _, _)
-        | (_, _, _, Contradicts, _)
-        | (_, _, _, _, Contradicts) => Verdict::NotLive,
-        (_, Missing | NotFitted, _, _, _)
-        | (_, _, Missing, _, _)
-        | (_, _, _, Missing, _)
-        | (_, _, _, _, Missing) => Verdict::Unproven,
+        _ if [rgb, infrared, depth, glint, challenge].contains(&Missing) => Verdict::Unproven,
         (Level::Convenience, Supports, _, _, _)
         | (Level::Standard, Supports, Supports, _, _)
         | (Level::Standard, Supports, _, Supports, _)
         | (Level::High, Supports, Supports, Supports, Supports) => Verdict::Live,
-        (Level::Standard, Supports, NotFitted, NotFitted, _) | (Level::High, Supports, _, _, _) => {
-            Verdict::Unproven
-        }
+        (Level::Convenience | Level::Standard | Level::High, _, _, _, _) => Verdict::Unproven,
     }
 }
 
@@ -88,7 +86,11 @@ mod tests {
             says().flat_map(move |rgb| {
                 says().flat_map(move |infrared| {
                     says().flat_map(move |depth| {
-                        says().map(move |challenge| (level, Voices { rgb, infrared, depth, challenge }))
+                        says().flat_map(move |glint| {
+                            says().map(move |challenge| {
+                                (level, Voices { rgb, infrared, depth, glint, challenge })
+                            })
+                        })
                     })
                 })
             })
@@ -97,12 +99,12 @@ mod tests {
 
     /// The rules once more, in the words of the design and without the table's.
     fn told(level: Level, v: Voices) -> Verdict {
-        let voices = [v.rgb, v.infrared, v.depth, v.challenge];
+        let voices = [v.rgb, v.infrared, v.depth, v.glint, v.challenge];
         let supporting = |asked: &[Says]| asked.iter().all(|says| *says == Says::Supports);
         let asked = match level {
             Level::Convenience => supporting(&[v.rgb]),
             Level::Standard => supporting(&[v.rgb, v.infrared]) || supporting(&[v.rgb, v.depth]),
-            Level::High => supporting(&voices),
+            Level::High => supporting(&[v.rgb, v.infrared, v.depth, v.challenge]),
         };
         if voices.contains(&Says::Contradicts) {
             Verdict::NotLive
@@ -115,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_combination_of_levels_and_voices_gives_what_the_design_says() {
-        assert_eq!(all().count(), 3 * 256);
+        assert_eq!(all().count(), 3 * 1024);
         for (level, voices) in all() {
             assert_eq!(fuse(level, voices), told(level, voices), "{level:?} {voices:?}");
         }
@@ -124,7 +126,13 @@ mod tests {
     #[test]
     fn p9_colour_alone_is_live_for_convenience_and_for_no_other_level() {
         use Says::{NotFitted, Supports};
-        let alone = Voices { rgb: Supports, infrared: NotFitted, depth: NotFitted, challenge: NotFitted };
+        let alone = Voices {
+            rgb: Supports,
+            infrared: NotFitted,
+            depth: NotFitted,
+            glint: NotFitted,
+            challenge: NotFitted,
+        };
         for challenge in [NotFitted, Supports] {
             let of = |level| fuse(level, Voices { challenge, ..alone });
             let found = Level::ALL.map(of);
@@ -148,6 +156,7 @@ mod tests {
                     Voices { rgb: fades(voices.rgb), ..voices },
                     Voices { infrared: fades(voices.infrared), ..voices },
                     Voices { depth: fades(voices.depth), ..voices },
+                    Voices { glint: fades(voices.glint), ..voices },
                     Voices { challenge: fades(voices.challenge), ..voices },
                 ] {
                     assert!(rank(fuse(level, faded)) <= before, "{level:?} {voices:?} {faded:?}");

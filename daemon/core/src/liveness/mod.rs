@@ -2,6 +2,7 @@
 //!
 //! * passive colour ([`crate::vision::Vision::liveness`]), one score per frame;
 //! * [`infrared`]: the face is lit by the emitter, with the contrast of skin; [`agreement`]: it is the same face;
+//! * [`glint`]: its eyes mirror the emitter, where a policy asks for that;
 //! * [`depth`]: the face has the relief and the size of a head;
 //! * [`emitter`]: the light changes at random, and the face has to follow;
 //! * [`movement`]: the person is asked to move, and must move like a solid head.
@@ -13,6 +14,7 @@ pub mod agreement;
 pub mod depth;
 pub mod emitter;
 pub mod fusion;
+pub mod glint;
 pub mod infrared;
 pub mod movement;
 
@@ -59,6 +61,9 @@ pub struct Evidence {
     pub infrared: Finding,
     /// Depth.
     pub depth: Finding,
+    /// The mirror of the infrared light in the eyes; missing where they are too small to show it. It is no family of its
+    /// own and has no part in the confidence, because a living eye may close.
+    pub glint: Finding,
 }
 
 impl Evidence {
@@ -74,6 +79,7 @@ impl Evidence {
             rgb: weaker(self.rgb, other.rgb),
             infrared: weaker(self.infrared, other.infrared),
             depth: weaker(self.depth, other.depth),
+            glint: weaker(self.glint, other.glint),
         }
     }
 
@@ -134,6 +140,8 @@ pub struct Policy {
     pub emitter: bool,
     /// When a person is asked to move.
     pub asks: Asks,
+    /// Whether eyes must have mirrored the infrared light.
+    pub glint: bool,
 }
 
 impl Default for Policy {
@@ -146,6 +154,7 @@ impl Default for Policy {
             depth_fov: 70.0,
             emitter: false,
             asks: Asks::Never,
+            glint: false,
         }
     }
 }
@@ -158,14 +167,15 @@ impl Policy {
         Self { level: Level::Convenience, fitted, ..Self::default() }
     }
 
-    /// What the families say of one frame; `challenge` is what is said of the whole attempt so far.
+    /// What the families say of one frame; `asked` is what is said of the whole attempt so far.
     #[must_use]
-    pub fn voices(&self, evidence: &Evidence, challenge: Says) -> Voices {
+    pub fn voices(&self, evidence: &Evidence, asked: Asked) -> Voices {
         Voices {
             rgb: evidence.rgb.says(self.rgb_min),
             infrared: evidence.infrared.says(SUPPORT_MIN),
             depth: evidence.depth.says(SUPPORT_MIN),
-            challenge,
+            glint: asked.glint,
+            challenge: asked.challenge,
         }
     }
 
@@ -203,6 +213,15 @@ impl Policy {
     }
 }
 
+/// What is said of a whole attempt, and of no single frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Whether the eyes have mirrored the light in enough frames.
+    pub glint: Says,
+    /// What was answered, see [`challenge`].
+    pub challenge: Says,
+}
+
 /// What is said of a whole attempt: by the light, and by the movement that was asked for or the credential in its place.
 /// A light that got no answer (the sun outshines it) may be made good by the person; one that was contradicted may not.
 #[must_use]
@@ -222,27 +241,31 @@ pub fn gather(good: &GoodFace, rgb: f32, policy: &Policy) -> Evidence {
     let frames = good.frames();
     let picture = (frames.rgb.plane.width(), frames.rgb.plane.height());
     // A member of another moment shows another moment: C3, P8.
-    let infrared =
-        match (policy.fitted.infrared, frames.ir.as_ref().filter(|shot| together(shot, frames.at()))) {
-            (false, _) => Finding::NotFitted,
-            (true, None) => Finding::Missing,
-            (true, Some(shot)) => {
-                let (ir, face) = (&shot.plane, good.detection());
-                let skin = infrared::score(ir, picture, face);
-                Finding::Score(skin.min(agreement::score(ir, good.picture(), face)))
-            }
-        };
+    let face = good.detection();
+    let lit = frames.ir.as_ref().filter(|shot| together(shot, frames.at()));
+    let infrared = match (policy.fitted.infrared, lit) {
+        (false, _) => Finding::NotFitted,
+        (true, None) => Finding::Missing,
+        (true, Some(shot)) => {
+            let ir = &shot.plane;
+            let skin = infrared::score(ir, picture, face);
+            Finding::Score(skin.min(agreement::score(ir, good.picture(), face)))
+        }
+    };
+    let glint = match (policy.glint, lit.and_then(|shot| glint::score(&shot.plane, picture, face))) {
+        (false, _) => Finding::NotFitted,
+        (true, None) => Finding::Missing,
+        (true, Some(score)) => Finding::Score(score),
+    };
     let depth = match (policy.fitted.depth, frames.depth.as_ref().filter(|shot| together(shot, frames.at())))
     {
         (false, _) => Finding::NotFitted,
         (true, None) => Finding::Missing,
-        (true, Some(shot)) => {
-            Finding::Score(depth::score(&shot.plane, picture, good.detection(), policy.depth_fov))
-        }
+        (true, Some(shot)) => Finding::Score(depth::score(&shot.plane, picture, face, policy.depth_fov)),
     };
     // A model that answers NaN has proven nothing.
     let rgb = if rgb.is_finite() { rgb.clamp(0.0, 1.0) } else { 0.0 };
-    Evidence { rgb: Finding::Score(rgb), infrared, depth }
+    Evidence { rgb: Finding::Score(rgb), infrared, depth, glint }
 }
 
 /// Who may go on as a live face: whoever the fusion table takes for live, if what is asked of the whole attempt were
@@ -250,9 +273,11 @@ pub fn gather(good: &GoodFace, rgb: f32, policy: &Policy) -> Evidence {
 ///
 /// # Errors
 /// [`Reject::NotLive`] where a family contradicts, [`Reject::Unproven`] where something is missing that is fitted or
-/// that the level asks for.
+/// that the level asks for, [`Reject::TooFar`] where only the eyes are too small to show their glint.
 pub fn prove(good: GoodFace, evidence: Evidence, policy: &Policy) -> Result<LiveFace, Reject> {
-    match fusion::fuse(policy.level, policy.voices(&evidence, Says::Supports)) {
+    let answered = Asked { glint: Says::Supports, challenge: Says::Supports };
+    match fusion::fuse(policy.level, policy.voices(&evidence, answered)) {
+        Verdict::Live if evidence.glint == Finding::Missing => Err(Reject::TooFar),
         Verdict::Live => Ok(LiveFace::new(good, evidence)),
         Verdict::Unproven => Err(Reject::Unproven),
         Verdict::NotLive => Err(Reject::NotLive),
@@ -277,8 +302,12 @@ mod tests {
 
     #[test]
     fn confidence_is_that_of_the_weakest_family() {
-        let evidence =
-            Evidence { rgb: Finding::Score(0.99), infrared: Finding::Score(0.7), depth: Finding::NotFitted };
+        let evidence = Evidence {
+            rgb: Finding::Score(0.99),
+            infrared: Finding::Score(0.7),
+            depth: Finding::NotFitted,
+            glint: Finding::Score(0.1),
+        };
         assert!((evidence.confidence() - 70.0).abs() < 1e-3);
         assert_eq!(Evidence { infrared: Finding::Missing, ..evidence }.confidence(), 0.0);
     }
