@@ -165,9 +165,9 @@ impl Tape {
         self.playing = sensor.filter(|_| self.recorded.len() >= 2).map(|sensor| (sensor, 0));
     }
 
-    /// Whether a picture is played.
-    pub(crate) fn plays(&self) -> bool {
-        self.playing.is_some()
+    /// In place of which camera it is played.
+    pub(crate) fn plays(&self) -> Option<Sensor> {
+        self.playing.map(|(sensor, _)| sensor)
     }
 
     /// A terminal starts: it has seen nothing of what was recorded.

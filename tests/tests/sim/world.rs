@@ -33,7 +33,7 @@ use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 use crate::asking::Program;
-use crate::checks::Totals;
+use crate::checks::{self, Totals};
 use crate::event::Event;
 use crate::eyes::{self, DIMENSION, Script, Sensor, Tape, VERSION, View};
 use crate::hands;
@@ -308,7 +308,7 @@ impl World {
             self.totals.frozen += 1;
         }
         frames = self.tape.through(frames);
-        self.totals.looped += u64::from(self.tape.plays());
+        self.totals.looped += u64::from(self.tape.plays().is_some());
         self.last_look = Some(frames.clone());
         self.totals.frames += 1;
         self.proof.see(now, view, self.frozen);
@@ -359,6 +359,8 @@ impl World {
 
     /// One step of the real terminal; a power cut ends it and begins the next life.
     pub(crate) fn step(&mut self, input: Input) {
+        // What was decided before is judged by what held before: this step may erase everybody.
+        checks::decisions_are_allowed(self);
         let Some(mut terminal) = self.terminal.take() else { return };
         let (now, tampered) = (self.clock.now(), self.pairs.count("tampered"));
         let outcome = catch_unwind(AssertUnwindSafe(move || {
