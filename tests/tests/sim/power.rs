@@ -11,7 +11,7 @@ use doorward_hal::clock::Clock;
 use doorward_hal::panel::{Panel, PanelFault};
 use doorward_hal::relay::{Relay, RelayFault};
 use doorward_protocol::audit::What;
-use doorward_store::Store;
+use doorward_store::{Store, StoreFault};
 
 /// What a power cut throws; it unwinds to the world, which drops everything that lives in memory.
 pub(crate) struct Cut;
@@ -105,9 +105,12 @@ impl Disk {
         // Somebody at the door comes first, as often as it gets: nothing of the entry is there then.
         let mut deeds = 0..step.head.seq % 4;
         let taken = store.take_unless(step, at, &mut || deeds.next().is_none());
-        let taken = match taken.unwrap_or_else(|fault| panic!("an entry of the roster: {fault}")) {
-            Some(skipped) => skipped,
-            None => {
+        let taken = match taken {
+            Ok(Some(skipped)) => skipped,
+            // A refill was ordered, and the program has not started anew yet.
+            Err(StoreFault::EntryMissing { wanted: 1, .. }) => return Err("it is followed anew".to_owned()),
+            Err(fault) => panic!("an entry of the roster: {fault}"),
+            Ok(None) => {
                 assert_eq!(format!("{before:?}"), format!("{:?}", (store.followed(), store.counts())));
                 store.take(step, at).unwrap_or_else(|fault| panic!("an entry of the roster: {fault}"))
             }
