@@ -4,7 +4,7 @@
 //!   engine takes minutes to compile and knows nothing of faces.
 //! * [`pack`]: the manifest that pins and describes models, and where it is found.
 //! * [`pixels`]: from pictures to tensors.
-//! * [`detector`], [`embedding`], [`liveness`]: what is done around each network; [`fusion`]: one confidence of several.
+//! * [`detector`], [`refiner`], [`embedding`], [`liveness`]: what is done around each network; [`fusion`]: one confidence of several.
 //! * [`vision`]: all of them as the core sees them.
 //! * [`golden`]: whether an engine computes on this processor what was measured elsewhere.
 //! * [`bench`]: the engines side by side on this machine.
@@ -19,6 +19,7 @@ pub mod golden;
 pub mod liveness;
 pub mod pack;
 pub mod pixels;
+pub mod refiner;
 pub mod vision;
 
 pub use doorward_engine as engine;

@@ -142,7 +142,7 @@ pub struct Alignment {
 }
 
 /// Warps the face so that its landmarks come to lie on the template, into a `[1, 3, height, width]` tensor. Bilinear;
-/// what lies outside the picture is black.
+/// what lies outside the picture is black. Answers the map from the picture into the tensor.
 ///
 /// # Errors
 /// [`Unalignable`].
@@ -152,7 +152,7 @@ pub fn align(
     alignment: &Alignment,
     normalisation: &Normalisation,
     into: &mut Tensor,
-) -> Result<(), Unalignable> {
+) -> Result<Similarity, Unalignable> {
     let (height, width) = sides(into);
     let there = Similarity::between(&landmarks.points(), &alignment.template).ok_or(Unalignable)?;
     let back = there.inverse();
@@ -175,7 +175,7 @@ pub fn align(
             }
         }
     }
-    Ok(())
+    Ok(there)
 }
 
 /// Adds red, green and blue between the four pixels around `at`.

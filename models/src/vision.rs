@@ -12,10 +12,12 @@ use crate::fusion::{self, Confidence};
 use crate::golden;
 use crate::liveness::Liveness;
 use crate::pack::{ModelEntry, Pack, PackFault, Reach};
+use crate::refiner::Refiner;
 
 /// Loaded models, ready for pictures. One thread; a second one needs its own.
 pub struct Models {
     detector: Detector,
+    refiner: Option<Refiner>,
     embedder: Embedder,
     liveness: Vec<Liveness>,
     confidence: Confidence,
@@ -47,6 +49,14 @@ impl Models {
         let entry = &finder.entry;
         let shape = &entry.signature.input.shape;
         let detector = Detector::new(load(entry)?, shape, entry.normalisation, finder.limits);
+        let refiner = match &manifest.refiner {
+            None => None,
+            Some(model) => {
+                let (entry, shape) = (&model.entry, &model.entry.signature.input.shape);
+                let engine = load(entry)?;
+                Some(Refiner::new(engine, shape, entry.normalisation, model.alignment, model.score_min))
+            }
+        };
         let (embedding, entry) = (&manifest.embedding, &manifest.embedding.entry);
         let shape = &entry.signature.input.shape;
         let embedder = Embedder::new(load(entry)?, shape, entry.normalisation, embedding.alignment);
@@ -56,6 +66,7 @@ impl Models {
         });
         Ok(Self {
             detector,
+            refiner,
             embedder,
             liveness: liveness.collect::<Result<_, PackFault>>()?,
             confidence: manifest.confidence(),
@@ -84,6 +95,21 @@ impl Models {
         Ok(fusion::fused(answers).expect("a manifest without liveness models is refused"))
     }
 
+    /// Those of the proposed faces that are some at a second look; all of them, where the pack takes none.
+    ///
+    /// # Errors
+    /// [`VisionFault`] when the engine fails.
+    pub fn refined(
+        &mut self,
+        picture: &Plane<Rgb>,
+        proposals: Vec<Detection>,
+    ) -> Result<Vec<Detection>, VisionFault> {
+        match &mut self.refiner {
+            Some(refiner) => refiner.refine(picture, &proposals).map_err(fault("refiner")),
+            None => Ok(proposals),
+        }
+    }
+
     /// Confidence, 0 to 1, that a face with these log-odds is alive.
     #[must_use]
     pub fn confidence(&self) -> Confidence {
@@ -97,7 +123,8 @@ impl Vision for Models {
     }
 
     fn detect(&mut self, picture: &Plane<Rgb>) -> Result<Vec<Detection>, VisionFault> {
-        self.detector.detect(picture).map_err(fault("detector"))
+        let proposals = self.detector.detect(picture).map_err(fault("detector"))?;
+        self.refined(picture, proposals)
     }
 
     fn liveness(&mut self, picture: &Plane<Rgb>, face: &Detection) -> Result<f32, VisionFault> {

@@ -183,7 +183,7 @@ def shoulders(draw, frame, face, tissue, skin=None):
     return frame
 
 
-def person(draw, chip, box, frame, tissue, face_width, centre, own=0.25):
+def person(draw, chip, box, frame, tissue, face_width, centre, own):
     """The person of a chip before the background `frame`, or with probability `own` before the chip's, the face
     `face_width` wide about `centre`. Returns the picture and the face's box in it."""
     height, width = frame.shape[:2]
@@ -197,10 +197,12 @@ def person(draw, chip, box, frame, tissue, face_width, centre, own=0.25):
     face = (centre[0] - face_width / 2, centre[1] - box[3] * grow * tall / 2, face_width, box[3] * grow * tall)
     wide = cv2.copyMakeBorder(chip, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REPLICATE)
     if chance(draw, own):
-        # Its own surroundings, continued out of focus.
-        sigma = draw.uniform(4, 14)
-        around = cv2.copyMakeBorder(chip, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REFLECT)
-        frame = blurred(cv2.warpAffine(around, matrix, (width, height), borderMode=cv2.BORDER_REFLECT), sigma)
+        # Its own surroundings, continued: in the mirror and out of focus, or drawn out from the border, which keeps the
+        # top of a head, hair and shoulders what they are.
+        how = cv2.BORDER_REPLICATE if chance(draw, 0.6) else cv2.BORDER_REFLECT
+        sigma = draw.uniform(0, 4) if how == cv2.BORDER_REPLICATE else draw.uniform(4, 14)
+        around = cv2.copyMakeBorder(chip, BORDER, BORDER, BORDER, BORDER, how)
+        frame = blurred(cv2.warpAffine(around, matrix, (width, height), borderMode=how), sigma)
         matte = whole_matte(draw, side)
     else:
         matte = head_matte(draw, box, side)
@@ -421,9 +423,12 @@ class Studio:
         return self.cloths[draw.integers(len(self.cloths))]
 
     def portrait(self, draw, chip, box):
-        """A photograph of a person, as it is printed or shown: 280 pixels high, more or less of the shoulders."""
-        reach = draw.uniform(1.35, 2.6)
+        """A photograph of a person, as it is printed or shown: 280 pixels high, the chip as it is or with more or less of
+        the shoulders."""
         height = 280
+        if chance(draw, 0.35):
+            return cv2.resize(chip, (height, height)), tuple(np.array(box) * (height / chip.shape[0]))
+        reach = draw.uniform(1.35, 2.6)
         width = int(height * draw.uniform(0.65, 1.1))
         face_width = min(height / reach * box[2] / box[3], width / 1.15)
         centre = (width * draw.uniform(0.45, 0.55), height * draw.uniform(0.42, 0.52))
@@ -434,9 +439,10 @@ class Studio:
         return person(draw, chip, box, scene, self.tissue(draw), face_width, centre, own=0.4)
 
     def capture(self, draw, kind, chip, box):
-        """One frame with the person of a chip, live or as an attack: the frame and the face's box in it."""
+        """One frame with the person of a chip, live or as an attack: the frame and the face's box in it. Every other one
+        is taken by a good camera in good light, which leaves it as it is."""
         frame, face = self.scene(draw, kind, chip, box)
-        return camera(draw, frame, self.noise), face
+        return (frame if chance(draw, 0.5) else camera(draw, frame, self.noise)), face
 
     def scene(self, draw, kind, chip, box):
         height = int(draw.choice([200, 240, 300, 360], p=[0.2, 0.35, 0.3, 0.15]))
@@ -446,7 +452,7 @@ class Studio:
         centre = np.array([width * (0.5 + room_left), height * draw.uniform(0.35, 0.62)])
         scene = self.background(draw, height, width)
         if kind == LIVE:
-            return person(draw, chip, box, scene, self.tissue(draw), face_width, centre)
+            return person(draw, chip, box, scene, self.tissue(draw), face_width, centre, own=0.5)
         portrait, face = self.portrait(draw, chip, box)
         sheet = printed(draw, portrait) if kind == PRINT else shown(draw, portrait)
         shift = (np.array(sheet.shape) - portrait.shape)[1::-1] / 2

@@ -24,6 +24,7 @@ import faces
 import intervals
 import lessons
 import network
+import refiner
 import scenes
 import teachers
 
@@ -384,21 +385,16 @@ def by_size(detectors, teacher, pictures, distances):
     return rows
 
 
-def speed(paths):
-    """Shortest time of 200 runs in ONNX Runtime with one thread, in milliseconds; the networks take turns."""
-    sessions, picture = [teachers.session(path) for path in paths], np.zeros(SHAPE, np.float32)
-    best = [np.inf] * len(paths)
-    for _ in range(200):
-        for at, session in enumerate(sessions):
-            started = time.perf_counter()
-            session.run(None, {session.get_inputs()[0].name: picture})
-            best[at] = min(best[at], time.perf_counter() - started)
-    return [round(b * 1e3, 3) for b in best]
-
-
 def measure(options):
     cv2.setNumThreads(1)
-    student = teachers.Detector(options.model, options.score_min)
+
+    def student_from(score_min):
+        """The detector alone, or its proposals looked at again; what scores less is no face."""
+        if not options.refiner:
+            return teachers.Detector(options.model, score_min)
+        return refiner.Refined(teachers.Detector(options.model, options.proposal_min), options.refiner, score_min)
+
+    student = student_from(options.score_min)
     teacher = teachers.Detector(options.teachers / teachers.DETECTOR, 0.6)
     pictures = sorted(options.pictures.rglob("*.jpg"))[:: options.every]
     report = {"command": "python detector.py " + " ".join(sys.argv[1:]), "score_min": options.score_min}
@@ -410,9 +406,7 @@ def measure(options):
         if options.out:
             options.out.write_text(json.dumps(report, indent=1) + "\n")
 
-    paths = options.model, options.teachers / teachers.DETECTOR
-    fast, both = speed(paths), [teachers.Detector(path, LIMITS[0]) for path in paths]
-    note("milliseconds_onnxruntime", {"student": fast[0], "teacher": fast[1], "ratio": round(fast[0] / fast[1], 3)})
+    both = [student_from(LIMITS[0]), teachers.Detector(options.teachers / teachers.DETECTOR, LIMITS[0])]
     if options.faces:
         chips = scenes.labelled(options.faces, teacher, (options.out or options.model).parent / "labels.npz")
         source = scenes.Scenes(chips, 999_983)
@@ -456,7 +450,9 @@ def main():
     verb.add_argument("--empty-only", action="store_true", help="count false faces and nothing else")
     verb.add_argument("--faces", type=Path, help="the faces of the training, for drawn frames without a face")
     verb.add_argument("--frames", type=int, default=3000, help="drawn frames without a face")
-    verb.add_argument("--score-min", type=float, default=0.6)
+    verb.add_argument("--refiner", type=Path, help="network that looks again at what the detector proposes")
+    verb.add_argument("--proposal-min", type=float, default=0.3, help="smallest score of a proposal, with --refiner")
+    verb.add_argument("--score-min", type=float, default=0.6, help="smallest score of a face")
     verb.add_argument("--distances", type=int, nargs="*", default=[42, 21, 17, 13, 10])
     verb.add_argument("--out", type=Path, help="file for the figures, as JSON")
     verb.set_defaults(run=measure)

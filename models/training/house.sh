@@ -7,12 +7,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 media=$(realpath "${1:?usage: house.sh MEDIA TEACHERS}")
 teachers=$(realpath "${2:?usage: house.sh MEDIA TEACHERS}")
 runs=$(realpath "${RUNS:-runs}")
-mkdir -p "$runs/detector"
+mkdir -p "$runs/detector" "$runs/refiner"
 python=${PYTHON:-python3}
 house=$(realpath ../packs/house)
 doorctl() { ${DOORCTL:-cargo run --quiet --all-features --bin doorctl --} "$@"; }
 
-doorctl pack build "$house" --weights "$runs/detector" --weights "$runs/embedding" --weights "$runs/liveness" \
+doorctl pack build "$house" --weights "$runs/detector" --weights "$runs/refiner" --weights "$runs/embedding" --weights "$runs/liveness" \
   --weights "$house" --pairs "$media/lfw-dev-pairs.csv" --images "$media/lfw-dev" \
   --data "development subset of LFW: 1,632 people, 3,778 images" \
   --bona-fide "$media/nuaa-dev/live" --attack "print=$media/nuaa-dev/print" \
@@ -22,8 +22,8 @@ doorctl evaluate pairs "$media/lfw-dev-pairs.csv" --images "$media/lfw-dev" --al
 doorctl evaluate pad --bona-fide "$media/nuaa-dev/live" --attack "print=$media/nuaa-dev/print" \
   --models "$house" --calibration "$runs/liveness.toml" --json >"$runs/presentation.json"
 doorctl bench packs recommended "$house" --rounds 100 >"$runs/speed.txt"
-score=$(sed -n 's/^score_min = //p' "$house/recipe.toml")
-"$python" detector.py measure "$house/detector.onnx" --teachers "$teachers" --pictures "$media/lfw-dev" --every 4 \
+read -r proposed score < <(sed -n 's/^score_min = //p' "$house/recipe.toml" | paste -s -d ' ')
+"$python" detector.py measure "$house/detector.onnx" --refiner "$house/refiner.onnx" --proposal-min "$proposed" --teachers "$teachers" --pictures "$media/lfw-dev" --every 4 \
   --faces "$media/faces-train" --frames 2000 --empty "$media/nuaa-dev" --score-min "$score" \
   --out "$runs/detector/measured.json"
 "$python" card.py --runs "$runs" --out "$house"

@@ -1,9 +1,10 @@
 """Trains the liveness network: does a camera see a person or a picture of one?
 
-Two teachers look at the simulated captures of attacks.py, and at the same captures distorted further. The student
-learns what they answer, what the first one sees where (its last map, a few numbers of it) and holds of the whole (its
-vector) before it answers, and which captures were attacks. The answers are heads on one vector, so that they become a
-single linear layer in the end; what only served learning is left out.
+Two teachers look at the simulated captures of attacks.py, at the same captures distorted further, and at photographs as
+they are. The student learns what they answer, what the first one sees where on its way there (maps of three sizes, some
+numbers of each) and holds of the whole (its vector), and which captures were attacks. What a teacher sees in a small
+place is the same before a simulated door and a real one, so its maps teach what its answers alone do not. The answers
+are heads on one vector, so that they become a single linear layer in the end; what only served learning is left out.
 
     python liveness.py train --faces DIR --teachers DIR --out runs/liveness
     python liveness.py measure --model runs/liveness/liveness.onnx --nuaa DIR --photos DIR --teachers DIR
@@ -39,8 +40,11 @@ MEAN, DEVIATION = 127.5, 64.0
 FRAMES_A_SHARD = 500
 VIEWS = 4
 LOGIT_MAX = 7.0
-# Numbers kept at each of the 5 x 5 places of the first teacher's last map, by a fixed random projection.
-GLANCE, PLACES = 64, 5
+# Of the first teacher's maps, places along a side, and numbers kept at each place by a fixed random projection.
+MAPS = {20: 32, 10: 64, 5: 64}
+# How loosely the crop's size and place are drawn about those of the terminal, so that the teacher is asked more.
+REACH, PHOTOGRAPHS = 0.12, 0.2
+UNKNOWN = len(attacks.KINDS)
 # Said in every report, so that nobody takes the figures for better than they are.
 SELECTED = (
     "No weight was learnt from recorded frames. The shift: on simulated captures of other people. The shares of the "
@@ -54,7 +58,7 @@ ATTACKS_PASSED = 0.1
 class Liveness(nn.Module):
     """80 x 80 pixels to probabilities (attack, live)."""
 
-    def __init__(self, widths=(16, 32, 64, 96), vector=128):
+    def __init__(self, widths=(24, 48, 80, 112), vector=128):
         super().__init__()
         self.body = nn.Sequential(
             network.convolution(3, widths[0], stride=2),
@@ -65,14 +69,17 @@ class Liveness(nn.Module):
         self.vector = nn.Linear(32 * (SIDE // 2 ** len(widths)) ** 2, vector)
         # Logits: as the first teacher, as the second, and by what the simulation knows.
         self.heads = nn.Linear(vector, 3)
-        self.glance = nn.Conv2d(widths[-1], GLANCE, 1)
+        self.maps = nn.ModuleList(nn.Conv2d(width, MAPS[side], 1) for width, side in zip(widths[1:], MAPS))
         self.likeness = nn.Linear(vector, 128)
 
     def learn(self, x):
-        """Logits (n, 3), the teacher's map as far as it is kept (n, GLANCE, 5, 5) and its vector (n, 128)."""
-        seen = self.body(x)
+        """Logits (n, 3), the teacher's vector (n, 128), and its maps as far as they are kept (n, numbers, side, side)."""
+        seen, maps = self.body[0](x), []
+        for stage, told in zip(self.body[1:], self.maps):
+            seen = stage(seen)
+            maps.append(told(seen))
         vector = self.vector(functional.dropout(self.narrow(seen).flatten(1), 0.1, self.training))
-        return self.heads(vector), self.glance(seen), self.likeness(vector)
+        return self.heads(vector), self.likeness(vector), maps
 
 
 class Judge(nn.Module):
@@ -118,14 +125,18 @@ def crop_of(frame, box, scale, side):
 
 
 class Teacher:
-    """One liveness teacher: the logit of life of a crop, the vector that it answers from, and the map before."""
+    """One liveness teacher: the logit of life of a crop, the vector that it answers from, and what it saw where."""
 
     def __init__(self, path):
         model = onnx.load(str(path)) if Path(path).is_file() else teachers.session(path)
-        for kinds in (("MatMul", "Gemm"), ("Conv",)):
-            last = [node for node in model.graph.node if node.op_type in kinds][-1]
-            model.graph.output.append(onnx.helper.make_tensor_value_info(last.input[0], onnx.TensorProto.FLOAT, None))
-        self.projection = None
+        answer = [node for node in model.graph.node if node.op_type in ("MatMul", "Gemm")][-1]
+        sizes = {value.name: value.type.tensor_type.shape.dim[-1].dim_value
+                 for value in onnx.shape_inference.infer_shapes(model).graph.value_info}
+        # The sums at the end of residual blocks: the last of each size holds all that goes on from there.
+        sums = {sizes.get(node.output[0]): node.output[0] for node in model.graph.node if node.op_type == "Add"}
+        for name in (answer.input[0], *(sums[side] for side in MAPS)):
+            model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+        self.projections = {}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, 3
         model = model.SerializeToString()
@@ -134,13 +145,17 @@ class Teacher:
 
     def __call__(self, crop):
         asked = {self.name: crop.transpose(2, 0, 1)[None].astype(np.float32)}
-        answer, vector, last_map = self.session.run(None, asked)
+        answer, vector, *maps = self.session.run(None, asked)
         p = np.clip(answer[0].astype(np.float64), 1e-9, 1)
-        places = last_map[0].reshape(last_map.shape[1], -1)
-        if self.projection is None:
-            draw = np.random.default_rng(0)
-            self.projection = draw.normal(0, len(places) ** -0.5, (GLANCE, len(places))).astype(np.float32)
-        return np.log(p[LIVE] / (p.sum() - p[LIVE])), vector[0], self.projection @ places
+        logit = np.log(p[LIVE] / (p.sum() - p[LIVE]))
+        return logit, vector[0], [self.projected(seen[0]) for seen in maps]
+
+    def projected(self, seen):
+        deep, side = seen.shape[:2]
+        if side not in self.projections:
+            draw = np.random.default_rng(side)
+            self.projections[side] = draw.normal(0, deep**-0.5, (MAPS[side], deep)).astype(np.float32)
+        return self.projections[side] @ seen.reshape(deep, -1)
 
 
 def distorted(draw, crop, other):
@@ -176,31 +191,43 @@ def jittered(draw, face):
     return np.concatenate([face[:2] + (face[2:] - grown) / 2 + grown * draw.normal(0, 0.03, 2), grown])
 
 
+def loosely(draw, box, sides):
+    """A box that is larger or smaller and a little elsewhere: another crop of the same scene."""
+    grown = np.array(box[2:]) * np.exp(draw.normal(0, REACH))
+    return np.concatenate([np.array(box[:2]) + (np.array(box[2:]) - grown) / 2 + draw.normal(0, 0.06, 2) * sides, grown])
+
+
 def shard(seed, number, paths, studio, detector, judges):
     """Views of FRAMES_A_SHARD captures with the teachers' answers: a dict of arrays. Each person is taken once live
-    and once as an attack."""
+    and once as an attack, and some photographs are shown as they are: nobody says what they are worth."""
     draw = np.random.default_rng([seed, number])
     rows, crops = [], []
+
+    def show(picture, kind, known, distant=np.nan):
+        near, vector, maps = judges[0](picture)
+        crops.append(picture)
+        rows.append((kind, near, distant, known, vector, *maps))
+
     while len(rows) < FRAMES_A_SHARD * VIEWS:
         chip = faces.read(paths[draw.integers(len(paths))])
         found = detector(chip)
         if not found:
             continue
-        box = whole_head(max(found, key=lambda face: face.box[2]).box)
-        for kind in (attacks.LIVE, attacks.PRINT if attacks.chance(draw, 0.6) else attacks.SCREEN):
-            frame, face = studio.capture(draw, kind, chip, box)
-            face = jittered(draw, np.array(face))
-            crop = crop_of(frame, face, CROP_SCALE, SIDE)
-            distant, _, _ = judges[1](crop_of(frame, face, teachers.LIVENESS[1][1], SIDE))
+        largest = max(found, key=lambda face: face.box[2]).box
+        if attacks.chance(draw, PHOTOGRAPHS):
             for view in range(VIEWS):
-                patched = False
-                picture = crop
-                if view:
-                    picture, patched = distorted(draw, crop, crops[draw.integers(len(crops))])
-                near, vector, glance = judges[0](picture)
-                crops.append(picture)
-                rows.append((kind, near, np.nan if view else distant, 0.0 if patched else 1.0, vector, glance))
-    kind, near, distant, known, vector, glance = zip(*rows)
+                picture = crop_of(chip, loosely(draw, largest, largest[2:]), CROP_SCALE * draw.uniform(0.3, 1), SIDE)
+                show(distorted(draw, picture, crops[draw.integers(len(crops))])[0] if view and crops else picture, UNKNOWN, 0.0)
+        for kind in (attacks.LIVE, attacks.PRINT if attacks.chance(draw, 0.6) else attacks.SCREEN):
+            frame, face = studio.capture(draw, kind, chip, whole_head(largest))
+            face = jittered(draw, np.array(face))
+            show(crop_of(frame, face, CROP_SCALE, SIDE), kind, 1.0,
+                 judges[1](crop_of(frame, face, teachers.LIVENESS[1][1], SIDE))[0])
+            for _ in range(VIEWS - 1):
+                crop = crop_of(frame, loosely(draw, face, face[2:]), CROP_SCALE, SIDE)
+                picture, patched = distorted(draw, crop, crops[draw.integers(len(crops))])
+                show(picture, kind, 0.0 if patched else 1.0)
+    kind, near, distant, known, vector, *maps = zip(*rows)
     return {
         "crops": np.stack(crops),
         "kind": np.array(kind, np.uint8),
@@ -208,7 +235,7 @@ def shard(seed, number, paths, studio, detector, judges):
         "distant": np.array(distant, np.float32),
         "known": np.array(known, np.float32),
         "vector": np.stack(vector).astype(np.float16),
-        "glance": np.stack(glance).astype(np.float16),
+        **{f"map_{side}": np.stack(seen).astype(np.float16) for side, seen in zip(MAPS, maps)},
     }
 
 
@@ -233,13 +260,16 @@ def bank(options):
             part.rename(path)
         parts.append(dict(np.load(path)))
         lessons.progress("bank", number + 1, count, started)
-    # Each number of the map with mean 0 and deviation 1, so that all count the same.
-    some = np.concatenate([part["glance"][::7] for part in parts]).astype(np.float32)
-    mean, deviation = some.mean((0, 2)), some.std((0, 2)) + 1e-3
-    for part in parts:
-        part["glance"] = ((part["glance"] - mean[:, None]) / deviation[:, None]).astype(np.float16)
-    joined = {name: np.concatenate([part[name] for part in parts[1:]]) for name in parts[0]}
-    return joined, parts[0]
+    # Each number of a map with mean 0 and deviation 1, so that all count the same.
+    for name in (f"map_{side}" for side in MAPS):
+        some = np.concatenate([part[name][::29] for part in parts]).astype(np.float32)
+        mean, deviation = some.mean((0, 2)), some.std((0, 2)) + 1e-3
+        for part in parts:
+            part[name] = ((part[name] - mean[:, None]) / deviation[:, None]).astype(np.float16)
+    other, joined = parts.pop(0), {}
+    for name in other:
+        joined[name] = np.concatenate([part.pop(name) for part in parts])
+    return joined, other
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -391,26 +421,29 @@ def tensor(crops):
 
 
 def batch(draw, data, size):
-    """Crops and what is to be learnt from them; half of them in the mirror, and with them the teacher's map."""
+    """Crops and what is to be learnt from them; half of them in the mirror, and with them the teacher's maps."""
     at = draw.integers(0, len(data["kind"]), size)
     drawn, half = {name: values[at] for name, values in data.items()}, size // 2
     drawn["crops"][:half] = drawn["crops"][:half, :, ::-1].copy()
-    places = drawn["glance"].reshape(size, GLANCE, PLACES, PLACES)
-    places[:half] = places[:half, :, :, ::-1].copy()
+    for side, numbers in MAPS.items():
+        places = drawn[f"map_{side}"].reshape(size, numbers, side, side)
+        places[:half] = places[:half, :, :, ::-1].copy()
     return tensor(drawn.pop("crops")), {name: torch.from_numpy(values) for name, values in drawn.items()}
 
 
 def loss_of(student, x, target):
     with torch.autocast("cpu", torch.bfloat16):
-        logits, glance, likeness = (part.float() for part in student.learn(x))
+        logits, likeness, maps = student.learn(x)
+    logits = logits.float()
     near = functional.smooth_l1_loss(logits[:, 0], target["near"].clamp(-LOGIT_MAX, LOGIT_MAX))
     asked = ~torch.isnan(target["distant"])
     far = functional.smooth_l1_loss(logits[asked, 1], target["distant"][asked].clamp(-LOGIT_MAX, LOGIT_MAX))
     life = (target["kind"] == attacks.LIVE).float() * 0.94 + 0.03
     truth = functional.binary_cross_entropy_with_logits(logits[:, 2], life, weight=target["known"])
-    alike = (1 - functional.cosine_similarity(likeness, target["vector"].float())).mean()
-    seen = functional.smooth_l1_loss(glance.flatten(2), target["glance"].float())
-    return 0.5 * near + 0.25 * far + 2 * truth + 2 * alike + 3 * seen, (near, far, truth, alike, seen)
+    alike = (1 - functional.cosine_similarity(likeness.float(), target["vector"].float())).mean()
+    seen = sum(functional.smooth_l1_loss(told.float().flatten(2), target[f"map_{side}"].float())
+               for side, told in zip(MAPS, maps))
+    return 0.5 * near + 0.25 * far + truth + 2 * alike + 3 * seen, (near, far, truth, alike, seen)
 
 
 def logits_of(student, crops):
@@ -495,9 +528,9 @@ def arguments():
     here.add_argument("--out", type=Path, default=Path("runs/liveness"), metavar="DIR",
                       help="where the network, its report, the learning curve and checkpoints go (default %(default)s)")
     here.add_argument("--bank", type=Path, metavar="DIR", help="where captures are kept (default OUT/bank)")
-    here.add_argument("--frames", type=int, default=12000, metavar="N",
+    here.add_argument("--frames", type=int, default=11500, metavar="N",
                       help="simulated captures to learn from; each is seen in four views (default %(default)s)")
-    here.add_argument("--steps", type=int, default=4000, metavar="N", help="batches to learn (default %(default)s)")
+    here.add_argument("--steps", type=int, default=5000, metavar="N", help="batches to learn (default %(default)s)")
     here.add_argument("--batch", type=int, default=128, metavar="N", help="views in a batch (default %(default)s)")
     here.add_argument("--rate", type=float, default=2e-3, metavar="R", help="highest rate of learning (default 2e-3)")
     here.add_argument("--every", type=int, default=250, metavar="N",

@@ -19,8 +19,10 @@ HEIGHT, WIDTH = 256, 320
 CHIP = 200
 # The landmarks of a mirrored face, in the order of an unmirrored one.
 SWAPPED = [1, 0, 2, 4, 3]
-# Sides in pixels at which the teacher looks at a chip, and whether in the mirror.
+# Sides in pixels at which the teacher looks at a chip, and whether in the mirror: at any size, or as large as people are
+# before a door (28 to 44 pixels between the eyes). It sees mouths a little higher in large faces.
 VIEWS = ((220, False), (150, False), (150, True), (120, True), (104, False))
+VIEWS_AT_DOORS = ((118, False), (112, True), (104, False), (96, True), (88, False), (76, True))
 # Views that must agree on a face, and how far (mean distance to the median over the distance of the eyes).
 VIEWS_MIN, SPREAD_MAX = 4, 0.12
 
@@ -65,15 +67,15 @@ def _look(teacher, chips, side, mirrored):
     return found
 
 
-def labelled(folder, teacher, cache):
-    """The chips of a folder on which the teacher sees one face, the same from every view; asked once, then cached."""
+def labelled(folder, teacher, cache, looks=VIEWS):
+    """The chips of a folder on which the teacher sees one face, the same from every look; asked once, then cached."""
     paths = faces.pictures(folder)
     if not cache.is_file():
         cache.parent.mkdir(parents=True, exist_ok=True)
         seen, started, group = [[] for _ in paths], time.time(), 12
         for at in range(0, len(paths), group):
             pictures = [cv2.resize(faces.read(path), (CHIP, CHIP)) for path in paths[at : at + group]]
-            for side, mirrored in VIEWS:
+            for side, mirrored in looks:
                 many = (WIDTH // side) * (HEIGHT // side)
                 for first in range(0, len(pictures), many):
                     for i, found in enumerate(_look(teacher, pictures[first : first + many], side, mirrored)):

@@ -25,6 +25,8 @@ def session(path, threads=1):
         raise SystemExit(f"open {path}: no such file; name the folder of the teachers with --teachers DIR")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # Errors alone: some teachers carry weights that nothing uses.
+    options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

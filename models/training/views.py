@@ -96,6 +96,11 @@ def _stored(batch):
 
 def views(squares, side):
     """One random view of each square, `side` pixels."""
-    batch = _covered(_lit(_far(placed(squares, side))))
+    return seen(placed(squares, side))
+
+
+def seen(batch):
+    """What distance, light, cover, noise and storage do to pictures that stay where they are."""
+    batch = _covered(_lit(_far(batch)))
     noise = torch.randn_like(batch) * (torch.rand(len(batch), 1, 1, 1) ** 2 * 0.12)
     return _stored((batch + noise).clamp(-1, 1))

@@ -10,14 +10,15 @@ use doorward_core::template::DIMENSION_MAX;
 
 use super::manifest::{RawLivenessCalibration, RawModel, RawPoint, RawPort};
 use super::{
-    DetectorModel, EmbeddingModel, LivenessCalibration, LivenessModel, Manifest, ModelEntry, PackFault, Role,
-    WEIGHTS_LEN_MAX, address, unhex,
+    DetectorModel, EmbeddingModel, LivenessCalibration, LivenessModel, Manifest, ModelEntry, PackFault,
+    RefinerModel, Role, WEIGHTS_LEN_MAX, address, unhex,
 };
 use crate::detector::{self, DetectionLimits};
 use crate::engine::{Port, Signature};
 use crate::fusion::Confidence;
 use crate::liveness::Crop;
 use crate::pixels::{Alignment, Normalisation};
+use crate::refiner::POINTS_LEN;
 
 /// Shortest and longest side of a network's input: a few cells of the coarsest grid, and a tensor of 12 MB.
 const SIDES: std::ops::RangeInclusive<usize> = 32..=1024;
@@ -33,6 +34,10 @@ const CLASSES_MAX: usize = 16;
 
 /// Samples a side of one pixel of the aligned face: a face of 900 pixels is then seen whole.
 const SAMPLES_MAX: u8 = 8;
+
+/// Smallest scores of a face that a manifest may ask for.
+const SCORES: std::ops::RangeInclusive<f32> = 0.1..=0.99;
+const SCORES_ALLOWED: &str = "0.1 to 0.99";
 
 /// A manifest and the key under which values are being checked.
 pub(super) struct Check {
@@ -70,7 +75,7 @@ impl Check {
         let score_min = self.needed("score_min", raw.score_min.take())?;
         let overlap_max = self.needed("overlap_max", raw.overlap_max.take())?;
         let blend_min = self.needed("blend_min", raw.blend_min.take())?;
-        self.that("score_min", (0.1..=0.99).contains(&score_min), score_min, "0.1 to 0.99")?;
+        self.that("score_min", SCORES.contains(&score_min), score_min, SCORES_ALLOWED)?;
         self.that("overlap_max", (0.0..1.0).contains(&overlap_max), overlap_max, "0 to below 1")?;
         self.that(
             "blend_min",
@@ -89,16 +94,9 @@ impl Check {
     }
 
     pub(super) fn embedding(&self, mut raw: RawModel) -> Result<EmbeddingModel, PackFault> {
-        let template = self.needed("template", raw.template.take())?;
-        let samples_max = self.needed("samples_max", raw.samples_max.take())?;
         let preprocessing = self.needed("preprocessing", raw.preprocessing.take())?;
-        self.that("samples_max", (1..=SAMPLES_MAX).contains(&samples_max), samples_max, "1 to 8")?;
         self.that("preprocessing", preprocessing > 0, preprocessing, "1 to 65535")?;
-        let entry = self.model(Role::Embedding, raw)?;
-        let shape = &entry.signature.input.shape;
-        let (height, width) = (shape[2] as f32, shape[3] as f32);
-        let inside = |[x, y]: &[f32; 2]| (0.0..width).contains(x) && (0.0..height).contains(y);
-        self.that("template", template.iter().all(inside), template, "five points [x, y] inside the input")?;
+        let (entry, alignment) = self.aligned(Role::Embedding, raw)?;
         let dimension = self.one_output(&entry)?;
         self.that(
             "outputs",
@@ -106,8 +104,37 @@ impl Check {
             dimension,
             "a vector of 16 to 1024 values",
         )?;
-        let alignment = Alignment { template: template.map(|[x, y]| Point::new(x, y)), samples_max };
         Ok(EmbeddingModel { entry, alignment, preprocessing })
+    }
+
+    pub(super) fn refiner(&self, mut raw: RawModel) -> Result<RefinerModel, PackFault> {
+        let score_min = self.needed("score_min", raw.score_min.take())?;
+        self.that("score_min", SCORES.contains(&score_min), score_min, SCORES_ALLOWED)?;
+        let (entry, alignment) = self.aligned(Role::Refiner, raw)?;
+        let shapes: Vec<&[usize]> =
+            entry.signature.outputs.iter().map(|port| port.shape.as_slice()).collect();
+        let sound = matches!(shapes.as_slice(), [[1, 1], [1, POINTS_LEN]]);
+        self.that(
+            "outputs",
+            sound,
+            &shapes,
+            "a probability of shape [1, 1], then five points of shape [1, 10]",
+        )?;
+        Ok(RefinerModel { entry, alignment, score_min })
+    }
+
+    /// A model that sees faces in a standard place.
+    fn aligned(&self, role: Role, mut raw: RawModel) -> Result<(ModelEntry, Alignment), PackFault> {
+        let template = self.needed("template", raw.template.take())?;
+        let samples_max = self.needed("samples_max", raw.samples_max.take())?;
+        self.that("samples_max", (1..=SAMPLES_MAX).contains(&samples_max), samples_max, "1 to 8")?;
+        let entry = self.model(role, raw)?;
+        let shape = &entry.signature.input.shape;
+        let (height, width) = (shape[2] as f32, shape[3] as f32);
+        let inside = |[x, y]: &[f32; 2]| (0.0..width).contains(x) && (0.0..height).contains(y);
+        self.that("template", template.iter().all(inside), template, "five points [x, y] inside the input")?;
+        let template = template.map(|[x, y]| Point::new(x, y));
+        Ok((entry, Alignment { template, samples_max }))
     }
 
     pub(super) fn liveness(&self, mut raw: RawModel) -> Result<LivenessModel, PackFault> {

@@ -26,8 +26,19 @@ pub struct EmbeddingModel {
     /// How a face is put into its input.
     pub alignment: Alignment,
     /// Version of everything that is done to a face before it: raised with any change of `colour`, `mean`,
-    /// `deviation`, `template`, `samples_max` or the detector, so that templates made either way are never compared.
+    /// `deviation`, `template`, `samples_max`, the detector or the refiner, so that templates made either way are never compared.
     pub preprocessing: u16,
+}
+
+/// A refining model of a pack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefinerModel {
+    /// The file.
+    pub entry: ModelEntry,
+    /// How a proposed face is put into its input.
+    pub alignment: Alignment,
+    /// Smallest probability of a face that is one, 0 to 1.
+    pub score_min: f32,
 }
 
 /// A liveness model of a pack.
@@ -75,6 +86,8 @@ pub struct Manifest {
     pub detector: DetectorModel,
     /// Finds faces farther away, if the pack has such a model.
     pub detector_distant: Option<DetectorModel>,
+    /// Looks again at what either of them proposes, if the pack has such a model.
+    pub refiner: Option<RefinerModel>,
     /// Makes templates.
     pub embedding: EmbeddingModel,
     /// Liveness models; their answers are fused ([`crate::fusion`]).
@@ -96,6 +109,7 @@ pub(super) struct RawManifest {
     version: String,
     detector: RawModel,
     detector_distant: Option<RawModel>,
+    refiner: Option<RawModel>,
     embedding: RawModel,
     #[serde(default)]
     liveness: Vec<RawModel>,
@@ -177,8 +191,8 @@ impl RawManifest {
 
     /// All models, in the order of [`Manifest::entries`].
     pub(super) fn models(&mut self) -> impl Iterator<Item = &mut RawModel> {
-        let detectors = [Some(&mut self.detector), self.detector_distant.as_mut()];
-        detectors.into_iter().flatten().chain([&mut self.embedding]).chain(&mut self.liveness)
+        let finders = [Some(&mut self.detector), self.detector_distant.as_mut(), self.refiner.as_mut()];
+        finders.into_iter().flatten().chain([&mut self.embedding]).chain(&mut self.liveness)
     }
 
     /// The first of the tables that are measured, if there is one.
@@ -230,6 +244,7 @@ impl RawManifest {
                 .detector_distant
                 .map(|model| under(distant).detector(distant, model))
                 .transpose()?,
+            refiner: self.refiner.map(|model| under(Role::Refiner).refiner(model)).transpose()?,
             embedding: under(Role::Embedding).embedding(self.embedding)?,
             liveness: liveness.collect::<Result<_, _>>()?,
             liveness_calibration: self
@@ -259,19 +274,21 @@ impl Manifest {
         self.liveness_calibration.as_ref().map_or(Confidence::AS_ANSWERED, |measured| measured.confidence)
     }
 
-    /// All models: detector, distant detector, embedding, liveness.
+    /// All models: detector, distant detector, refiner, embedding, liveness.
     pub fn entries(&self) -> impl Iterator<Item = &ModelEntry> {
         let detectors = [Some(&self.detector), self.detector_distant.as_ref()];
         let detectors = detectors.into_iter().flatten().map(|model| &model.entry);
+        let refiner = self.refiner.as_ref().map(|model| &model.entry);
         let liveness = self.liveness.iter().map(|model| &model.entry);
-        detectors.chain([&self.embedding.entry]).chain(liveness)
+        detectors.chain(refiner).chain([&self.embedding.entry]).chain(liveness)
     }
 
     pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut ModelEntry> {
         let detectors = [Some(&mut self.detector), self.detector_distant.as_mut()];
         let detectors = detectors.into_iter().flatten().map(|model| &mut model.entry);
+        let refiner = self.refiner.as_mut().map(|model| &mut model.entry);
         let liveness = self.liveness.iter_mut().map(|model| &mut model.entry);
-        detectors.chain([&mut self.embedding.entry]).chain(liveness)
+        detectors.chain(refiner).chain([&mut self.embedding.entry]).chain(liveness)
     }
 }
 

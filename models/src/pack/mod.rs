@@ -1,5 +1,5 @@
-//! A pack: one manifest that names, pins and describes a detector, an embedding model and liveness models that belong
-//! together, and their weights.
+//! A pack: one manifest that names, pins and describes a detector, perhaps a refiner of what it finds, an embedding model
+//! and liveness models that belong together, and their weights.
 //!
 //! Weights are found by name and digest, so it does not matter which folder they come from: no byte reaches an engine
 //! that the manifest does not pin. A [`recipe`] is a pack before it is measured, a [`signature`] says whose pack it is.
@@ -24,13 +24,13 @@ mod search;
 pub mod signature;
 mod text;
 
-pub use manifest::{EmbeddingModel, LivenessCalibration, LivenessModel, Manifest};
+pub use manifest::{EmbeddingModel, LivenessCalibration, LivenessModel, Manifest, RefinerModel};
 pub use search::{CURRENT, MANIFEST_NAME, PackPath, RECIPE_NAME, SYSTEM_FOLDER, all_present, find, find_in};
 
 /// Largest manifest: fifty times the recommended one.
 pub const MANIFEST_LEN_MAX: u64 = 512 << 10;
 
-/// Largest file of weights: face models for terminals have at most 45 MB, and seven of them must fit into the memory
+/// Largest file of weights: face models for terminals have at most 45 MB, and eight of them must fit into the memory
 /// of a small board while they are loaded.
 pub const WEIGHTS_LEN_MAX: u64 = 64 << 20;
 
@@ -41,6 +41,8 @@ pub enum Role {
     Detector,
     /// Finds faces farther away, at a larger input.
     DetectorDistant,
+    /// Looks again at what a detector proposes.
+    Refiner,
     /// Makes templates.
     Embedding,
     /// Tells live faces from prints and screens.
@@ -54,6 +56,7 @@ impl Role {
         match self {
             Role::Detector => "detector",
             Role::DetectorDistant => "detector_distant",
+            Role::Refiner => "refiner",
             Role::Embedding => "embedding",
             Role::Liveness => "liveness",
         }

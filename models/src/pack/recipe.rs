@@ -280,7 +280,7 @@ mod tests {
         let (_, rest) = text.split_once("```toml\n").unwrap();
         let (toml, _) = rest.split_once("```").unwrap();
         let recipe = Recipe::parse(Path::new("README.md"), toml.as_bytes()).unwrap();
-        assert_eq!((recipe.title().as_str(), recipe.entries().count()), ("house 1.0.0", 3));
+        assert_eq!((recipe.title().as_str(), recipe.entries().count()), ("house 1.0.0", 4));
     }
 
     #[test]

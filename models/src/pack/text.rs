@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{EmbeddingModel, LivenessCalibration, LivenessModel, Manifest, ModelEntry, Role};
+use super::{EmbeddingModel, LivenessCalibration, LivenessModel, Manifest, ModelEntry, RefinerModel, Role};
 use crate::detector::DetectionLimits;
 use crate::engine::Port;
-use crate::pixels::Colour;
+use crate::pixels::{Alignment, Colour};
 
 /// Golden values a line.
 const GOLDEN_ROW: usize = 8;
@@ -36,6 +36,10 @@ fn write_models(manifest: &Manifest, text: &mut String) -> fmt::Result {
         entry(&model.entry, text)?;
         limits(model.limits, text)?;
         golden(&model.entry, text)?;
+    }
+    if let Some(model) = &manifest.refiner {
+        writeln!(text, "\n[refiner]")?;
+        refiner(model, text)?;
     }
     writeln!(text, "\n[embedding]")?;
     embedding(&manifest.embedding, text)?;
@@ -88,10 +92,21 @@ fn limits(limits: DetectionLimits, text: &mut String) -> fmt::Result {
 
 fn embedding(model: &EmbeddingModel, text: &mut String) -> fmt::Result {
     entry(&model.entry, text)?;
-    let points = model.alignment.template.map(|point| format!("[{:?}, {:?}]", point.x, point.y));
-    writeln!(text, "template = [{}]", points.join(", "))?;
-    writeln!(text, "samples_max = {}\npreprocessing = {}", model.alignment.samples_max, model.preprocessing)?;
+    alignment(&model.alignment, text)?;
+    writeln!(text, "preprocessing = {}", model.preprocessing)?;
     golden(&model.entry, text)
+}
+
+fn refiner(model: &RefinerModel, text: &mut String) -> fmt::Result {
+    entry(&model.entry, text)?;
+    alignment(&model.alignment, text)?;
+    writeln!(text, "score_min = {:?}", model.score_min)?;
+    golden(&model.entry, text)
+}
+
+fn alignment(alignment: &Alignment, text: &mut String) -> fmt::Result {
+    let points = alignment.template.map(|point| format!("[{:?}, {:?}]", point.x, point.y));
+    writeln!(text, "template = [{}]\nsamples_max = {}", points.join(", "), alignment.samples_max)
 }
 
 fn liveness(model: &LivenessModel, text: &mut String) -> fmt::Result {

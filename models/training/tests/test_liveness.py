@@ -18,21 +18,24 @@ except ImportError:  # ONNX Runtime is not in Debian 12
 
 @unittest.skipIf(liveness is None, "needs ONNX Runtime")
 class Batches(unittest.TestCase):
-    def test_a_mirrored_crop_has_the_mirrored_map_of_its_teacher(self):
+    def test_a_mirrored_crop_has_the_mirrored_maps_of_its_teacher(self):
         # Each crop and each map is bright at its left.
-        side, places = liveness.SIDE, liveness.PLACES
+        side = liveness.SIDE
         crops = np.zeros((4, side, side, 3), np.uint8)
         crops[:, :, : side // 2] = 200
-        seen = np.zeros((4, liveness.GLANCE, places, places), np.float16)
-        seen[..., : places // 2] = 1
-        data = {"crops": crops, "kind": np.zeros(4, np.uint8), "glance": seen.reshape(4, liveness.GLANCE, -1)}
+        data = {"crops": crops, "kind": np.zeros(4, np.uint8)}
+        for places, numbers in liveness.MAPS.items():
+            seen = np.zeros((4, numbers, places, places), np.float16)
+            seen[..., : places // 2] = 1
+            data[f"map_{places}"] = seen.reshape(4, numbers, -1)
         before = {name: values.copy() for name, values in data.items()}
         x, target = liveness.batch(np.random.default_rng(1), data, 6)
-        maps = target["glance"].reshape(6, liveness.GLANCE, places, places)
         for at in range(6):
             right = at < 3
             self.assertEqual(bool(x[at, :, :, -1].mean() > x[at, :, :, 0].mean()), right)
-            self.assertEqual(bool(maps[at, :, :, -1].mean() > maps[at, :, :, 0].mean()), right)
+            for places, numbers in liveness.MAPS.items():
+                seen = target[f"map_{places}"].reshape(6, numbers, places, places)
+                self.assertEqual(bool(seen[at, :, :, -1].mean() > seen[at, :, :, 0].mean()), right)
         for name, values in before.items():
             np.testing.assert_array_equal(data[name], values)
 
