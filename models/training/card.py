@@ -148,7 +148,7 @@ def main():
     known = trainings(args.runs, args.out)
     parts = {name: record["report"] for name, record in known.items()}
     pairs, presentation, found = read("pairs.json"), read("presentation.json"), read("detector/measured.json")
-    windows = parts["liveness"]["measured"]["house"]["windows of 3"]
+    windows = read("liveness/measured.json")["house"]["windows of 3"]
     curves(known, args.out / "learning.svg")
     words = {
         **{name: model(part) for name, part in parts.items()},

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 media=$(realpath "${1:?usage: house.sh MEDIA TEACHERS}")
 teachers=$(realpath "${2:?usage: house.sh MEDIA TEACHERS}")
 runs=$(realpath "${RUNS:-runs}")
-mkdir -p "$runs/detector" "$runs/refiner"
+mkdir -p "$runs/detector" "$runs/refiner" "$runs/embedding" "$runs/liveness"
 python=${PYTHON:-python3}
 house=$(realpath ../packs/house)
 doorctl() { ${DOORCTL:-cargo run --quiet --all-features --bin doorctl --} "$@"; }
@@ -26,4 +26,6 @@ read -r proposed score < <(sed -n 's/^score_min = //p' "$house/recipe.toml" | pa
 "$python" detector.py measure "$house/detector.onnx" --refiner "$house/refiner.onnx" --proposal-min "$proposed" --teachers "$teachers" --pictures "$media/lfw-dev" --every 4 \
   --faces "$media/faces-train" --frames 2000 --empty "$media/nuaa-dev" --score-min "$score" \
   --out "$runs/detector/measured.json"
+"$python" liveness.py measure --model "$house/liveness.onnx" --teachers "$teachers" --nuaa "$media/nuaa-dev" \
+  --report "$runs/liveness/measured.json"
 "$python" card.py --runs "$runs" --out "$house"
