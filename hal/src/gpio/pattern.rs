@@ -3,7 +3,7 @@
 //! Nobody needs colours to read it: both lamps mean "look here", a steady one is an answer, a slow blink is a terminal
 //! out of order, a fast one an alarm. By ear: one long tone lets in, two short ones refuse, beeps without end are an
 //! alarm, and even those end, because a buzzer nobody can stop is one that somebody cuts off. Who is asked to move hears
-//! three to six short beeps and sees the lamp of that side blink; docs/liveness.md has the sign for beside the door.
+//! three to seven short beeps and sees the lamp of that side blink; docs/liveness.md has the sign for beside the door.
 
 use std::time::Duration;
 
@@ -73,6 +73,7 @@ fn rhythms(cue: Cue) -> [Rhythm; 3] {
                 Move::TurnRight => [Off, beckons, beeps(4)],
                 Move::Nod => [beckons, beckons, beeps(5)],
                 Move::Closer => [On, beckons, beeps(6)],
+                Move::Smile => [beckons, On, beeps(7)],
             }
         }
         Cue::Granted => [On, Off, Blink { on: 400, off: 100, times: 1 }],

@@ -10,5 +10,6 @@ mod infrared;
 mod npy;
 mod onnx;
 mod pack;
+mod smile;
 mod photos;
 mod tiny;

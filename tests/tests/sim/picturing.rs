@@ -43,7 +43,7 @@ impl World {
     /// Remembers whose face was decided on: as the decision says, and as somebody really stood there.
     pub(crate) fn follow_faces(&mut self, decision: &Decision, now: Now) {
         let alike = decision.scores().is_some_and(|scores| scores.comparison_score >= scores.threshold);
-        let stood = self.proof.passes_for(&self.model.policy);
+        let stood = self.proof.passes_for(&self.model.policy, decision.presented().is_some());
         if let Some(who) = stood.filter(|who| alike && decision.person() == Some(&name(*who))) {
             self.model.seen.insert(who, now.mono);
         }
