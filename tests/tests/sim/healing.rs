@@ -46,7 +46,7 @@ impl World {
         }
         self.happen(&Event::Appear(Figure::Live(0)));
         let grants = self.totals.grants;
-        // A light that is followed for a dozen slots and two movements take their time.
+        // A light that is followed for a dozen slots and three movements take their time.
         for _ in 0..100 {
             self.look();
             crate::checks::after_each_event(self);

@@ -19,8 +19,8 @@ use crate::office::{Blemish, OPERATOR, Wish, key, site, terminal};
 use crate::roster::Edit;
 use crate::world::{World, name};
 
-/// How long somebody looks into the camera at most, framesets: a light that is followed and two movements take their time.
-const LOOKS_MAX: u32 = 60;
+/// How long somebody looks into the camera at most, framesets: a light that is followed and three movements take their time.
+const LOOKS_MAX: u32 = 90;
 
 impl World {
     /// Somebody agrees to pictures, or agreed to none, looks into the camera until something is decided, and their picture
