@@ -133,7 +133,8 @@ impl Examiner {
         trace.lap(Stage::Detect, self.now());
         let face = Face::dominant(frames, &trace.found, &self.quality)?;
         let &Detection { region, landmarks, .. } = face.detection();
-        let smile = self.liveness.may_ask().then(|| smile::score(&face.frames().rgb.plane, &landmarks)).flatten();
+        let smile =
+            self.liveness.may_ask().then(|| smile::score(&face.frames().rgb.plane, &landmarks)).flatten();
         let seen = seen.insert(Seen { region, landmarks, glimpse: None, smile });
 
         let good = quality::check(face, &self.quality)?;

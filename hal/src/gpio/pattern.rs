@@ -147,6 +147,15 @@ mod tests {
     }
 
     #[test]
+    fn each_movement_is_told_apart_by_ear_alone_and_by_lamps_alone() {
+        let told = Move::ALL.map(|movement| play(Cue::Move(movement), 10, SOUND));
+        assert_eq!(told.map(|[_, _, (beeps, _)]| beeps), [3, 4, 5, 6, 7]);
+        for (k, [green, red, _]) in told.iter().enumerate() {
+            assert!(told[..k].iter().all(|[g, r, _]| (g, r) != (green, red)), "{:?}", Move::ALL[k]);
+        }
+    }
+
+    #[test]
     fn no_buzzer_sounds_for_ever_and_a_silent_one_never() {
         for cue in [Cue::Alarm, Cue::Fire, Cue::Granted, Cue::Denied(Reject::Unknown)] {
             let [.., hour] = play(cue, 3600, SOUND);

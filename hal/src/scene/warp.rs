@@ -55,8 +55,7 @@ impl Turned {
     fn apply(&self, node: &Node, p: Point) -> (Point, f32) {
         // The face moves on the head, and the head with the body.
         let smile = self.pose.smile;
-        let (x, y) =
-            (p.x - self.centre.x + smile * node.smile.0, p.y - self.centre.y + smile * node.smile.1);
+        let (x, y) = (p.x - self.centre.x + smile * node.smile.0, p.y - self.centre.y + smile * node.smile.1);
         let z = node.relief;
         let ((sin, cos), (up, along)) = (self.yaw, self.pitch);
         let (x1, z1) = (x * cos + z * sin, z * cos - x * sin);

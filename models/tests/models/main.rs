@@ -10,6 +10,6 @@ mod infrared;
 mod npy;
 mod onnx;
 mod pack;
-mod smile;
 mod photos;
+mod smile;
 mod tiny;

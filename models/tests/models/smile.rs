@@ -29,6 +29,8 @@ const EYES_MIN: f32 = 32.0;
 /// Strength of the penalty on large weights: the best of three tried in cross-validation, between which little changed.
 const PENALTY: f64 = 0.3;
 const FOLDS: usize = 5;
+/// A face at rest before a camera: the median of the living of `nuaa-dev`.
+const REST: f64 = -1.55;
 
 fn models(pack: Option<&Path>) -> Models {
     Models::load(&Pack::open(&find(pack).unwrap()).unwrap(), &EngineKind::Tract).unwrap()
@@ -110,10 +112,8 @@ impl Line {
     /// Logistic regression with a squared penalty, by Newton's method (Bishop 2006, section 4.3.3). The score is then
     /// scaled so that its means are -1 and +1.
     fn fit(samples: &[&Sample]) -> Self {
-        let rows: Vec<Vec<f64>> = samples
-            .iter()
-            .map(|s| s.features.iter().map(|v| f64::from(*v)).chain([1.0]).collect())
-            .collect();
+        let rows: Vec<Vec<f64>> =
+            samples.iter().map(|s| s.features.iter().map(|v| f64::from(*v)).chain([1.0]).collect()).collect();
         let size = FEATURES + 1;
         let mut weights = vec![0.0; size];
         for _ in 0..12 {
@@ -181,9 +181,8 @@ fn cross_validated(samples: &[Sample]) -> Vec<f64> {
     let mut people: Vec<&str> = samples.iter().map(|s| s.person.as_str()).collect();
     people.dedup();
     let fold = |s: &Sample| people.iter().position(|p| *p == s.person).unwrap() % FOLDS;
-    let lines: Vec<Line> = (0..FOLDS)
-        .map(|k| Line::fit(&samples.iter().filter(|s| fold(s) != k).collect::<Vec<_>>()))
-        .collect();
+    let lines: Vec<Line> =
+        (0..FOLDS).map(|k| Line::fit(&samples.iter().filter(|s| fold(s) != k).collect::<Vec<_>>())).collect();
     samples.iter().map(|s| lines[fold(s)].score(&s.features)).collect()
 }
 
@@ -196,15 +195,16 @@ fn a_smile_is_told_from_other_faces_of_people_whom_it_was_not_fitted_to() {
         samples.iter().zip(&scores).filter(|(s, _)| s.smiles == smiles).map(|(_, score)| *score).collect()
     };
     let (smiling, other) = (of(true), of(false));
-    let wins: f64 = smiling
-        .iter()
-        .flat_map(|s| other.iter().map(move |o| if s > o { 1.0 } else { 0.0 }))
-        .sum();
+    let wins: f64 =
+        smiling.iter().flat_map(|s| other.iter().map(move |o| if s > o { 1.0 } else { 0.0 })).sum();
     let area = wins / (smiling.len() * other.len()) as f64;
     println!("{} smile, {} do not; area under the curve {area:.3}", smiling.len(), other.len());
     let count = |scores: &[f64], wrong: fn(&f64) -> bool| scores.iter().filter(|s| wrong(s)).count() as u64;
     let missed = rate("smiles below 0", count(&smiling, |s| *s < 0.0), smiling.len() as u64);
     let taken = rate("others above 0", count(&other, |s| *s >= 0.0), other.len() as u64);
+    let short = count(&smiling, |s| *s < REST + f64::from(MOUTH_CHANGE_MIN));
+    let short = rate("smiles too little above a face at rest", short, smiling.len() as u64);
+    assert!(short.low < 0.05);
     assert!(area > 0.97 && missed.low < 0.1 && taken.low < 0.1);
     // One picture of a person against another, of another day: harder than a person at a door who is told to smile.
     let (mut pairs, mut short, mut alike, mut apart) = (0, 0, 0, 0);
@@ -223,15 +223,19 @@ fn a_smile_is_told_from_other_faces_of_people_whom_it_was_not_fitted_to() {
     rate("a smile and none of one person, too little apart", short, pairs);
     rate("the same of one person on two days, as far apart", apart, alike);
     let line = Line::fit(&samples.iter().collect::<Vec<_>>());
-    let off = samples.iter().map(|s| {
-        (line.score(&s.features) - f64::from(smile::score(&s.picture, &s.marks).unwrap())).abs()
-    });
+    let off = samples
+        .iter()
+        .map(|s| (line.score(&s.features) - f64::from(smile::score(&s.picture, &s.marks).unwrap())).abs());
     let off = off.fold(0.0, f64::max);
     if off > 0.05 {
-        let rows: Vec<String> = line.weights.chunks(16).map(|row| row.iter().map(|w| format!("{w:.2}, ")).collect()).collect();
+        let rows: Vec<String> =
+            line.weights.chunks(16).map(|row| row.iter().map(|w| format!("{w:.2}, ")).collect()).collect();
         println!("OFFSET {:.3}\n{}", line.offset, rows.join("\n"));
     }
-    assert!(off <= 0.05, "the weights are not those of the labels: off by {off}; the new ones are printed above");
+    assert!(
+        off <= 0.05,
+        "the weights are not those of the labels: off by {off}; the new ones are printed above"
+    );
 }
 
 /// Sequences of `nuaa-dev` in the order of time: live ones by session, prints by person, as they are stored.
@@ -285,7 +289,9 @@ fn p1_p6_mouths_that_rest_and_prints_that_are_moved_and_bent_do_not_change_as_a_
             println!(
                 "{name}, {kind}: {frames} frames, median {:.2}, 95 % within {:.2} to {:.2}; medians of {MOUTH_WINDOW} apart \
                  {widest:.2} at most",
-                rest[frames / 2], rest[frames / 40], rest[frames - 1 - frames / 40]
+                rest[frames / 2],
+                rest[frames / 40],
+                rest[frames - 1 - frames / 40]
             );
             rate("  sequences taken for a smile", passed, counted);
             assert_eq!(passed, 0, "{kind}");
@@ -311,7 +317,8 @@ fn held(picture: &Plane<Rgb>, about: Point, pose: [f32; 4]) -> Plane<Rgb> {
         let place = |p: f32, side: u32| (p.clamp(0.0, (side - 1) as f32)) as u32;
         let (i, j) = (place(x, width - 1), place(y, height - 1));
         let (fx, fy) = ((x - i as f32).clamp(0.0, 1.0), (y - j as f32).clamp(0.0, 1.0));
-        let [a, b, c, d] = [picture.at(i, j), picture.at(i + 1, j), picture.at(i, j + 1), picture.at(i + 1, j + 1)];
+        let [a, b, c, d] =
+            [picture.at(i, j), picture.at(i + 1, j), picture.at(i, j + 1), picture.at(i + 1, j + 1)];
         std::array::from_fn(|n| {
             let value = |p: Rgb| f32::from(p[n]);
             let above = value(a) + fx * (value(b) - value(a));
@@ -329,7 +336,9 @@ fn p1_a_photograph_that_is_turned_tilted_and_moved_keeps_its_mouth() {
     let (mut changes, mut beyond) = (Vec::new(), 0);
     for sample in samples.iter().step_by(4) {
         let straight = smile::score(&sample.picture, &sample.marks).unwrap();
-        for pose in [[12.0, 0.0, 1.0, 1.0], [-12.0, 8.0, 0.9, 0.8], [0.0, 18.0, 1.0, 1.2], [0.0, -18.0, 1.1, 0.6]] {
+        for pose in
+            [[12.0, 0.0, 1.0, 1.0], [-12.0, 8.0, 0.9, 0.8], [0.0, 18.0, 1.0, 1.2], [0.0, -18.0, 1.1, 0.6]]
+        {
             let turned = held(&sample.picture, sample.marks.nose, pose);
             let Some(found) = face(&mut models, &turned) else { continue };
             let Some(score) = smile::score(&turned, &found.landmarks) else { continue };
@@ -339,7 +348,12 @@ fn p1_a_photograph_that_is_turned_tilted_and_moved_keeps_its_mouth() {
     }
     changes.sort_by(f32::total_cmp);
     let count = changes.len();
-    println!("{count} views of photographs: median {:.2}, 99 % below {:.2}", changes[count / 2], changes[count * 99 / 100]);
+    println!(
+        "{count} views of photographs: median {:.2}, 99 % below {:.2}, at most {:.2}",
+        changes[count / 2],
+        changes[count * 99 / 100],
+        changes[count - 1]
+    );
     let bound = rate("single pictures as far apart as a smile", beyond, count as u64);
     assert!(bound.low < 0.01);
 }

@@ -27,13 +27,18 @@ fn before_and_while(station: &mut Station, who: usize, skin: Skin, action: Actio
 #[test]
 fn people_smile_as_they_are_asked_to_and_masks_do_not_whatever_they_do() {
     let mut station = Station::new();
+    let (mut shown, mut widest) = (0, 0.0f32);
     for who in 0..=station.players() {
         let (rest, smiling) = before_and_while(&mut station, who, Skin::Living, Action::Smile);
         println!("{who}: at rest {rest:.2}, smiling {smiling:.2}");
+        shown += usize::from(smiling - rest >= MOUTH_CHANGE_MIN);
         for action in [Action::Smile, Action::Nod, Action::Approach] {
             let (rest, then) = before_and_while(&mut station, who, Skin::Mask, action);
             println!("  its mask, {action:?}: {rest:.2}, {then:.2}");
-            assert!((then - rest).abs() < MOUTH_CHANGE_MIN, "{who}: {action:?}");
+            widest = widest.max((then - rest).abs());
         }
     }
+    let count = station.players() + 1;
+    println!("{shown} of {count} smiles are far enough; masks change by {widest:.2} at most");
+    assert!(widest < 0.75 * MOUTH_CHANGE_MIN && shown * 4 >= 3 * count);
 }

@@ -5,9 +5,7 @@ use doorward_core::liveness::{Level, Policy};
 use doorward_hal::scene::DepthCamera;
 use doorward_hal::scene::species::{self, Class, Species};
 
-use super::station::{
-    Lie, Outcome, Showing, Station, asking, glinting, glinting_or_moving, moments, policy,
-};
+use super::station::{Lie, Outcome, Showing, Station, asking, glinting, glinting_or_moving, moments, policy};
 
 /// Portraits an attack is tried with; all of them are in the longer sweep.
 const TARGETS: [usize; 3] = [0, 2, 5];

@@ -246,7 +246,8 @@ pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
         let light = match inside && !nobody {
             true if print(Reproduction::Screen) => 8,
             true if print(Reproduction::Print) => 180,
-            true => 100 + checker,
+            // Infrared shows the same mouth, paler.
+            true => mouth(x, y, view).map_or(100 + checker, |level| 60 + level / 2),
             false => 30,
         };
         let light = if view.lit { light } else { 6 + light / 16 };

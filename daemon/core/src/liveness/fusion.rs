@@ -109,7 +109,11 @@ mod tests {
         let voices = [v.rgb, v.infrared, v.depth, v.glint, v.light, v.movement];
         let silent = |says: &Says| *says == Says::Missing;
         // What the person did stands for the light.
-        let lacking = if v.movement == Says::Supports { voices[..4].iter().any(silent) } else { voices.iter().any(silent) };
+        let lacking = if v.movement == Says::Supports {
+            voices[..4].iter().any(silent)
+        } else {
+            voices.iter().any(silent)
+        };
         let supporting = |asked: &[Says]| asked.iter().all(|says| *says == Says::Supports);
         let asked = match level {
             Level::Convenience => supporting(&[v.rgb]),
@@ -153,7 +157,9 @@ mod tests {
 
     #[test]
     fn p6_at_high_nobody_is_live_who_has_not_moved_whatever_else_speaks_for_him() {
-        for (level, voices) in all().filter(|(level, v)| *level == Level::High && v.movement != Says::Supports) {
+        for (level, voices) in
+            all().filter(|(level, v)| *level == Level::High && v.movement != Says::Supports)
+        {
             assert_ne!(fuse(level, voices), Verdict::Live, "{voices:?}");
         }
     }

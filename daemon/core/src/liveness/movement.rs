@@ -161,7 +161,17 @@ impl Challenge {
         let AtRest { frontal: first, mut mouth } = at_rest;
         mouth.begin();
         let steps = order(&mut ChaCha20Rng::from_seed(seed));
-        Self { steps, done: 0, began: now, step_began: now, first, mouth, held: 0, flat: 0, says: Says::Missing }
+        Self {
+            steps,
+            done: 0,
+            began: now,
+            step_began: now,
+            first,
+            mouth,
+            held: 0,
+            flat: 0,
+            says: Says::Missing,
+        }
     }
 
     /// What is asked for now.
@@ -198,9 +208,9 @@ impl Challenge {
             }
             return;
         }
-        if let Some(score) = mouth.filter(|_| is_frontal(marks)) {
-            self.mouth.read(score);
-        }
+        // A head that turns or nods shows its mouth at another angle.
+        let straight = is_frontal(marks) && seen.across.hypot(seen.down) < TURN_MIN;
+        mouth.into_iter().filter(|_| straight).for_each(|score| self.mouth.read(score));
         self.held = if step.is_shown(&seen, &self.mouth) { self.held + 1 } else { 0 };
         if self.held >= step.held_min() {
             self.done += 1;

@@ -105,10 +105,8 @@ fn grid(picture: &Plane<Rgb>, marks: &Landmarks) -> Option<[[f32; ACROSS]; DOWN]
 
 /// Luminance between four pixels.
 fn luminance(picture: &Plane<Rgb>, p: Point) -> Option<f32> {
-    let inside = p.x >= 0.0
-        && p.y >= 0.0
-        && p.x < (picture.width() - 1) as f32
-        && p.y < (picture.height() - 1) as f32;
+    let inside =
+        p.x >= 0.0 && p.y >= 0.0 && p.x < (picture.width() - 1) as f32 && p.y < (picture.height() - 1) as f32;
     if !inside {
         return None;
     }

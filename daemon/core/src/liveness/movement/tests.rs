@@ -14,8 +14,10 @@ const FOCAL: f32 = 460.0;
 /// Standard deviation of a landmark, in pixels at 63 mm = 48 pixels: that of the detector on neighbouring frames.
 const JITTER: f32 = 0.7;
 
-/// Standard deviation of a reading of the mouth: that of neighbouring frames of one person, see docs/liveness.md.
-const MOUTH_JITTER: f32 = 0.3;
+/// Standard deviation of a reading of the mouth: more than that of neighbouring frames of one person (`nuaa-dev`: 0.13).
+const MOUTH_JITTER: f32 = 0.2;
+/// How far a rigid mouth seems to change with its pitch, in 17 degrees: the most of eight rendered masks that nodded.
+const MOUTH_DRIFT: f32 = 0.46;
 
 /// How a face is held: angles in degrees, millimetres; and how much it smiles.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,7 +71,11 @@ fn stance(step: Move, phase: f32) -> Stance {
 
 /// The same behind a rigid mask of somebody who smiles as much.
 fn masked(smile: f32) -> impl Fn(Move, f32) -> Stance {
-    move |step, phase| Stance { smile, ..stance(step, phase) }
+    move |step, phase| {
+        // Where a smile is asked for, it nods: that changes a rigid mouth most.
+        let stance = stance(if step == Move::Smile { Move::Nod } else { step }, phase);
+        Stance { smile: smile + MOUTH_DRIFT * stance.pitch / 17.0, ..stance }
+    }
 }
 
 fn seed(n: u32) -> [u8; 32] {
@@ -125,12 +131,8 @@ fn heads_with_flat_and_with_long_noses_pass_too() {
 
 #[test]
 fn p1_a_photo_turned_in_the_hand_never_passes_flat_or_bent_not_even_one_that_smiles() {
-    let sheets = [
-        photo(None),
-        photo(Some((true, 120.0))),
-        photo(Some((false, 120.0))),
-        photo(Some((true, -120.0))),
-    ];
+    let sheets =
+        [photo(None), photo(Some((true, 120.0))), photo(Some((false, 120.0))), photo(Some((true, -120.0)))];
     for (kind, sheet) in sheets.iter().enumerate() {
         for reach in [1.0, 1.6] {
             let turned = |step, phase| {
@@ -187,14 +189,14 @@ fn somebody_who_smiles_already_passes_by_ceasing_and_a_faint_smile_is_half_the_w
     let passed = (0..200).filter(|n| play(&HEAD, *n, ceasing).0 == Says::Supports).count();
     assert!(passed >= 195, "{passed} of 200");
     // How far a mouth has to go, for whoever reads the figures of docs/liveness.md.
-    for reach in [0.8f32, 1.0, 1.2, 1.4, 1.6, 2.0] {
+    for reach in [0.4f32, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0] {
         let faint = |step, phase| {
             let stance = stance(step, phase);
             Stance { smile: -1.5 + reach / 2.5 * (stance.smile + 1.5), ..stance }
         };
         let passed = (0..500).filter(|n| play(&HEAD, *n, faint).0 == Says::Supports).count();
         println!("a change of {reach}: {passed} of 500 passed");
-        assert!(if reach < 1.0 { passed <= 25 } else { reach < 1.6 || passed >= 495 });
+        assert!(if reach < 0.5 { passed <= 25 } else { reach < 1.4 || passed >= 490 });
     }
 }
 
