@@ -35,7 +35,7 @@ use doorward_core::frame::Frameset;
 use doorward_core::freshness::{Freshness, Frozen};
 use doorward_core::inquiry::Allowance;
 use doorward_core::liveness::emitter::Light;
-use doorward_core::liveness::{self, Level};
+use doorward_core::liveness::{self, Level, smile};
 use doorward_core::lockout::Lockout;
 use doorward_core::policy::{self, Candidate, Circumstances, Permit, Rules};
 use doorward_core::quality;
@@ -133,7 +133,9 @@ impl Examiner {
         trace.lap(Stage::Detect, self.now());
         let face = Face::dominant(frames, &trace.found, &self.quality)?;
         let &Detection { region, landmarks, .. } = face.detection();
-        let seen = seen.insert(Seen { region, landmarks, glimpse: None });
+        let smile =
+            self.liveness.may_ask().then(|| smile::score(&face.frames().rgb.plane, &landmarks)).flatten();
+        let seen = seen.insert(Seen { region, landmarks, glimpse: None, smile });
 
         let good = quality::check(face, &self.quality)?;
         trace.quality = Some(*good.quality());

@@ -29,9 +29,6 @@ use crate::time::Mono;
 
 /// Mean confidence below which evidence that is enough is weak, 0 to 100.
 const UNSURE: f32 = 75.0;
-/// How long the light has to be answered before a person is asked instead: twice what a dozen slots take with every
-/// second picture lost.
-const EMITTER_MAX: Duration = Duration::from_secs(3);
 /// Frames that were not live, after which stepping aside is a failed check.
 const WITHDRAWN_MIN: u32 = 2;
 
@@ -108,6 +105,8 @@ pub struct Seen {
     pub landmarks: Landmarks,
     /// How bright it was in infrared, where the emitter follows a pattern and the picture tells.
     pub glimpse: Option<Glimpse>,
+    /// How much its mouth smiles, where that may be asked for and the picture tells.
+    pub smile: Option<f32>,
 }
 
 /// One look at the person: what was seen, and what came of it.
@@ -367,10 +366,12 @@ impl Attempts {
     }
 
     fn watch(self, mut watch: Box<Watch>, look: Look, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
-        if let Some(seen) = look.seen {
-            watch.see(seen, &self.limits, now);
-        }
         let live = matches!(look.evidence, Evidence::Live(_));
+        if let Some(seen) = look.seen {
+            // A mouth is believed where nothing speaks against its face, such as a hand before it.
+            let believed = live || matches!(look.evidence, Evidence::Unlit);
+            watch.see(Seen { smile: seen.smile.filter(|_| believed), ..seen }, &self.limits, now);
+        }
         match look.evidence {
             Evidence::Live(embedding) => {
                 watch.face_at = now;
@@ -415,25 +416,25 @@ impl Attempts {
         now: Mono,
     ) -> (Self, Option<Verdict>) {
         let agrees = live && watch.agrees(&self.limits);
-        let emitter = if self.policy.emitter { emitter::follows(&watch.lights) } else { Says::NotFitted };
-        let waited = now.since(watch.since) >= EMITTER_MAX;
+        let light = if self.policy.emitter { emitter::follows(&watch.lights) } else { Says::NotFitted };
+        let glint = watch.glint();
+        let waited = now.since(watch.since);
         let unsure = watch.confidence() < UNSURE || self.refused_lately(now);
-        let asked = agrees && self.policy.asks_for_movement(emitter, waited, unsure);
+        let asked = agrees && self.policy.asks_for_movement(light, glint, waited, unsure);
         if asked && watch.movement.is_none() && !claimed {
-            watch.ask(Challenge::draw(self.seeds.random(), watch.frontal, now));
+            watch.ask(Challenge::draw(self.seeds.random(), watch.at_rest.clone(), now));
         }
         // A credential answers in place of a movement, where one is asked for; never in place of the light.
-        let person = match &watch.movement {
+        let movement = match &watch.movement {
             Some(_) if claimed => Says::Supports,
             Some(movement) => movement.says(),
             None if claimed && asked => Says::Supports,
             None => Says::NotFitted,
         };
-        let challenge = liveness::challenge(emitter, person);
-        if challenge == Says::Contradicts {
+        if [light, movement].contains(&Says::Contradicts) {
             return self.refuse(Reject::NotLive, now);
         }
-        let asked = Asked { glint: watch.glint(), challenge };
+        let asked = Asked { glint, light, movement };
         let weakest = watch.run.iter().map(Embedding::evidence).reduce(liveness::Evidence::weaker);
         let verdict = weakest
             .filter(|_| agrees)

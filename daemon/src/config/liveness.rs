@@ -1,6 +1,6 @@
 //! `[liveness]` and `[emitter]`: what must speak for life, and what follows from the sensors that are fitted.
 
-use doorward_core::liveness::{self, Asks, Fitted, Level, Policy};
+use doorward_core::liveness::{self, Asks, Fitted, Level, Mirrors, Policy};
 use doorward_hal::camera::fitted::Cameras;
 use doorward_hal::gpio::line::{Active, Line, OutputLine};
 use doorward_hal::gpio::panel::PanelConfig;
@@ -42,6 +42,7 @@ pub(super) enum AsksName {
 pub(super) enum GlintName {
     Off,
     Required,
+    OrMovement,
 }
 
 impl Default for LivenessSection {
@@ -91,10 +92,14 @@ impl Check<'_> {
                 "only an infrared camera sees whether a face follows the light; fit [cameras.infrared]";
             return Err(self.refuse("emitter.challenge", true, allowed));
         }
-        let glint = matches!(section.glint, GlintName::Required);
-        if glint && cameras.infrared.is_none() {
+        let (glint, said) = match section.glint {
+            GlintName::Off => (Mirrors::Off, "\"off\""),
+            GlintName::Required => (Mirrors::Required, "\"required\""),
+            GlintName::OrMovement => (Mirrors::OrMovement, "\"or_movement\""),
+        };
+        if glint != Mirrors::Off && cameras.infrared.is_none() {
             let allowed = "only an infrared camera sees the light in somebody's eyes; fit [cameras.infrared]";
-            return Err(self.refuse("liveness.glint", "\"required\"", allowed));
+            return Err(self.refuse("liveness.glint", said, allowed));
         }
         let policy = Policy {
             level: match section.level {
@@ -114,7 +119,7 @@ impl Check<'_> {
             },
             glint,
         };
-        self.is_told(policy.asks, &raw.panel)?;
+        self.is_told(&policy, &raw.panel)?;
         match policy.lacks() {
             None => Ok(policy),
             Some(lack) => {
@@ -129,15 +134,20 @@ impl Check<'_> {
     }
 
     /// Whoever is asked to move has to learn of it.
-    fn is_told(&self, asks: Asks, panel: &PanelConfig) -> Result<(), ConfigError> {
+    fn is_told(&self, policy: &Policy, panel: &PanelConfig) -> Result<(), ConfigError> {
         let heard = panel.buzzer.is_some() && !panel.silent;
-        match asks {
-            Asks::WhenUnsure | Asks::Always if !(heard || panel.green.is_some() && panel.red.is_some()) => {
-                let allowed = "nobody would learn what is asked; fit both lamps or the buzzer of [panel], or say \"never\"";
-                Err(self.refuse("liveness.challenge", format!("{asks:?}"), allowed))
-            }
-            Asks::Never | Asks::WhenUnsure | Asks::Always => Ok(()),
+        if !policy.may_ask() || heard || panel.green.is_some() && panel.red.is_some() {
+            return Ok(());
         }
+        let (key, value, instead) = match policy.asks {
+            Asks::Never => ("liveness.glint", "\"or_movement\"", "\"off\" or \"required\""),
+            Asks::WhenUnsure => ("liveness.challenge", "\"when_unsure\"", "\"never\""),
+            Asks::Always => ("liveness.challenge", "\"always\"", "\"never\""),
+        };
+        let allowed = format!(
+            "nobody would learn what is asked; fit both lamps or the buzzer of [panel], or say {instead}"
+        );
+        Err(self.refuse(key, value, allowed))
     }
 }
 
@@ -158,25 +168,31 @@ pub fn meaning(config: &Config) -> Vec<String> {
                 .into(),
         );
     }
-    if glint {
+    if glint != Mirrors::Off {
+        let instead = match glint {
+            Mirrors::Off | Mirrors::Required => "people have to come near enough",
+            Mirrors::OrMovement => "whoever's do not within two seconds is asked for movements instead",
+        };
         let near = format!(
             "the eyes must mirror the infrared light, with {} pixels between them in the infrared picture: the emitter \
-             has to be beside that lens, and people have to come near enough",
+             has to be beside that lens, and {instead}",
             liveness::glint::EYES_MIN
         );
         lines.push(near);
     }
-    let when = match asks {
-        Asks::Never => None,
-        Asks::WhenUnsure => Some("where the evidence is weak"),
-        Asks::Always => Some("each time"),
+    let when = match (asks, level) {
+        (Asks::Never, _) => None,
+        (Asks::WhenUnsure, Level::Convenience | Level::Standard) => Some("where the evidence is weak"),
+        (Asks::WhenUnsure, Level::High) | (Asks::Always, _) => Some("each time"),
     };
     if let Some(when) = when {
         let instead = match config.rules.terms.mode.needs_claim() {
             true => "the credential that is shown first answers in its place",
             false => "a card or PIN answers in its place where the door has a reader",
         };
-        lines.push(format!("the person is asked for two movements, {when}; {instead}"));
+        lines.push(format!(
+            "the person is asked to smile, to turn the head and perhaps for one movement more, {when}; {instead}"
+        ));
     }
     lines
 }
@@ -204,11 +220,15 @@ mod tests {
         let level = |level: &str| SAMPLE.replacen("level = \"standard\"", &format!("level = \"{level}\""), 1);
         assert_eq!(parse(SAMPLE).unwrap().liveness.level, Level::Standard);
         let high = parse(&level("high")).unwrap_err();
-        assert!(high.contains("liveness.level = \"high\": this terminal lacks a challenge"), "{high}");
+        assert!(high.contains("liveness.level = \"high\": this terminal lacks a movement"), "{high}");
         let pattern = level("high").replacen("challenge = false", "challenge = true", 1);
-        assert!(parse(&pattern).unwrap().liveness.emitter);
+        let masks = parse(&pattern).unwrap_err();
+        assert!(masks.contains("challenge = \"always\"") && masks.contains("rigid mask"), "{masks}");
         let moved = level("high").replacen("challenge = \"never\"", "challenge = \"when_unsure\"", 1);
-        assert_eq!(parse(&moved).unwrap().liveness.asks, Asks::WhenUnsure);
+        let moving = parse(&moved).unwrap();
+        assert_eq!(moving.liveness.asks, Asks::WhenUnsure);
+        let told = meaning(&moving).join(" ");
+        assert!(told.contains("asked to smile") && told.contains("each time"), "{told}");
         let flat = without(&moved, "[cameras.depth]", "# Lines by the name");
         assert!(parse(&flat).unwrap_err().contains("lacks a depth camera"));
         let alone = without(
@@ -247,10 +267,18 @@ mod tests {
 
     #[test]
     fn p6_the_glint_of_eyes_is_asked_for_where_the_file_says_so_and_a_camera_can_see_it() {
-        assert!(!parse(SAMPLE).unwrap().liveness.glint);
+        assert_eq!(parse(SAMPLE).unwrap().liveness.glint, Mirrors::Off);
         let asked = SAMPLE.replacen("glint = \"off\"", "glint = \"required\"", 1);
         let config = parse(&asked).unwrap();
-        assert!(config.liveness.glint && meaning(&config)[1].contains("57 pixels"));
+        assert_eq!(config.liveness.glint, Mirrors::Required);
+        assert!(meaning(&config)[1].contains("57 pixels"));
+        let instead = SAMPLE.replacen("glint = \"off\"", "glint = \"or_movement\"", 1);
+        let config = parse(&instead).unwrap();
+        assert_eq!(config.liveness.glint, Mirrors::OrMovement);
+        assert!(meaning(&config)[1].contains("movements instead"));
+        let silent = instead.replacen("silent = false", "silent = true", 1).replacen("red = { line", "#", 1);
+        let untold = parse(&silent).unwrap_err();
+        assert!(untold.contains("liveness.glint = \"or_movement\": nobody would learn"), "{untold}");
         let blind = without(&asked, "[cameras.infrared]", "[cameras.depth]");
         assert!(
             parse(&blind).unwrap_err().contains("liveness.glint = \"required\": only an infrared camera")

@@ -144,7 +144,9 @@ pub fn level(level: Level) -> &'static str {
     match level {
         Level::Convenience => "convenience: colour alone decides, a good photograph may pass",
         Level::Standard => "standard: colour, and infrared or depth; all that are fitted must agree",
-        Level::High => "high: colour, infrared, depth, and an answered challenge",
+        Level::High => {
+            "high: colour, infrared and depth, and a smile and a turn of the head, or a card or PIN in their place"
+        }
     }
 }
 

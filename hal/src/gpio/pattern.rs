@@ -3,7 +3,7 @@
 //! Nobody needs colours to read it: both lamps mean "look here", a steady one is an answer, a slow blink is a terminal
 //! out of order, a fast one an alarm. By ear: one long tone lets in, two short ones refuse, beeps without end are an
 //! alarm, and even those end, because a buzzer nobody can stop is one that somebody cuts off. Who is asked to move hears
-//! three to six short beeps and sees the lamp of that side blink; docs/liveness.md has the sign for beside the door.
+//! three to seven short beeps and sees the lamp of that side blink; docs/liveness.md has the sign for beside the door.
 
 use std::time::Duration;
 
@@ -73,6 +73,7 @@ fn rhythms(cue: Cue) -> [Rhythm; 3] {
                 Move::TurnRight => [Off, beckons, beeps(4)],
                 Move::Nod => [beckons, beckons, beeps(5)],
                 Move::Closer => [On, beckons, beeps(6)],
+                Move::Smile => [beckons, On, beeps(7)],
             }
         }
         Cue::Granted => [On, Off, Blink { on: 400, off: 100, times: 1 }],
@@ -142,6 +143,15 @@ mod tests {
         ];
         for (cue, expected) in table {
             assert_eq!(play(cue, 10, SOUND), expected, "{cue:?}");
+        }
+    }
+
+    #[test]
+    fn each_movement_is_told_apart_by_ear_alone_and_by_lamps_alone() {
+        let told = Move::ALL.map(|movement| play(Cue::Move(movement), 10, SOUND));
+        assert_eq!(told.map(|[_, _, (beeps, _)]| beeps), [3, 4, 5, 6, 7]);
+        for (k, [green, red, _]) in told.iter().enumerate() {
+            assert!(told[..k].iter().all(|[g, r, _]| (g, r) != (green, red)), "{:?}", Move::ALL[k]);
         }
     }
 

@@ -15,7 +15,8 @@ const SIDE: u32 = 340;
 /// A portrait as an infrared camera with an emitter takes it, glints in the eyes included.
 pub(super) fn in_infrared(portrait: &Portrait) -> Portrait {
     let standing = portrait.alone(Place::Middle, Skin::Living);
-    let rest = Pose { right: 0.0, down: 0.0, roll: 0.0, yaw: 0.0, pitch: 0.0, scale: 1.0, lids: 1.0 };
+    let rest =
+        Pose { right: 0.0, down: 0.0, roll: 0.0, yaw: 0.0, pitch: 0.0, scale: 1.0, lids: 1.0, smile: 0.0 };
     let layers = standing.moved(&[rest]);
     let near = standing.distance(0);
     // An automatic exposure makes skin bright, but not white.

@@ -120,6 +120,7 @@ fn crowd(persons: &[Person], seconds: f32, at: Mono) -> Option<Crowd> {
     let pose = |(who, person): (usize, &&Person)| {
         let mut pose = motion::standing(seconds, who, person.act, at);
         pose.scale *= person.distance_mm.map_or(1.0, |mm| standing.distance(who) / mm);
+        pose.smile = if person.skin == Skin::Living { pose.smile } else { 0.0 };
         pose
     };
     let poses = persons.iter().enumerate().map(pose).collect();

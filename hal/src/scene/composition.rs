@@ -60,6 +60,8 @@ pub enum Action {
     Nod,
     /// Come nearer and step back.
     Approach,
+    /// Smile, and stop: with a face, not with a picture or a rigid mask of one.
+    Smile,
 }
 
 /// An action and when it begins. It takes [`ACT_MS`] in all.

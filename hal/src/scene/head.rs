@@ -15,6 +15,12 @@ pub(super) const PUPILS_MM: f32 = 63.0;
 const HEAD_DEPTH_MM: f32 = 88.0;
 /// How far a nose stands out, millimetres.
 const NOSE_MM: f32 = 21.0;
+/// How far a corner of the mouth moves in a smile, millimetres, and at which angle above the line of the eyes, radians: a
+/// mouth of 50 mm gets 27 % wider, its corners go up at 47 degrees (Tarantili, Halazonetis, Spyropoulos 2005).
+const SMILE_MM: f32 = 9.9;
+const SMILE_ANGLE: f32 = 0.82;
+/// How far around a corner the skin moves with it, in distances between the eyes.
+const SMILE_SKIN: f32 = 0.34;
 /// Over so many pixels above the lower border bodies come to rest.
 const STILL: f32 = 170.0;
 /// The wall behind, millimetres.
@@ -80,6 +86,23 @@ impl Head {
     pub(super) fn relief(&self, p: Point) -> f32 {
         let outline = self.distance + HEAD_DEPTH_MM * self.eye_level();
         self.skull(p).map_or(0.0, |(z, _)| (outline - z).max(0.0) * focal() / self.distance)
+    }
+
+    /// Where a smile moves a place, pixels to the right and down: the corners of the mouth go outwards and up, and take the
+    /// skin around them along.
+    pub(super) fn smile(&self, p: Point) -> (f32, f32) {
+        let reach = SMILE_MM / PUPILS_MM * self.eyes;
+        let (up, out) = SMILE_ANGLE.sin_cos();
+        let (sin, cos) = self.tilt;
+        let (mut right, mut down) = (0.0, 0.0);
+        for (corner, side) in self.marks[3..].iter().zip([-1.0, 1.0]) {
+            let (x, y) = (p.x - corner.x, p.y - corner.y);
+            let share = reach * (-(x * x + y * y) / (SMILE_SKIN * self.eyes).powi(2)).exp();
+            let (u, v) = (side * out * share, -up * share);
+            right += u * cos - v * sin;
+            down += v * cos + u * sin;
+        }
+        (right, down)
     }
 
     fn eye_level(&self) -> f32 {

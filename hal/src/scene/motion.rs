@@ -34,13 +34,15 @@ pub(super) struct Pose {
     pub(super) scale: f32,
     /// How far the eyes are open, 0 to 1.
     pub(super) lids: f32,
+    /// How far the mouth smiles beyond what the portrait does, 0 to 1.
+    pub(super) smile: f32,
 }
 
 /// The slow sway of somebody who stands and breathes; `who` keeps two from swaying alike.
 pub(super) fn standing(seconds: f32, who: usize, act: Option<Act>, at: Mono) -> Pose {
     let who = if who == 0 { 0.0 } else { 0.43 };
     let wave = |hertz: f32, shift: f32| (TAU * (hertz * seconds + shift)).sin();
-    let [yaw, pitch, nearer] = done(act, at);
+    let [yaw, pitch, nearer, smile] = done(act, at);
     Pose {
         right: 3.2 * wave(0.21, who) + 1.1 * wave(0.53, 0.2 + who),
         down: 1.4 * wave(0.27, 0.6 + who) + 0.5 * wave(0.71, who),
@@ -49,13 +51,14 @@ pub(super) fn standing(seconds: f32, who: usize, act: Option<Act>, at: Mono) -> 
         pitch: 0.012 * wave(0.23, 0.4 + who) + NOD * pitch,
         scale: (1.0 + 0.006 * wave(0.24, 0.1 + who)) * (1.0 + NEARER * nearer),
         lids: lids(seconds + 7.0 * who),
+        smile,
     }
 }
 
 /// How a hand holds a sheet: it drifts, turns, and trembles a little.
 pub(super) fn held(seconds: f32, act: Option<Act>, at: Mono) -> Pose {
     let wave = |hertz: f32, shift: f32| (TAU * (hertz * seconds + shift)).sin();
-    let [yaw, pitch, nearer] = done(act, at);
+    let [yaw, pitch, nearer, _] = done(act, at);
     Pose {
         right: 6.0 * wave(0.19, 0.0) + 1.2 * wave(1.3, 0.4),
         down: 4.0 * wave(0.23, 0.3) + 1.0 * wave(1.1, 0.1),
@@ -64,12 +67,13 @@ pub(super) fn held(seconds: f32, act: Option<Act>, at: Mono) -> Pose {
         pitch: 0.12 + 0.10 * wave(0.11, 0.8) + NOD * pitch,
         scale: (1.0 + 0.02 * wave(0.17, 0.6)) * (1.0 + NEARER * nearer),
         lids: 1.0,
+        smile: 0.0,
     }
 }
 
 /// On a stand nothing moves by itself.
 pub(super) fn stood(act: Option<Act>, at: Mono) -> Pose {
-    let [yaw, pitch, nearer] = done(act, at);
+    let [yaw, pitch, nearer, _] = done(act, at);
     Pose {
         right: 0.0,
         down: 0.0,
@@ -78,19 +82,21 @@ pub(super) fn stood(act: Option<Act>, at: Mono) -> Pose {
         pitch: 0.06 + NOD * pitch,
         scale: 1.0 + NEARER * nearer,
         lids: 1.0,
+        smile: 0.0,
     }
 }
 
-/// How much of an action is done at a time: turned to the right, lowered, nearer; each -1 to 1.
-fn done(act: Option<Act>, at: Mono) -> [f32; 3] {
-    let Some(Act { action, from }) = act.filter(|act| at >= act.from) else { return [0.0; 3] };
+/// How much of an action is done at a time: turned to the right, lowered, nearer, smiling; each -1 to 1.
+fn done(act: Option<Act>, at: Mono) -> [f32; 4] {
+    let Some(Act { action, from }) = act.filter(|act| at >= act.from) else { return [0.0; 4] };
     let ms = at.since(from).as_secs_f32() * 1e3;
     let share = smooth(0.0, THERE_MS, ms).min(1.0 - smooth(ACT_MS as f32 - THERE_MS, ACT_MS as f32, ms));
     match action {
-        Action::TurnLeft => [share, 0.0, 0.0],
-        Action::TurnRight => [-share, 0.0, 0.0],
-        Action::Nod => [0.0, share, 0.0],
-        Action::Approach => [0.0, 0.0, share],
+        Action::TurnLeft => [share, 0.0, 0.0, 0.0],
+        Action::TurnRight => [-share, 0.0, 0.0, 0.0],
+        Action::Nod => [0.0, share, 0.0, 0.0],
+        Action::Approach => [0.0, 0.0, share, 0.0],
+        Action::Smile => [0.0, 0.0, 0.0, share],
     }
 }
 

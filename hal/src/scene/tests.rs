@@ -127,6 +127,7 @@ fn faces_are_where_the_frames_show_them() {
         person(Action::TurnRight),
         person(Action::Nod),
         person(Action::Approach),
+        person(Action::Smile),
         sheet(Action::TurnRight),
     ] {
         for ms in MOMENTS.into_iter().chain([1_300]) {
@@ -271,6 +272,37 @@ fn p6_living_eyes_mirror_the_emitter_and_blink_and_painted_ones_do_neither() {
     assert!(glint > 40.0 && (1..=2).contains(&blinks), "{glint} {blinks} in 4.8 s");
     let (glint, blinks) = eyes(Skin::Mask);
     assert!(glint < 25.0 && blinks == 0, "{glint} {blinks}");
+}
+
+#[test]
+fn p6_a_living_mouth_smiles_and_neither_a_masks_nor_a_prints_does() {
+    let (renderer, portrait) = (Renderer::new(5), drawn());
+    let act = Act { action: Action::Smile, from: at(1_000) };
+    // Width of the mouth over the distance of the eyes, and how far its corners are below the nose.
+    let mouth = |scene: &Scene, ms: u64| {
+        let marks = renderer.faces(scene, at(ms))[0].landmarks;
+        let corners = marks.left_mouth.middle(marks.right_mouth);
+        let eyes = marks.eye_distance();
+        (marks.left_mouth.distance(marks.right_mouth) / eyes, (corners.y - marks.nose.y) / eyes)
+    };
+    let person = |skin| Scene::of(Person::live(portrait.clone()).wearing(skin).acting(act));
+    let ((rest, low), (smile, high)) =
+        (mouth(&person(Skin::Living), 900), mouth(&person(Skin::Living), 2_300));
+    assert!((0.17..0.27).contains(&(smile - rest)) && (0.07..0.14).contains(&(low - high)), "{rest} {smile}");
+    assert!((mouth(&person(Skin::Living), 4_000).0 - rest).abs() < 0.01, "and ends");
+    let film = Carrier::video(Medium::Tablet, Person::live(portrait.clone()).acting(act));
+    assert!((mouth(&held(film), 2_300).0 - smile).abs() < 0.03, "a film shows what was filmed");
+    // The skin has gone with the corner: lips are where none were, in colour and in infrared.
+    let marks = renderer.faces(&person(Skin::Living), at(2_300))[0].landmarks;
+    let inside = Point::new(mix(marks.left_mouth.x, marks.right_mouth.x, 0.08), marks.left_mouth.y + 1.0);
+    let shade = |skin| {
+        patch(&renderer.frameset(&person(skin), at(2_300), 1).rgb.plane, inside, |[_, g, _]| f32::from(g))
+    };
+    assert!(shade(Skin::Living) < shade(Skin::Mask) - 15.0, "{} {}", shade(Skin::Living), shade(Skin::Mask));
+    let sheet = held(Carrier::photo(Medium::DyePrint, portrait.clone()).bent(Shape::Flat).acting(act));
+    for scene in [person(Skin::Mask), person(Skin::MaskWithEyes), sheet] {
+        assert!((mouth(&scene, 2_300).0 - mouth(&scene, 900).0).abs() < 0.01, "{scene:?}");
+    }
 }
 
 #[test]

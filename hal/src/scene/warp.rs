@@ -25,6 +25,8 @@ struct Node {
     head: f32,
     /// How far it stands out before the head's outline, pixels.
     relief: f32,
+    /// Where a smile moves it, pixels to the right and down.
+    smile: (f32, f32),
 }
 
 /// The nodes of a picture.
@@ -51,7 +53,10 @@ impl Turned {
 
     /// Where a place goes, and by how many pixels of rest it comes nearer.
     fn apply(&self, node: &Node, p: Point) -> (Point, f32) {
-        let (x, y, z) = (p.x - self.centre.x, p.y - self.centre.y, node.relief);
+        // The face moves on the head, and the head with the body.
+        let smile = self.pose.smile;
+        let (x, y) = (p.x - self.centre.x + smile * node.smile.0, p.y - self.centre.y + smile * node.smile.1);
+        let z = node.relief;
         let ((sin, cos), (up, along)) = (self.yaw, self.pitch);
         let (x1, z1) = (x * cos + z * sin, z * cos - x * sin);
         let (y1, z2) = (y * along + z1 * up, z1 * along - y * up);
@@ -85,6 +90,7 @@ impl Field {
                     body: seam * head.following(p),
                     head: seam * head.turning(p),
                     relief: head.relief(p),
+                    smile: head.smile(p),
                 });
             }
         }
@@ -139,6 +145,8 @@ impl Field {
             sum.body += share * node.body;
             sum.head += share * node.head;
             sum.relief += share * node.relief;
+            sum.smile.0 += share * node.smile.0;
+            sum.smile.1 += share * node.smile.1;
         }
         sum
     }

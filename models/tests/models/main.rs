@@ -11,4 +11,5 @@ mod npy;
 mod onnx;
 mod pack;
 mod photos;
+mod smile;
 mod tiny;

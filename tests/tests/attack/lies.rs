@@ -4,7 +4,7 @@ use doorward_core::liveness::Level;
 use doorward_hal::scene::DepthCamera;
 use doorward_hal::scene::species::{self, Class};
 
-use super::station::{Lie, Outcome, Showing, Station, glinting};
+use super::station::{Lie, Outcome, Showing, Station, glinting, moments};
 
 /// Shows every attack whose refusal does not rest on the lying family alone; those that were taken for live people.
 fn taken_for_live(lie: Lie, level: Level, rests_on_it: &[&str]) -> Vec<String> {
@@ -20,7 +20,7 @@ fn taken_for_live(lie: Lie, level: Level, rests_on_it: &[&str]) -> Vec<String> {
             lie,
             depth: DepthCamera::StructuredLight,
             seed: 23,
-            moments: 30,
+            moments: moments(&glinting(level)),
         });
         let live = matches!(outcome, Outcome::Live(_));
         println!("{lie:?} lies, {level:?}: {} -> {outcome:?}", species.name);

@@ -7,5 +7,6 @@
 
 mod genuine;
 mod lies;
+mod smile;
 mod species;
 mod station;

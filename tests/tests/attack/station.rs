@@ -17,7 +17,7 @@ use doorward_core::gallery::Gallery;
 use doorward_core::geometry::{Landmarks, Point};
 use doorward_core::liveness::emitter::Pattern;
 use doorward_core::liveness::movement::Move;
-use doorward_core::liveness::{Level, Policy};
+use doorward_core::liveness::{Asks, Level, Mirrors, Policy};
 use doorward_core::lockout::Lockout;
 use doorward_core::policy::{Candidate, Circumstances, Permit, Rules, UntrustedTime, decide};
 use doorward_core::quality;
@@ -99,14 +99,31 @@ struct People {
     permits: BTreeMap<PersonId, Permit>,
 }
 
-/// The policy of a terminal with all sensors; above `standard` its emitter follows a pattern.
+/// The policy of a terminal with all sensors; above `standard` its emitter follows a pattern and people are asked to move.
 pub(crate) fn policy(level: Level) -> Policy {
-    Policy { level, depth_fov: scene::FOV, emitter: level == Level::High, ..Policy::default() }
+    let high = level == Level::High;
+    let asks = if high { Asks::Always } else { Asks::Never };
+    Policy { level, depth_fov: scene::FOV, emitter: high, asks, ..Policy::default() }
 }
 
 /// The same where the emitter sits beside the lens and eyes are asked for its glint.
 pub(crate) fn glinting(level: Level) -> Policy {
-    Policy { glint: true, ..policy(level) }
+    Policy { glint: Mirrors::Required, ..policy(level) }
+}
+
+/// The same where people are asked to move in place of a glint that is not seen.
+pub(crate) fn glinting_or_moving(level: Level) -> Policy {
+    Policy { glint: Mirrors::OrMovement, ..policy(level) }
+}
+
+/// Where everybody is asked to move.
+pub(crate) fn asking(level: Level) -> Policy {
+    Policy { asks: Asks::Always, ..policy(level) }
+}
+
+/// Moments of a presentation: three seconds, longer than the emitter's pattern needs, or as long as movements may take.
+pub(crate) fn moments(policy: &Policy) -> u32 {
+    if policy.may_ask() { 220 } else { 30 }
 }
 
 fn house() -> Pack {
@@ -141,7 +158,7 @@ impl Station {
         let examiner = Examiner {
             vision: Box::new(vision),
             quality: quality::Limits::default(),
-            liveness: policy(Level::Standard),
+            liveness: asking(Level::Standard),
             freshness: Freshness::default(),
             light: None,
             clock: Arc::new(clock.clone()),
@@ -161,6 +178,13 @@ impl Station {
 
     pub(crate) fn id(&self, number: usize) -> &PersonId {
         &self.people.cast.enrolled[number].id
+    }
+
+    /// How much the first face of a scene smiles, as the examiner reads it.
+    pub(crate) fn reads_smile(&mut self, renderer: &Renderer, scene: &Scene, at: Mono) -> Option<f32> {
+        self.examiner.freshness = Freshness::default();
+        let (look, _) = self.examiner.examine(renderer.frameset(scene, at, 1));
+        look.seen.and_then(|seen| seen.smile)
     }
 
     /// Shows something until it is decided.
@@ -222,6 +246,7 @@ fn action(asked: Move) -> Action {
         Move::TurnRight => Action::TurnRight,
         Move::Nod => Action::Nod,
         Move::Closer => Action::Approach,
+        Move::Smile => Action::Smile,
     }
 }
 

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::eyes::{Figure, Reproduction};
+use crate::eyes::Figure;
 use crate::world::World;
 
 const US: Caller = Caller::User(1000);
@@ -133,9 +133,8 @@ impl World {
         let policy = self.model.policy;
         let stood = self.program.figures.iter().any(|figure| match figure {
             Figure::Live(_) => true,
-            // Colour and infrared take it for a face: only depth sees it, or who looks for the light in its eyes.
-            Figure::Reproduced(_, Reproduction::PerfectPrint) => !policy.fitted.depth && !policy.glint,
-            Figure::Reproduced(..) | Figure::Nobody | Figure::Two(..) | Figure::Dark(_) => false,
+            Figure::Reproduced(_, kind) => kind.fools(&policy, true),
+            Figure::Nobody | Figure::Two(..) | Figure::Dark(_) => false,
         });
         assert!(!live || stood, "a session found life in {:?}", self.program.figures);
         assert!(live || finding.confidence == 0 && finding.reference.is_none(), "h9: {finding:?}");

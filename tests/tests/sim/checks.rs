@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use doorward_core::decision::{Answer, Cause, Decision, Reject};
-use doorward_core::liveness::{Asks, Level};
+use doorward_core::liveness::{Asks, Level, Mirrors};
 use doorward_core::time::{ClockTrust, Now};
 use doorward_daemon::terminal::Observation;
 use doorward_hal::clock::Clock as _;
@@ -291,13 +291,13 @@ fn a_face_is_allowed(world: &mut World, decision: &Decision, now: Now) {
     assert_eq!(world.frozen.filter(delivers), None, "c2: granted while a camera repeated its picture");
     assert_eq!(world.tape.plays().filter(delivers), None, "c2: granted while a recording was played again");
     let policy = world.model.policy;
-    let who = world.proof.passes_for(&policy);
+    let who = world.proof.passes_for(&policy, decision.presented().is_some());
     let who = who.unwrap_or_else(|| panic!("granted while {:?} stood there", world.proof));
     assert_eq!(decision.level(), Some(policy.level), "a record that does not say its level");
     world.proof.stands(&policy, decision.presented().is_some(), now.mono);
     let totals = &mut world.totals;
     totals.followed_light += u64::from(policy.emitter);
-    totals.mirrored += u64::from(policy.glint);
+    totals.mirrored += u64::from(policy.glint != Mirrors::Off);
     totals.moved += u64::from(policy.asks == Asks::Always && decision.presented().is_none());
     totals.high += u64::from(policy.level == Level::High);
     assert_eq!(decision.person(), Some(&name(who)), "granted to somebody else");

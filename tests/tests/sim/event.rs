@@ -228,7 +228,10 @@ fn figure(rng: &mut ChaCha8Rng, person: u8) -> Figure {
         0..6 => Figure::Live(person),
         6 => Figure::Reproduced(person, Reproduction::Print),
         7 => Figure::Reproduced(person, Reproduction::Screen),
-        8 => Figure::Reproduced(person, Reproduction::PerfectPrint),
+        8 => Figure::Reproduced(
+            person,
+            if rng.random() { Reproduction::PerfectPrint } else { Reproduction::RigidMask },
+        ),
         9 => Figure::Two(person, rng.random_range(0..PEOPLE)),
         10 => Figure::Dark(person),
         _ => Figure::Nobody,

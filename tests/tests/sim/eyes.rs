@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use doorward_core::frame::{Frameset, Plane, Rgb, Shot};
 use doorward_core::geometry::{Landmarks, Point, Rect};
 use doorward_core::liveness::movement::Move;
+use doorward_core::liveness::{Asks, Level, Mirrors, Policy};
 use doorward_core::template::TemplateVersion;
 use doorward_core::time::Mono;
 use doorward_core::vision::{Detection, Vision, VisionFault};
@@ -39,6 +40,26 @@ pub(crate) enum Reproduction {
     Screen,
     /// A print that fools the colour model and infrared; only depth sees it.
     PerfectPrint,
+    /// A rigid mask with painted eyes, worn: all sensors take it for a face, and it turns like one.
+    RigidMask,
+}
+
+impl Reproduction {
+    /// Whether it can pass for the person where that is asked for, as far as what is fitted can tell; `claimed`: with a
+    /// credential that answers in place of a movement.
+    pub(crate) fn fools(self, policy: &Policy, claimed: bool) -> bool {
+        let moves = policy.level == Level::High || policy.asks == Asks::Always;
+        let painted = match policy.glint {
+            Mirrors::Off => claimed || !moves,
+            Mirrors::Required => false,
+            Mirrors::OrMovement => claimed,
+        };
+        match self {
+            Reproduction::Print | Reproduction::Screen => false,
+            Reproduction::PerfectPrint => painted && !policy.fitted.depth,
+            Reproduction::RigidMask => painted,
+        }
+    }
 }
 
 /// What stands before the cameras.
@@ -110,6 +131,20 @@ impl View {
     /// Whether eyes mirror the light: living ones that are open.
     pub(crate) fn glints(&self) -> bool {
         matches!(self.figure, Figure::Live(_)) && !self.closed
+    }
+
+    /// Whether there is a face that is solid.
+    fn is_solid(&self) -> bool {
+        match self.figure {
+            Figure::Live(_) | Figure::Two(..) | Figure::Dark(_) => true,
+            Figure::Reproduced(_, kind) => kind == Reproduction::RigidMask,
+            Figure::Nobody => false,
+        }
+    }
+
+    /// Whether the face smiles: a living one, when asked to.
+    fn smiles(&self) -> bool {
+        self.moving == Some(Move::Smile) && matches!(self.figure, Figure::Live(_))
     }
 
     /// How much larger the face is than usual.
@@ -194,7 +229,7 @@ impl Tape {
 pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
     let print = |kind| matches!(view.figure, Figure::Reproduced(_, k) if k == kind);
     let dark = matches!(view.figure, Figure::Dark(_));
-    let flat = matches!(view.figure, Figure::Reproduced(..));
+    let flat = !view.is_solid();
     let nobody = view.figure == Figure::Nobody;
     let zoom = view.zoom();
     let mut noise = ChaCha8Rng::seed_from_u64(u64::from(number));
@@ -202,7 +237,8 @@ pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
         let light = if dark { 8 } else { 90 };
         let texture = if dark { 3 } else { 90 };
         let checker = if (x / 3 + y / 3) % 2 == 0 { texture } else { 0 };
-        [light + checker + noise.random_range(0..4u8); 3]
+        let drawn = mouth(x, y, view).filter(|_| !dark).unwrap_or(light + checker);
+        [drawn + noise.random_range(0..4u8); 3]
     });
     let ir = plane(|x, y| {
         let inside = oval(x, y, zoom) < 1.0;
@@ -210,7 +246,8 @@ pub(crate) fn frameset(view: &View, at: Mono, number: u32) -> Frameset {
         let light = match inside && !nobody {
             true if print(Reproduction::Screen) => 8,
             true if print(Reproduction::Print) => 180,
-            true => 100 + checker,
+            // Infrared shows the same mouth, paler.
+            true => mouth(x, y, view).map_or(100 + checker, |level| 60 + level / 2),
             false => 30,
         };
         let light = if view.lit { light } else { 6 + light / 16 };
@@ -274,6 +311,22 @@ fn plane<P: Copy>(mut pixel: impl FnMut(u16, u16) -> P) -> Plane<P> {
     Plane::new(u32::from(WIDTH), u32::from(HEIGHT), pixels).expect("a plane of its size")
 }
 
+/// The level of the lower face: a short straight mouth, or one that is wide, turned up, and shows its teeth.
+fn mouth(x: u16, y: u16, view: &View) -> Option<u8> {
+    const SKIN: u8 = 150;
+    let (u, v) = ((f32::from(x) - CENTRE.0) / view.zoom(), (f32::from(y) - CENTRE.1) / view.zoom());
+    if view.figure == Figure::Nobody || u.abs() > 14.0 || !(0.5..19.0).contains(&v) {
+        return None;
+    }
+    let (half, curve) = if view.smiles() { (7.0, 0.08) } else { (3.5, 0.0) };
+    let off = (v - 10.5 + curve * u * u).abs();
+    Some(match u.abs() < half {
+        true if view.smiles() && off < 1.0 => 230,
+        true if off < 2.0 => 70,
+        _ => SKIN,
+    })
+}
+
 /// 0 in the middle of the head, 1 at its outline.
 fn oval(x: u16, y: u16, zoom: f32) -> f32 {
     let square = ((f32::from(x) - CENTRE.0) / 20.0).powi(2) + ((f32::from(y) - CENTRE.1) / 26.0).powi(2);
@@ -323,7 +376,7 @@ impl Vision for Script {
             | Figure::Live(_)
             | Figure::Two(..)
             | Figure::Dark(_)
-            | Figure::Reproduced(_, Reproduction::PerfectPrint) => 0.97,
+            | Figure::Reproduced(_, Reproduction::PerfectPrint | Reproduction::RigidMask) => 0.97,
         })
     }
 
@@ -352,12 +405,12 @@ pub(crate) fn features(who: u8, spread: f32, picture: u64) -> Vec<f32> {
 /// the hand it does not.
 fn face(shift: f32, view: &View) -> Detection {
     let (x, y, zoom) = (CENTRE.0 + shift, CENTRE.1, view.zoom());
-    let solid = !matches!(view.figure, Figure::Reproduced(..));
+    let solid = view.is_solid();
     let ahead = match view.moving {
         Some(Move::TurnLeft) if solid => (4.5, 0.0),
         Some(Move::TurnRight) if solid => (-4.5, 0.0),
         Some(Move::Nod) if solid => (0.0, 4.2),
-        Some(Move::TurnLeft | Move::TurnRight | Move::Nod | Move::Closer) | None => (0.0, 0.0),
+        Some(Move::TurnLeft | Move::TurnRight | Move::Nod | Move::Closer | Move::Smile) | None => (0.0, 0.0),
     };
     let points = [(-7.0, -6.0), (7.0, -6.0), (ahead.0, 3.0 + ahead.1), (-5.0, 10.0), (5.0, 10.0)];
     Detection {

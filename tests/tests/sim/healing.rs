@@ -46,15 +46,15 @@ impl World {
         }
         self.happen(&Event::Appear(Figure::Live(0)));
         let grants = self.totals.grants;
-        // A light that is followed for a dozen slots and two movements take their time.
-        for _ in 0..100 {
+        // A light that is followed for a dozen slots and three movements take their time.
+        for _ in 0..150 {
             self.look();
             crate::checks::after_each_event(self);
             if self.totals.grants > grants {
                 break;
             }
         }
-        assert!(self.totals.grants > grants, "a permitted person was not let in within ten seconds");
+        assert!(self.totals.grants > grants, "a permitted person was not let in within fifteen seconds");
         self.pass(Duration::from_secs(180));
         (0..200).for_each(|_| self.talk_to_centre());
     }

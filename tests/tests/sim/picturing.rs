@@ -19,8 +19,8 @@ use crate::office::{Blemish, OPERATOR, Wish, key, site, terminal};
 use crate::roster::Edit;
 use crate::world::{World, name};
 
-/// How long somebody looks into the camera at most, framesets: a light that is followed and two movements take their time.
-const LOOKS_MAX: u32 = 60;
+/// How long somebody looks into the camera at most, framesets: a light that is followed and three movements take their time.
+const LOOKS_MAX: u32 = 90;
 
 impl World {
     /// Somebody agrees to pictures, or agreed to none, looks into the camera until something is decided, and their picture
@@ -43,7 +43,7 @@ impl World {
     /// Remembers whose face was decided on: as the decision says, and as somebody really stood there.
     pub(crate) fn follow_faces(&mut self, decision: &Decision, now: Now) {
         let alike = decision.scores().is_some_and(|scores| scores.comparison_score >= scores.threshold);
-        let stood = self.proof.passes_for(&self.model.policy);
+        let stood = self.proof.passes_for(&self.model.policy, decision.presented().is_some());
         if let Some(who) = stood.filter(|who| alike && decision.person() == Some(&name(*who))) {
             self.model.seen.insert(who, now.mono);
         }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use doorward_core::decision::Cue;
 use doorward_core::liveness::movement::Move;
-use doorward_core::liveness::{Asks, Fitted, Level, Policy};
+use doorward_core::liveness::{Asks, Fitted, Level, Mirrors, Policy};
 use doorward_core::time::Mono;
 use doorward_hal::clock::Clock as _;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::eyes::{Figure, Reproduction, Sensor, View};
+use crate::eyes::{Figure, Sensor, View};
 use crate::world::World;
 
 /// How far back a grant may reach: the longest attempt there is.
@@ -65,16 +65,13 @@ impl Proof {
         }
     }
 
-    /// Who stood there last, alive or as something that what is fitted cannot tell from a person.
-    pub(crate) fn passes_for(&self, policy: &Policy) -> Option<u8> {
+    /// Who stood there last, alive or as something that what is fitted and asked for cannot tell from a person.
+    pub(crate) fn passes_for(&self, policy: &Policy, claimed: bool) -> Option<u8> {
         let newest = self.sights.back()?.at;
         let recent = self.sights.iter().rev().take_while(|sight| newest.since(sight.at) <= WINDOW_MAX);
         recent.into_iter().find_map(|sight| match sight.view.figure {
             Figure::Live(who) => Some(who),
-            // Colour and infrared take it for a face: only depth sees it, or who looks for the light in its eyes.
-            Figure::Reproduced(who, Reproduction::PerfectPrint) if !policy.fitted.depth && !policy.glint => {
-                Some(who)
-            }
+            Figure::Reproduced(who, kind) if kind.fools(policy, claimed) => Some(who),
             Figure::Reproduced(..) | Figure::Nobody | Figure::Two(..) | Figure::Dark(_) => None,
         })
     }
@@ -91,7 +88,7 @@ impl Proof {
         assert!(!fitted.infrared || infrared, "p9: granted without infrared, which is fitted");
         assert!(!fitted.depth || depth, "p9: granted without depth, which is fitted");
         let mirrored = window.iter().filter(|sight| sight.view.glints() && !sight.view.infrared_lost).count();
-        assert!(!glint || mirrored >= MIRRORED, "p6: granted though the eyes mirrored no light");
+        let mirrored = mirrored >= MIRRORED;
         match level {
             Level::Convenience => {}
             Level::Standard => assert!(fitted.infrared || fitted.depth, "p9: colour alone at {level:?}"),
@@ -100,14 +97,19 @@ impl Proof {
         let follows =
             self.sights.iter().rev().take(2 * SLOTS).filter(|s| s.view.lamp == Lamp::Follows).count();
         let followed = emitter && follows >= SLOTS;
-        let kinds = |movement: Move| self.moves.iter().any(|(_, made)| *made == movement);
-        let moved = Move::ALL.into_iter().filter(|movement| kinds(*movement)).count() >= 2;
+        let made = |movement: Move| self.moves.iter().any(|(_, made)| *made == movement);
+        let moved = made(Move::Smile) && (made(Move::TurnLeft) || made(Move::TurnRight));
         let answered = moved || claimed;
+        match glint {
+            Mirrors::Off => {}
+            Mirrors::Required => assert!(mirrored, "p6: granted though the eyes mirrored no light"),
+            Mirrors::OrMovement => assert!(mirrored || answered, "p6: granted without a glint or a movement"),
+        }
         assert!(
-            !emitter || followed || asks != Asks::Never && answered,
+            !emitter || followed || policy.may_ask() && answered,
             "p9: granted while the light was not followed"
         );
-        assert!(level != Level::High || followed || answered, "granted at {level:?} without an answer");
+        assert!(level != Level::High || answered, "p6: granted at {level:?} to somebody who did not move");
         assert!(asks != Asks::Always || answered, "granted though nobody moved as asked");
     }
 }
@@ -124,7 +126,12 @@ pub(crate) fn policy(rng: &mut ChaCha8Rng) -> Policy {
         [Asks::Never, Asks::Never, Asks::Never, Asks::WhenUnsure, Asks::Always][rng.random_range(0..5)];
     let emitter = fitted.infrared && rng.random_bool(0.3);
     // Where nothing but infrared stands beside colour, eyes have to mirror its light.
-    let glint = fitted == Fitted { infrared: true, depth: false };
+    let infrared_alone = fitted == Fitted { infrared: true, depth: false };
+    let glint = match (infrared_alone, rng.random()) {
+        (false, _) => Mirrors::Off,
+        (true, false) => Mirrors::Required,
+        (true, true) => Mirrors::OrMovement,
+    };
     let levels = Level::ALL.map(|level| Policy { level, fitted, emitter, asks, glint, ..Policy::default() });
     let possible: Vec<Policy> = levels.into_iter().filter(|policy| policy.lacks().is_none()).collect();
     possible[rng.random_range(0..possible.len())]
@@ -136,7 +143,7 @@ impl World {
         let (lit, now) = (self.pattern.draw(), self.clock.now().mono);
         self.meter.timeline().switched(lit, now);
         let own = self.frames.wrapping_mul(2_654_435_761) >> 31 == 1;
-        let fine = self.model.policy.glint;
+        let fine = self.model.policy.glint != Mirrors::Off;
         let mut view = self.view();
         view.fine = fine;
         view.lit = match view.lamp {

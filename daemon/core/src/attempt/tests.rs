@@ -37,7 +37,7 @@ fn embedding(who: usize, score: f32, at: Mono) -> Embedding {
 }
 
 fn look(frame: Frame, at: Mono) -> Look {
-    let seen = Some(Seen { region: REGION, landmarks: marks(), glimpse: None });
+    let seen = Some(Seen { region: REGION, landmarks: marks(), glimpse: None, smile: None });
     let evidence = match frame {
         Frame::Live => Evidence::Live(embedding(0, 0.9, at)),
         Frame::OtherLive => Evidence::Live(embedding(1, 0.9, at)),
@@ -179,7 +179,7 @@ fn p8_a_swap_in_a_dark_moment_of_the_pattern_concludes_nothing() {
     let glimpse = |slot: u64, lit: bool| {
         let face = if lit { 120.0 } else { 20.0 };
         let glimpse = Some(Glimpse { slot, lit, face, around: 20.0 + face / 10.0 });
-        Some(Seen { region: REGION, landmarks: marks(), glimpse })
+        Some(Seen { region: REGION, landmarks: marks(), glimpse, smile: None })
     };
     for slot in 0..14 {
         let (lit, now) = (slot % 2 == 0, Mono::from_millis(60_000 + 100 * slot));
@@ -213,8 +213,8 @@ fn an_attempt_that_asks_for_a_movement_is_bounded_and_a_claim_answers_in_its_pla
 }
 
 #[test]
-fn high_waits_for_the_light_and_a_weak_window_is_refused() {
-    let policy = Policy { level: Level::High, emitter: true, ..Policy::default() };
+fn the_light_is_waited_for_and_a_weak_window_is_refused() {
+    let policy = Policy { emitter: true, ..Policy::default() };
     let told = play(attempts(policy), &[Frame::Live; 60]);
     assert_eq!(told, [(50, Err(Reject::Unproven))], "the light was never seen to be followed");
     let mut weak = attempts(Policy::default());
@@ -226,4 +226,41 @@ fn high_waits_for_the_light_and_a_weak_window_is_refused() {
         let refused = verdict.map(|v| matches!(v, Verdict::Refused(r) if r.reject() == Reject::NotLive));
         assert_eq!(refused, (i == 2).then_some(true));
     }
+}
+
+#[test]
+fn p6_at_high_everybody_is_asked_to_move_and_whoever_does_not_is_refused() {
+    for asks in [liveness::Asks::WhenUnsure, liveness::Asks::Always] {
+        let policy = Policy { level: Level::High, asks, ..Policy::default() };
+        let told = play(attempts(policy), &[Frame::Live; 150]);
+        assert_eq!(told.first().map(|told| told.1), Some(Err(Reject::Unanswered)), "{asks:?}");
+    }
+}
+
+#[test]
+fn p6_eyes_that_mirror_nothing_are_asked_for_a_movement_where_the_policy_says_so() {
+    let asked_within = |glint: liveness::Mirrors, found: Finding, frames: u64| {
+        let mut asking = attempts(Policy { glint, ..Policy::default() });
+        for k in 0..frames {
+            let now = Mono::from_millis(60_000 + 100 * k);
+            let mut seen = embedding(0, 0.9, now).evidence();
+            seen.glint = found;
+            let live = Embedding::drawn(embedding(0, 0.9, now).vector().clone(), now, REGION, seen);
+            let look = Look { evidence: Evidence::Live(live), ..look(Frame::Live, now) };
+            let (next, verdict) = asking.observe(look, false, now);
+            if let Some(verdict) = verdict {
+                return Err(matches!(verdict, Verdict::Case(_)));
+            }
+            asking = next;
+        }
+        let State::Watching(watch) = asking.state() else { panic!("nobody is watched") };
+        Ok(watch.asks().is_some())
+    };
+    use liveness::Mirrors::{OrMovement, Required};
+    for found in [Finding::Score(0.1), Finding::Missing] {
+        assert_eq!(asked_within(OrMovement, found, 15), Ok(false), "they have two seconds");
+        assert_eq!(asked_within(OrMovement, found, 25), Ok(true));
+        assert_eq!(asked_within(Required, found, 25), Ok(false));
+    }
+    assert_eq!(asked_within(OrMovement, Finding::Score(0.9), 25), Err(true));
 }

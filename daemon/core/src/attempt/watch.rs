@@ -2,10 +2,9 @@
 
 use super::{Limits, Seen};
 use crate::decision::Reject;
-use crate::geometry::Landmarks;
 use crate::liveness::emitter::{self, Glimpse};
 use crate::liveness::fusion::Says;
-use crate::liveness::movement::{self, Challenge, Move};
+use crate::liveness::movement::{AtRest, Challenge, Move};
 use crate::liveness::{SUPPORT_MIN, glint};
 use crate::stages::Embedding;
 use crate::time::Mono;
@@ -28,8 +27,8 @@ pub struct Watch {
     pub(super) carried: u32,
     pub(super) last: Option<Reject>,
     pub(super) lights: Vec<Glimpse>,
-    /// The newest frontal view: what a movement is measured against.
-    pub(super) frontal: Option<Landmarks>,
+    /// What a movement is measured against.
+    pub(super) at_rest: AtRest,
     pub(super) movement: Option<Challenge>,
 }
 
@@ -46,7 +45,7 @@ impl Watch {
             carried,
             last: None,
             lights: Vec::new(),
-            frontal: None,
+            at_rest: AtRest::default(),
             movement: None,
         }
     }
@@ -96,14 +95,12 @@ impl Watch {
         if let Some(glimpse) = seen.glimpse {
             emitter::remember(&mut self.lights, glimpse);
         }
-        if movement::is_frontal(&seen.landmarks) {
-            self.frontal = Some(seen.landmarks);
-        }
+        self.at_rest.see(&seen.landmarks, seen.smile);
         let Some(movement) = self.movement.as_mut().filter(|movement| movement.says() == Says::Missing)
         else {
             return;
         };
-        movement.see(&seen.landmarks, now);
+        movement.see(&seen.landmarks, seen.smile, now);
         // Afterwards there is time to look into the camera again.
         self.until =
             if movement.says() == Says::Missing { movement.deadline() } else { now + limits.watch_max };
@@ -120,7 +117,7 @@ impl Watch {
         self.run.clear();
         self.lights.clear();
         self.live = 0;
-        self.frontal = None;
+        self.at_rest = AtRest::default();
         self.movement = None;
     }
 }

@@ -32,8 +32,10 @@ pub struct Voices {
     pub depth: Says,
     /// The mirror of the infrared light in the eyes, where it is asked for: seen, or not yet.
     pub glint: Says,
-    /// What the terminal did and the scene had to answer: the emitter's pattern, a movement, or a credential in its place.
-    pub challenge: Says,
+    /// The emitter's pattern: whether the face followed it.
+    pub light: Says,
+    /// What the person was asked to do: a movement, or a credential in its place.
+    pub movement: Says,
 }
 
 /// What follows.
@@ -49,25 +51,28 @@ pub enum Verdict {
 
 /// The table.
 ///
-/// | | colour | infrared | depth | challenge |
+/// | | colour | infrared | depth | movement |
 /// |---|---|---|---|---|
 /// | `convenience` | supports | | | |
 /// | `standard` | supports | one of both supports | | |
 /// | `high` | supports | supports | supports | supports |
 ///
-/// Where a policy asks for the glint of eyes, it is asked for at every level.
+/// A rigid mask passes for a face in all of the first three; so `high` asks for what it cannot do. Where a policy asks for
+/// the glint of eyes or for the pattern of the light, it is asked for at every level; a light that got no answer, because
+/// the sun outshines it, is made good by a movement.
 ///
 /// Above it stand two rules for every level: whoever contradicts ends it, and what is fitted, or was asked, and says
 /// nothing is never passed over. So a sensor that fails or lies lowers trust, and none raises it by its absence.
 #[must_use]
 pub fn fuse(level: Level, voices: Voices) -> Verdict {
-    use Says::{Contradicts, Missing, Supports};
-    let Voices { rgb, infrared, depth, glint, challenge } = voices;
-    if [rgb, infrared, depth, glint, challenge].contains(&Contradicts) {
+    use Says::{Contradicts, Missing, NotFitted, Supports};
+    let Voices { rgb, infrared, depth, glint, light, movement } = voices;
+    if [rgb, infrared, depth, glint, light, movement].contains(&Contradicts) {
         return Verdict::NotLive;
     }
-    match (level, rgb, infrared, depth, challenge) {
-        _ if [rgb, infrared, depth, glint, challenge].contains(&Missing) => Verdict::Unproven,
+    let light = if movement == Supports { NotFitted } else { light };
+    match (level, rgb, infrared, depth, movement) {
+        _ if [rgb, infrared, depth, glint, light, movement].contains(&Missing) => Verdict::Unproven,
         (Level::Convenience, Supports, _, _, _)
         | (Level::Standard, Supports, Supports, _, _)
         | (Level::Standard, Supports, _, Supports, _)
@@ -87,8 +92,10 @@ mod tests {
                 says().flat_map(move |infrared| {
                     says().flat_map(move |depth| {
                         says().flat_map(move |glint| {
-                            says().map(move |challenge| {
-                                (level, Voices { rgb, infrared, depth, glint, challenge })
+                            says().flat_map(move |light| {
+                                says().map(move |movement| {
+                                    (level, Voices { rgb, infrared, depth, glint, light, movement })
+                                })
                             })
                         })
                     })
@@ -99,16 +106,23 @@ mod tests {
 
     /// The rules once more, in the words of the design and without the table's.
     fn told(level: Level, v: Voices) -> Verdict {
-        let voices = [v.rgb, v.infrared, v.depth, v.glint, v.challenge];
+        let voices = [v.rgb, v.infrared, v.depth, v.glint, v.light, v.movement];
+        let silent = |says: &Says| *says == Says::Missing;
+        // What the person did stands for the light.
+        let lacking = if v.movement == Says::Supports {
+            voices[..4].iter().any(silent)
+        } else {
+            voices.iter().any(silent)
+        };
         let supporting = |asked: &[Says]| asked.iter().all(|says| *says == Says::Supports);
         let asked = match level {
             Level::Convenience => supporting(&[v.rgb]),
             Level::Standard => supporting(&[v.rgb, v.infrared]) || supporting(&[v.rgb, v.depth]),
-            Level::High => supporting(&[v.rgb, v.infrared, v.depth, v.challenge]),
+            Level::High => supporting(&[v.rgb, v.infrared, v.depth, v.movement]),
         };
         if voices.contains(&Says::Contradicts) {
             Verdict::NotLive
-        } else if asked && !voices.contains(&Says::Missing) {
+        } else if asked && !lacking {
             Verdict::Live
         } else {
             Verdict::Unproven
@@ -117,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_combination_of_levels_and_voices_gives_what_the_design_says() {
-        assert_eq!(all().count(), 3 * 1024);
+        assert_eq!(all().count(), 3 * 4096);
         for (level, voices) in all() {
             assert_eq!(fuse(level, voices), told(level, voices), "{level:?} {voices:?}");
         }
@@ -131,12 +145,22 @@ mod tests {
             infrared: NotFitted,
             depth: NotFitted,
             glint: NotFitted,
-            challenge: NotFitted,
+            light: NotFitted,
+            movement: NotFitted,
         };
-        for challenge in [NotFitted, Supports] {
-            let of = |level| fuse(level, Voices { challenge, ..alone });
+        for movement in [NotFitted, Supports] {
+            let of = |level| fuse(level, Voices { movement, ..alone });
             let found = Level::ALL.map(of);
             assert_eq!(found, [Verdict::Live, Verdict::Unproven, Verdict::Unproven]);
+        }
+    }
+
+    #[test]
+    fn p6_at_high_nobody_is_live_who_has_not_moved_whatever_else_speaks_for_him() {
+        for (level, voices) in
+            all().filter(|(level, v)| *level == Level::High && v.movement != Says::Supports)
+        {
+            assert_ne!(fuse(level, voices), Verdict::Live, "{voices:?}");
         }
     }
 
@@ -157,7 +181,8 @@ mod tests {
                     Voices { infrared: fades(voices.infrared), ..voices },
                     Voices { depth: fades(voices.depth), ..voices },
                     Voices { glint: fades(voices.glint), ..voices },
-                    Voices { challenge: fades(voices.challenge), ..voices },
+                    Voices { light: fades(voices.light), ..voices },
+                    Voices { movement: fades(voices.movement), ..voices },
                 ] {
                     assert!(rank(fuse(level, faded)) <= before, "{level:?} {voices:?} {faded:?}");
                 }

@@ -5,7 +5,7 @@
 //! * [`glint`]: its eyes mirror the emitter, where a policy asks for that;
 //! * [`depth`]: the face has the relief and the size of a head;
 //! * [`emitter`]: the light changes at random, and the face has to follow;
-//! * [`movement`]: the person is asked to move, and must move like a solid head.
+//! * [`movement`]: the person is asked to turn and to [`smile`], and must do it as no photograph and no mask does.
 //!
 //! One sensor is never proof of life: every *fitted* family must support, and one that contradicts or is missing ends
 //! it. A missing or lying sensor lowers trust and never raises it. How much has to be fitted is a [`Level`].
@@ -17,6 +17,9 @@ pub mod fusion;
 pub mod glint;
 pub mod infrared;
 pub mod movement;
+pub mod smile;
+
+use std::time::Duration;
 
 pub use self::fusion::{Level, Says, Verdict, Voices};
 use crate::decision::Reject;
@@ -26,6 +29,11 @@ use crate::time::Mono;
 
 /// Confidence from which infrared or depth supports a live person: the operating point of their curves.
 pub const SUPPORT_MIN: f32 = 0.5;
+/// How long the light has to be answered before a person is asked instead: twice what a dozen slots take with every
+/// second picture lost.
+const LIGHT_MAX: Duration = Duration::from_secs(3);
+/// How long eyes have to show their glint before a person is asked instead: two windows, so that a blink costs nothing.
+const GLINT_MAX: Duration = Duration::from_secs(2);
 
 /// What one family says about one frameset.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,10 +125,22 @@ pub enum Asks {
     /// Never.
     #[default]
     Never,
-    /// Where the evidence is weak, the emitter got no answer, somebody was refused a moment ago, or the level needs it.
+    /// Where the evidence is weak, the emitter got no answer, somebody was refused a moment ago; at `high`, each time.
     WhenUnsure,
     /// Each time.
     Always,
+}
+
+/// When eyes must have mirrored the infrared light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mirrors {
+    /// It is not looked for.
+    #[default]
+    Off,
+    /// Each time.
+    Required,
+    /// Each time, and whose eyes do not is asked for a movement instead.
+    OrMovement,
 }
 
 /// What is asked of the evidence.
@@ -140,8 +160,8 @@ pub struct Policy {
     pub emitter: bool,
     /// When a person is asked to move.
     pub asks: Asks,
-    /// Whether eyes must have mirrored the infrared light.
-    pub glint: bool,
+    /// When eyes must have mirrored the infrared light.
+    pub glint: Mirrors,
 }
 
 impl Default for Policy {
@@ -154,7 +174,7 @@ impl Default for Policy {
             depth_fov: 70.0,
             emitter: false,
             asks: Asks::Never,
-            glint: false,
+            glint: Mirrors::Off,
         }
     }
 }
@@ -174,25 +194,38 @@ impl Policy {
             rgb: evidence.rgb.says(self.rgb_min),
             infrared: evidence.infrared.says(SUPPORT_MIN),
             depth: evidence.depth.says(SUPPORT_MIN),
-            glint: asked.glint,
-            challenge: asked.challenge,
+            glint: match (self.glint, asked.glint, asked.movement) {
+                (Mirrors::OrMovement, Says::Missing, Says::Supports) => Says::NotFitted,
+                (Mirrors::Off | Mirrors::Required | Mirrors::OrMovement, says, _) => says,
+            },
+            light: asked.light,
+            movement: asked.movement,
         }
     }
 
-    /// Whether the person is to be asked to move. `emitter` is what the light said, `waited` that it had its time,
-    /// `unsure` that the evidence is weak or somebody was refused a moment ago.
+    /// Whether the person is to be asked to move, after what light and eyes said in so much time; `unsure` says that the
+    /// evidence is weak or somebody was refused a moment ago.
     #[must_use]
-    pub fn asks_for_movement(&self, emitter: Says, waited: bool, unsure: bool) -> bool {
+    pub fn asks_for_movement(&self, light: Says, glint: Says, waited: Duration, unsure: bool) -> bool {
+        let without_glint =
+            self.glint == Mirrors::OrMovement && glint == Says::Missing && waited >= GLINT_MAX;
         match self.asks {
+            _ if without_glint => true,
             Asks::Never => false,
             Asks::Always => true,
-            Asks::WhenUnsure => match emitter {
-                Says::NotFitted => unsure || self.level == Level::High,
-                Says::Missing => waited,
-                Says::Supports => unsure,
+            Asks::WhenUnsure if self.level == Level::High => true,
+            Asks::WhenUnsure => match light {
+                Says::NotFitted | Says::Supports => unsure,
+                Says::Missing => waited >= LIGHT_MAX,
                 Says::Contradicts => false,
             },
         }
+    }
+
+    /// Whether anybody may ever be asked to move here.
+    #[must_use]
+    pub fn may_ask(&self) -> bool {
+        self.asks != Asks::Never || self.glint == Mirrors::OrMovement
     }
 
     /// What this terminal lacks for anybody ever to pass at its level; `None` where nothing does.
@@ -205,9 +238,9 @@ impl Policy {
             ),
             Level::High if !infrared => Some("an infrared camera"),
             Level::High if !depth => Some("a depth camera"),
-            Level::High if !self.emitter && self.asks == Asks::Never => {
-                Some("a challenge: an emitter that follows a pattern, or a movement that is asked for")
-            }
+            Level::High if self.asks == Asks::Never => Some(
+                "a movement that is asked for (liveness.challenge = \"always\"): no sensor tells a rigid mask from a face",
+            ),
             Level::Convenience | Level::Standard | Level::High => None,
         }
     }
@@ -218,21 +251,10 @@ impl Policy {
 pub struct Asked {
     /// Whether the eyes have mirrored the light in enough frames.
     pub glint: Says,
-    /// What was answered, see [`challenge`].
-    pub challenge: Says,
-}
-
-/// What is said of a whole attempt: by the light, and by the movement that was asked for or the credential in its place.
-/// A light that got no answer (the sun outshines it) may be made good by the person; one that was contradicted may not.
-#[must_use]
-pub fn challenge(emitter: Says, person: Says) -> Says {
-    match (emitter, person) {
-        (Says::Contradicts, _) | (_, Says::Contradicts) => Says::Contradicts,
-        (_, Says::Missing) | (Says::Missing, Says::NotFitted) => Says::Missing,
-        (Says::NotFitted, Says::NotFitted) => Says::NotFitted,
-        (Says::Supports, Says::NotFitted | Says::Supports)
-        | (Says::NotFitted | Says::Missing, Says::Supports) => Says::Supports,
-    }
+    /// Whether the face followed the light.
+    pub light: Says,
+    /// Whether the movement was made that was asked for, or a credential answered in its place.
+    pub movement: Says,
 }
 
 /// Collects what the sensors say about a good face. `rgb` is the score of the passive colour model.
@@ -252,10 +274,11 @@ pub fn gather(good: &GoodFace, rgb: f32, policy: &Policy) -> Evidence {
             Finding::Score(skin.min(agreement::score(ir, good.picture(), face)))
         }
     };
-    let glint = match (policy.glint, lit.and_then(|shot| glint::score(&shot.plane, picture, face))) {
-        (false, _) => Finding::NotFitted,
-        (true, None) => Finding::Missing,
-        (true, Some(score)) => Finding::Score(score),
+    let glint = match policy.glint {
+        Mirrors::Off => Finding::NotFitted,
+        Mirrors::Required | Mirrors::OrMovement => lit
+            .and_then(|shot| glint::score(&shot.plane, picture, face))
+            .map_or(Finding::Missing, Finding::Score),
     };
     let depth = match (policy.fitted.depth, frames.depth.as_ref().filter(|shot| together(shot, frames.at())))
     {
@@ -273,11 +296,13 @@ pub fn gather(good: &GoodFace, rgb: f32, policy: &Policy) -> Evidence {
 ///
 /// # Errors
 /// [`Reject::NotLive`] where a family contradicts, [`Reject::Unproven`] where something is missing that is fitted or
-/// that the level asks for, [`Reject::TooFar`] where only the eyes are too small to show their glint.
+/// that the level asks for, [`Reject::TooFar`] where only the eyes are too small to show their glint and nothing else will do.
 pub fn prove(good: GoodFace, evidence: Evidence, policy: &Policy) -> Result<LiveFace, Reject> {
-    let answered = Asked { glint: Says::Supports, challenge: Says::Supports };
+    let answered = Asked { glint: Says::Supports, light: Says::Supports, movement: Says::Supports };
     match fusion::fuse(policy.level, policy.voices(&evidence, answered)) {
-        Verdict::Live if evidence.glint == Finding::Missing => Err(Reject::TooFar),
+        Verdict::Live if policy.glint == Mirrors::Required && evidence.glint == Finding::Missing => {
+            Err(Reject::TooFar)
+        }
         Verdict::Live => Ok(LiveFace::new(good, evidence)),
         Verdict::Unproven => Err(Reject::Unproven),
         Verdict::NotLive => Err(Reject::NotLive),
