@@ -13,8 +13,8 @@ use doorward_core::door;
 use doorward_core::frame::Rgb;
 use doorward_core::freshness::Freshness;
 use doorward_core::intake::Intake;
-use doorward_core::liveness;
 use doorward_core::liveness::emitter::Pattern;
+use doorward_core::liveness::{self, Level};
 use doorward_core::lockout::{HISTORY_MS, Lockout};
 use doorward_core::outbox::Outbox;
 use doorward_core::pairing::Arrival;
@@ -150,7 +150,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     };
     let start = doorward_core::audit::Journal::append(&mut store, &What::Started(started), clock.now().wall)
         .context("record the start")?;
-    let identity = identify(&store, start)?;
+    let identity = identify(&store, start, settings.liveness.level)?;
     let (transform_key, joining_key) = (store.transform_key(), store.joining_key());
     let people = journal::load_people(&mut store, version, mind.dimension)?;
     let outbox = Outbox::new(store.acknowledged().context("read the outbox")?, store.head()?.seq);
@@ -231,11 +231,12 @@ pub fn begin(store: &Store, limits: attempt::Limits, policy: liveness::Policy) -
     })
 }
 
-/// Who this terminal is to the centre, in the life that begins with the record `start`.
+/// Who this terminal is to the centre, in the life that begins with the record `start`. `level`: what it asks of evidence of
+/// life.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
+pub fn identify(store: &Store, start: u64, level: Level) -> anyhow::Result<Identity> {
     let own = Own {
         site: store.site().clone(),
         terminal: store.terminal().clone(),
@@ -243,6 +244,7 @@ pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
         start,
         genesis: store.genesis().context("read the trail's genesis")?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        level,
     };
     let followed = store.followed().context("read how far the roster was followed")?;
     let known = store.roster_known().context("read how far the roster was known")?;

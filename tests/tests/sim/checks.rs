@@ -80,6 +80,8 @@ pub(crate) struct Totals {
     /// Pictures that were handed out, and orders for one that were refused.
     pub(crate) pictures: u64,
     pub(crate) no_pictures: u64,
+    /// States in which the centre was told the level.
+    pub(crate) levels_told: u64,
     /// Entries at the centre.
     pub(crate) delivered: u64,
 }
@@ -118,6 +120,7 @@ impl Totals {
         self.skipped += other.skipped;
         self.pictures += other.pictures;
         self.no_pictures += other.no_pictures;
+        self.levels_told += other.levels_told;
         self.delivered += other.delivered;
     }
 
@@ -151,6 +154,7 @@ impl Totals {
             ("changes left out", self.skipped),
             ("pictures handed out", self.pictures),
             ("pictures refused", self.no_pictures),
+            ("levels told to the centre", self.levels_told),
         ] {
             assert!(count >= 20, "only {count} {what} in all runs: the world has become too tame");
         }

@@ -159,7 +159,7 @@ impl World {
             hardware: Hardware::default(),
             pairs: Pairs::default(),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
-            office: Office::new(),
+            office: Office::new(policy.level),
             totals: Totals::default(),
             terminal: None,
             examiner,
@@ -420,6 +420,7 @@ impl World {
             let store = self.store.lock().expect("one thread");
             (store.followed().expect("readable"), store.roster_known().expect("readable"))
         };
+        self.office.level = self.model.policy.level;
         self.office.begin(heads, self.clock.now(), self.head());
         self.tell_model();
         self.follow_pairs();
