@@ -180,7 +180,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     threads.spawn("inputs", true, move |beat| listen(&beat, inputs, &signals));
 
     let meeting = Arc::new(Meeting::new(Arc::clone(&clock), settings.liveness.fitted));
-    watch_cameras(&mut threads, &clock, eyes, &meeting);
+    watch_cameras(&mut threads, &clock, eyes, &meeting, &to_terminal);
     let light = emitter.map(|emitter| shine(&mut threads, &clock, emitter, &to_terminal));
     let examiner = Examiner {
         vision: mind.vision,
@@ -289,17 +289,28 @@ fn shine(
     meter
 }
 
-fn watch_cameras(threads: &mut Supervisor, clock: &Arc<dyn Clock>, eyes: Eyes, meeting: &Arc<Meeting>) {
-    let rgb = Capture::new("rgb", eyes.rgb, Arrival::Rgb);
+fn watch_cameras(
+    threads: &mut Supervisor,
+    clock: &Arc<dyn Clock>,
+    eyes: Eyes,
+    meeting: &Arc<Meeting>,
+    terminal: &SyncSender<Input>,
+) {
+    let tell = || {
+        let terminal = terminal.clone();
+        // A terminal that is busy or gone is told by the log.
+        Box::new(move |report| drop(terminal.try_send(Input::Fault(report))))
+    };
+    let rgb = Capture::new("rgb", eyes.rgb, Arrival::Rgb, tell());
     let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
     threads.spawn("camera-rgb", true, move |beat| rgb.run(&beat, time.as_ref(), &place));
     if let Some(open) = eyes.infrared {
-        let infrared = Capture::new("infrared", open, Arrival::Infrared);
+        let infrared = Capture::new("infrared", open, Arrival::Infrared, tell());
         let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
         threads.spawn("camera-ir", true, move |beat| infrared.run(&beat, time.as_ref(), &place));
     }
     if let Some(open) = eyes.depth {
-        let depth = Capture::new("depth", open, Arrival::Depth);
+        let depth = Capture::new("depth", open, Arrival::Depth, tell());
         let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
         threads.spawn("camera-depth", true, move |beat| depth.run(&beat, time.as_ref(), &place));
     }

@@ -28,6 +28,9 @@ pub(crate) struct Totals {
     pub(crate) frozen: u64,
     /// Those of them in which one was played from a recording.
     pub(crate) looped: u64,
+    /// Those of them in which one said of its frame what cannot be, and faults of cameras told to the trail.
+    pub(crate) untimely: u64,
+    pub(crate) cameras_reported: u64,
     /// Sessions that came to a result, and those of them that found a live person.
     pub(crate) sessions: u64,
     pub(crate) found_live: u64,
@@ -93,6 +96,8 @@ impl Totals {
         self.frames += other.frames;
         self.frozen += other.frozen;
         self.looped += other.looped;
+        self.untimely += other.untimely;
+        self.cameras_reported += other.cameras_reported;
         self.sessions += other.sessions;
         self.found_live += other.found_live;
         self.grants += other.grants;
@@ -143,6 +148,8 @@ impl Totals {
             ("power cuts", self.cuts),
             ("frozen framesets", self.frozen),
             ("looped framesets", self.looped),
+            ("untimely framesets", self.untimely),
+            ("faults of cameras", self.cameras_reported),
             ("results of sessions", self.sessions),
             ("sessions that found a live person", self.found_live),
             ("alarms", self.alarms),
@@ -165,13 +172,14 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} events, {} framesets ({} frozen, {} looped), {} sessions ({} live), {} grants, {} denials ({} spoofs, {} unanswered), {} with the light, {} moved, {} high, {} unrecorded, {} power cuts, \
+            "{} events, {} framesets ({} frozen, {} looped, {} untimely), {} sessions ({} live), {} grants, {} denials ({} spoofs, {} unanswered), {} with the light, {} moved, {} high, {} unrecorded, {} power cuts, \
              {} alarms, {} wiring faults, {} orders ({} refused), {} roster entries ({} changes left out), {} pictures ({} refused), {} entries delivered; credentials: {} claimed, {} alone, {} foreign, \
              {} borrowed, {} faceless, {} replayed",
             self.events,
             self.frames,
             self.frozen,
             self.looped,
+            self.untimely,
             self.sessions,
             self.found_live,
             self.grants,
@@ -316,14 +324,16 @@ fn a_face_is_allowed(world: &mut World, decision: &Decision, now: Now) {
         "{who} never claimed by {kind:?}: {:?}",
         world.model.shown
     );
-    assert!(world.model.good(who, kind, now.wall.ms), "a {kind:?} that is worth nothing was a claim");
+    // It is judged when it is shown: a clock that is set while its holder looks up changes nothing of that.
+    let shown_ms = world.model.shown.map_or(now.wall.ms, |(.., shown_ms)| shown_ms);
+    assert!(world.model.good(who, kind, shown_ms), "a {kind:?} that is worth nothing was a claim");
     spend(world, who, kind);
 }
 
 /// A credential opens by itself only where the door and the credential allow it, and with its holder's rights.
 fn a_credential_alone_is_allowed(world: &mut World, decision: &Decision, now: Now) {
     world.totals.alone += 1;
-    let (_, who, kind) = world.model.shown.expect("granted by a credential that nobody showed");
+    let (_, who, kind, _) = world.model.shown.expect("granted by a credential that nobody showed");
     assert_eq!(decision.person(), Some(&name(who)), "granted to somebody else");
     assert!(world.model.opens_alone(who, kind), "a {kind:?} of {who} opened by itself");
     assert!(world.model.good(who, kind, now.wall.ms), "a {kind:?} that is worth nothing opened");
