@@ -37,11 +37,12 @@ const SCHEMA: &str = "message entry {
     optional float liveness;
     optional int64 frames;
     optional int64 gallery;
+    optional binary level (UTF8);
     optional binary detail (UTF8);
 }";
 
 /// The columns behind the first four, which every entry has; the last one is what is left.
-const OWN: [(&str, Kind); 12] = [
+const OWN: [(&str, Kind); 13] = [
     ("door", Kind::Text),
     ("person", Kind::Text),
     ("attempt", Kind::Whole),
@@ -54,6 +55,7 @@ const OWN: [(&str, Kind); 12] = [
     ("liveness", Kind::Fraction),
     ("frames", Kind::Whole),
     ("gallery", Kind::Whole),
+    ("level", Kind::Text),
 ];
 
 #[derive(Clone, Copy)]
@@ -194,7 +196,7 @@ impl<T: DataType> Cells<T> {
 
 #[cfg(test)]
 mod tests {
-    use doorward_protocol::audit::{ClockTrust, Decided, DoorReport, Scores, What};
+    use doorward_protocol::audit::{ClockTrust, Decided, DoorReport, LivenessLevel, Scores, What};
     use doorward_protocol::ids::AttemptId;
     use parquet::file::reader::{FileReader as _, SerializedFileReader};
     use parquet::record::RowAccessor as _;
@@ -221,7 +223,7 @@ mod tests {
                 rule: "weekly".into(),
                 scores: Some(scores),
                 presented: None,
-                level: None,
+                level: Some(LivenessLevel::Convenience),
             }),
         };
         Entry { at_ms: 1_800_000_000_000 + number as i64, clock: ClockTrust::Synchronised, what }
@@ -247,11 +249,12 @@ mod tests {
             if seq % 2 == 0 {
                 assert_eq!(row.get_string(3).unwrap(), "door");
                 assert!(row.get_string(5).is_err(), "a report is about nobody");
-                assert_eq!(row.get_string(16).unwrap(), "{\"event\":\"opened\"}");
+                assert_eq!(row.get_string(17).unwrap(), "{\"event\":\"opened\"}");
             } else {
                 assert_eq!((row.get_string(5).unwrap().as_str(), row.get_bool(7).unwrap()), ("E-1042", true));
                 assert_eq!((row.get_float(10).unwrap(), row.get_long(15).unwrap()), (0.71, 1000));
-                assert!(row.get_string(16).is_err(), "nothing is left");
+                assert_eq!(row.get_string(16).unwrap(), "convenience");
+                assert!(row.get_string(17).is_err(), "nothing is left");
             }
         }
     }

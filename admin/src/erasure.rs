@@ -340,6 +340,7 @@ mod tests {
             trail: Trail { genesis: [1; 32].into(), seq: 1, hash: [2; 32].into() },
             roster: Held { seq, hash: [3; 32].into(), state: root.into() },
             halted: None,
+            level: None,
         };
         let heading = Heading {
             kind: Kind::State,

@@ -20,7 +20,7 @@ use crate::sheet::{Cell, Sheet};
 use crate::{text, witness};
 
 pub(crate) const HELP: &str = "CSV: one line per entry with the columns seq, at (RFC 3339, UTC), clock, kind, door, \
-    person, attempt, granted, reason, rule, comparison_score, threshold, runner_up, liveness, frames, gallery, and \
+    person, attempt, granted, reason, rule, comparison_score, threshold, runner_up, liveness, frames, gallery, level, and \
     detail for everything else. Text that a spreadsheet would take for a formula has an apostrophe in front.\n\
     JSON: a list of objects with seq, at, at_ms, clock and what (kind and its fields), one per line.\n\
     Parquet: the columns of CSV with their types, at as a timestamp in UTC, detail as an object of JSON; to a file only.\n\
@@ -30,7 +30,7 @@ pub(crate) const HELP: &str = "CSV: one line per entry with the columns seq, at 
     Exit code: 0 written, 2 the file exists, 1 fault.";
 
 /// Columns of the fields that most entries are looked at for, as entries name them.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "door",
     "person",
     "attempt",
@@ -43,6 +43,7 @@ const COLUMNS: [&str; 12] = [
     "liveness",
     "frames",
     "gallery",
+    "level",
 ];
 
 /// Options of `export`.
@@ -194,7 +195,7 @@ fn json(trail: &Trail<'_>, out: &mut dyn Write) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use doorward_protocol::audit::{ClockTrust, Decided, DoorReport, Scores, What};
+    use doorward_protocol::audit::{ClockTrust, Decided, DoorReport, LivenessLevel, Scores, What};
     use doorward_protocol::ids::AttemptId;
 
     use super::*;
@@ -217,14 +218,14 @@ mod tests {
             rule: "weekly".into(),
             scores: Some(scores),
             presented: None,
-            level: None,
+            level: Some(LivenessLevel::Convenience),
         };
         Entry { at_ms: 1000, clock: ClockTrust::Synchronised, what: What::Decided(decided) }
     }
 
     fn line(entry: &Entry) -> String {
         let mut out = Vec::new();
-        let mut sheet = Sheet::new(&mut out, &["x"; 17]).unwrap();
+        let mut sheet = Sheet::new(&mut out, &["x"; 18]).unwrap();
         sheet.line(&cells(3, entry)).unwrap();
         sheet.finish().unwrap();
         String::from_utf8(out).unwrap().lines().nth(1).unwrap().to_owned()
@@ -234,7 +235,7 @@ mod tests {
     fn h8_identifiers_that_look_like_formulas_are_text_and_scores_stay_numbers() {
         assert_eq!(
             line(&decided()),
-            "3,1970-01-01T00:00:01Z,synchronised,decided,front,'-1042,7,true,granted,weekly,0.71,0.46,-1,97,3,1000,"
+            "3,1970-01-01T00:00:01Z,synchronised,decided,front,'-1042,7,true,granted,weekly,0.71,0.46,-1,97,3,1000,convenience,"
         );
     }
 
@@ -243,7 +244,7 @@ mod tests {
         let what =
             What::Door(DoorReport { door: "@SUM".parse().unwrap(), event: "=cmd|' /C calc'!A0".into() });
         let line = line(&Entry { at_ms: 0, clock: ClockTrust::HeldOver, what });
-        assert_eq!(line, "3,1970-01-01T00:00:00Z,held_over,door,'@SUM,,,,,,,,,,,,event==cmd|' /C calc'!A0");
+        assert_eq!(line, "3,1970-01-01T00:00:00Z,held_over,door,'@SUM,,,,,,,,,,,,,event==cmd|' /C calc'!A0");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
+use doorward_protocol::audit::LivenessLevel;
 use doorward_protocol::envelope::MESSAGE_LEN_MAX;
 use doorward_protocol::hex::unhex_all;
 use doorward_protocol::ids::{SiteId, TerminalId};
@@ -135,6 +136,9 @@ pub struct Known {
     pub session: String,
     /// `online`, `silent` or `away`.
     pub presence: String,
+    /// How much evidence of life it asks for; none from an older version, or where an older hub kept it.
+    #[serde(default)]
+    pub level: Option<LivenessLevel>,
     /// The newest roster entry that it follows.
     pub roster: Option<u64>,
     /// Whether it holds what was signed there; none where it is behind.

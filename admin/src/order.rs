@@ -411,6 +411,7 @@ mod tests {
         Known {
             terminal: name.parse().unwrap(),
             session: "ab".repeat(16),
+            level: None,
             presence: "online".into(),
             roster: None,
             holds_what_was_signed: None,

@@ -73,7 +73,7 @@ pub fn of_recording(folder: &Path, vision: &mut dyn Vision) -> Answer<Vec<UnitVe
         let examined = match recording.frameset(index) {
             Ok(frames) => examine(frames, &mut freshness, &policy, vision)?,
             // A camera goes on after a broken frame, and so does its recording.
-            Err(CameraFault::BrokenFrame { .. }) => Err(Reject::Unproven),
+            Err(CameraFault::BrokenFrame { .. } | CameraFault::Untimely { .. }) => Err(Reject::Unproven),
             Err(fault) => return Err(Stop::Fault(anyhow::Error::new(fault).context("read the recording"))),
         };
         match examined {

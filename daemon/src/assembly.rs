@@ -13,8 +13,8 @@ use doorward_core::door;
 use doorward_core::frame::Rgb;
 use doorward_core::freshness::Freshness;
 use doorward_core::intake::Intake;
-use doorward_core::liveness;
 use doorward_core::liveness::emitter::Pattern;
+use doorward_core::liveness::{self, Level};
 use doorward_core::lockout::{HISTORY_MS, Lockout};
 use doorward_core::outbox::Outbox;
 use doorward_core::pairing::Arrival;
@@ -150,7 +150,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     };
     let start = doorward_core::audit::Journal::append(&mut store, &What::Started(started), clock.now().wall)
         .context("record the start")?;
-    let identity = identify(&store, start)?;
+    let identity = identify(&store, start, settings.liveness.level)?;
     let (transform_key, joining_key) = (store.transform_key(), store.joining_key());
     let people = journal::load_people(&mut store, version, mind.dimension)?;
     let outbox = Outbox::new(store.acknowledged().context("read the outbox")?, store.head()?.seq);
@@ -180,7 +180,7 @@ pub fn start(parts: Parts) -> anyhow::Result<(Supervisor, SyncSender<Input>)> {
     threads.spawn("inputs", true, move |beat| listen(&beat, inputs, &signals));
 
     let meeting = Arc::new(Meeting::new(Arc::clone(&clock), settings.liveness.fitted));
-    watch_cameras(&mut threads, &clock, eyes, &meeting);
+    watch_cameras(&mut threads, &clock, eyes, &meeting, &to_terminal);
     let light = emitter.map(|emitter| shine(&mut threads, &clock, emitter, &to_terminal));
     let examiner = Examiner {
         vision: mind.vision,
@@ -231,11 +231,12 @@ pub fn begin(store: &Store, limits: attempt::Limits, policy: liveness::Policy) -
     })
 }
 
-/// Who this terminal is to the centre, in the life that begins with the record `start`.
+/// Who this terminal is to the centre, in the life that begins with the record `start`. `level`: what it asks of evidence of
+/// life.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
+pub fn identify(store: &Store, start: u64, level: Level) -> anyhow::Result<Identity> {
     let own = Own {
         site: store.site().clone(),
         terminal: store.terminal().clone(),
@@ -243,6 +244,7 @@ pub fn identify(store: &Store, start: u64) -> anyhow::Result<Identity> {
         start,
         genesis: store.genesis().context("read the trail's genesis")?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        level,
     };
     let followed = store.followed().context("read how far the roster was followed")?;
     let known = store.roster_known().context("read how far the roster was known")?;
@@ -287,17 +289,28 @@ fn shine(
     meter
 }
 
-fn watch_cameras(threads: &mut Supervisor, clock: &Arc<dyn Clock>, eyes: Eyes, meeting: &Arc<Meeting>) {
-    let rgb = Capture::new("rgb", eyes.rgb, Arrival::Rgb);
+fn watch_cameras(
+    threads: &mut Supervisor,
+    clock: &Arc<dyn Clock>,
+    eyes: Eyes,
+    meeting: &Arc<Meeting>,
+    terminal: &SyncSender<Input>,
+) {
+    let tell = || {
+        let terminal = terminal.clone();
+        // A terminal that is busy or gone is told by the log.
+        Box::new(move |report| drop(terminal.try_send(Input::Fault(report))))
+    };
+    let rgb = Capture::new("rgb", eyes.rgb, Arrival::Rgb, tell());
     let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
     threads.spawn("camera-rgb", true, move |beat| rgb.run(&beat, time.as_ref(), &place));
     if let Some(open) = eyes.infrared {
-        let infrared = Capture::new("infrared", open, Arrival::Infrared);
+        let infrared = Capture::new("infrared", open, Arrival::Infrared, tell());
         let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
         threads.spawn("camera-ir", true, move |beat| infrared.run(&beat, time.as_ref(), &place));
     }
     if let Some(open) = eyes.depth {
-        let depth = Capture::new("depth", open, Arrival::Depth);
+        let depth = Capture::new("depth", open, Arrival::Depth, tell());
         let (place, time) = (Arc::clone(meeting), Arc::clone(clock));
         threads.spawn("camera-depth", true, move |beat| depth.run(&beat, time.as_ref(), &place));
     }

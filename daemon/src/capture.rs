@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use doorward_core::frame::Shot;
 use doorward_core::pairing::Arrival;
+use doorward_core::sight::{Came, Sight};
 use doorward_core::time::Mono;
 pub use doorward_hal::camera::meeting::Meeting;
 use doorward_hal::camera::{Camera, CameraFault};
 use doorward_hal::clock::Clock;
+use doorward_protocol::audit::FaultReport;
 
 use self::tally::{Report, Tally};
 use crate::supervise::Beat;
@@ -27,6 +29,9 @@ const FRUITLESS_MAX: Duration = Duration::from_secs(2);
 /// Opens a camera, as often as it takes.
 pub type OpenCamera<P> = Box<dyn FnMut() -> Result<Box<dyn Camera<P>>, CameraFault> + Send>;
 
+/// Hears that something is wrong with a camera, or no longer.
+pub type Tell = Box<dyn FnMut(FaultReport) + Send>;
+
 /// The work of one camera's thread.
 pub struct Capture<P> {
     name: &'static str,
@@ -41,12 +46,20 @@ pub struct Capture<P> {
     said: Option<String>,
     /// Of all cameras before this one.
     tally: Tally,
+    /// What the trail is told; none before the thread runs.
+    sight: Option<Sight>,
+    tell: Tell,
 }
 
 impl<P> Capture<P> {
-    /// A camera that is not opened yet; `arrival` says what its frames are.
+    /// A camera that is not opened yet; `arrival` says what its frames are, `tell` hears what is wrong with it.
     #[must_use]
-    pub fn new(name: &'static str, open: OpenCamera<P>, arrival: fn(Arc<Shot<P>>) -> Arrival) -> Self {
+    pub fn new(
+        name: &'static str,
+        open: OpenCamera<P>,
+        arrival: fn(Arc<Shot<P>>) -> Arrival,
+        tell: Tell,
+    ) -> Self {
         Self {
             name,
             open,
@@ -56,6 +69,8 @@ impl<P> Capture<P> {
             fruitful: Mono(0),
             said: None,
             tally: Tally::default(),
+            sight: None,
+            tell,
         }
     }
 
@@ -76,7 +91,10 @@ impl<P> Capture<P> {
 
     /// One wait for a frame, or one try to open the camera.
     fn step(&mut self, clock: &dyn Clock, meeting: &Meeting) {
-        let Some(camera) = self.camera.as_mut() else { return self.open(clock) };
+        let Some(camera) = self.camera.as_mut() else {
+            self.open(clock);
+            return self.see(Came::Nothing, clock.now().mono);
+        };
         let outcome = camera.next(self.wait);
         let now = clock.now().mono;
         match outcome {
@@ -87,10 +105,13 @@ impl<P> Capture<P> {
                     tracing::info!(camera = self.name, "the camera delivers again");
                 }
                 meeting.arrive((self.arrival)(shot));
+                self.see(Came::Frame, now);
             }
             Err(fault) => {
                 self.tally.count(&fault);
                 self.say(&fault);
+                let untimely = matches!(fault, CameraFault::Untimely { .. });
+                self.see(if untimely { Came::Untimely } else { Came::Nothing }, now);
                 if fault.is_final() || now.since(self.fruitful) >= FRUITLESS_MAX {
                     self.close();
                     clock.sleep(REOPEN_PAUSE);
@@ -122,6 +143,15 @@ impl<P> Capture<P> {
     /// Of all cameras so far.
     fn tally(&self) -> Tally {
         self.camera.as_ref().map_or(self.tally, |camera| self.tally.with(camera.missed()))
+    }
+
+    /// Tells the trail what is to be told of what came.
+    fn see(&mut self, came: Came, now: Mono) {
+        let sight = self.sight.get_or_insert_with(|| Sight::new(now));
+        for (code, set) in sight.see(came, now) {
+            let part = format!("camera_{}", self.name);
+            (self.tell)(FaultReport { part, code: code.to_owned(), set });
+        }
     }
 
     fn say(&mut self, fault: &CameraFault) {

@@ -6,7 +6,7 @@
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
-use crate::audit::{ClockTrust, Hash};
+use crate::audit::{ClockTrust, Hash, LivenessLevel};
 use crate::command::Session;
 use crate::envelope::Kind;
 use crate::keys::Role;
@@ -52,6 +52,9 @@ pub struct State {
     /// Why it does not follow the roster any further, where it cannot.
     #[n(8)]
     pub halted: Option<Text<WHY_LEN_MAX>>,
+    /// How much evidence of life it asks for; none from versions that did not say it.
+    #[n(9)]
+    pub level: Option<LivenessLevel>,
 }
 
 /// The end of an audit trail.
@@ -215,6 +218,7 @@ mod tests {
             trail: Trail { genesis: [1; 32].into(), seq: 700, hash: [2; 32].into() },
             roster: Held { seq: 12, hash: [3; 32].into(), state: [4; 32].into() },
             halted: None,
+            level: Some(LivenessLevel::Standard),
         }
     }
 
@@ -289,6 +293,16 @@ mod tests {
         let wanted = RosterWanted::after([5; 16], 12, [3; 32]);
         assert_eq!(RosterWanted { limit: u16::MAX, ..wanted.clone() }.count(), usize::from(FEED_MAX));
         assert_eq!(RosterWanted { limit: 3, ..wanted }.count(), 3);
+    }
+
+    #[test]
+    fn a_state_of_a_version_that_did_not_say_its_level_is_read_and_its_level_unknown() {
+        let silent = State { level: None, ..state(700, 1, true) };
+        let bytes = message::write(&silent);
+        assert_eq!(bytes[0], 0x88, "eight members, as such versions write it");
+        assert_eq!(message::read::<State>(&bytes), Ok(silent));
+        let alone = State { level: Some(LivenessLevel::Convenience), ..state(700, 1, true) };
+        assert_eq!(message::read::<State>(&message::write(&alone)), Ok(alone));
     }
 
     #[test]

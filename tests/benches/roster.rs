@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use doorward_core::audit::Journal as _;
 use doorward_core::centre::{Centre, Effect, Input as CentreInput, Own};
 use doorward_core::intake::Intake;
+use doorward_core::liveness::Level;
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Now;
 use doorward_daemon::journal::{self, JournalLink, Listeners, load_people};
@@ -186,6 +187,7 @@ impl Following {
             start: 1,
             genesis: [0; 32],
             version: String::new(),
+            level: Level::Standard,
         };
         Self { centre: Centre::new(own, key(4), Follower::new([0; 32], trust()), None), intake, journal }
     }

@@ -117,6 +117,7 @@ fn stopped(fault: CameraFault) -> Stop {
         | CameraFault::Stalled { .. }
         | CameraFault::Unplugged { .. }
         | CameraFault::BrokenFrame { .. }
+        | CameraFault::Untimely { .. }
         | CameraFault::Ended { .. } => Stop::refused(fault),
         CameraFault::System { .. } => Stop::Fault(anyhow::Error::new(fault)),
     }

@@ -117,7 +117,7 @@ fn recording(
             Ok(frames) => frameset(models, frames, &mut freshness, &policy)
                 .with_context(|| format!("judge frame {index} of {}", folder.display()))?,
             // A camera goes on after a broken frame, and so does its recording.
-            Err(CameraFault::BrokenFrame { .. }) => rejected(Reject::Unproven),
+            Err(CameraFault::BrokenFrame { .. } | CameraFault::Untimely { .. }) => rejected(Reject::Unproven),
             Err(fault) => return Err(anyhow::Error::new(fault).context("read the recording")),
         };
         told.push(said);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use doorward_core::centre::{self, Own, Saying};
 use doorward_core::outbox::{BATCH_MAX, Effect, Input, Outbox, State as Outboxed};
 use doorward_core::time::{Mono, Now};
-use doorward_protocol::audit::{Decided, DoorReport, Entry, Hash, Head, Record, Scores, What};
+use doorward_protocol::audit::{Decided, DoorReport, Entry, Hash, Head, LivenessLevel, Record, Scores, What};
 use doorward_protocol::delivery::{Acknowledgement, Stretch};
 use doorward_protocol::envelope::{Heading, Kind};
 use doorward_protocol::ids::AttemptId;
@@ -155,6 +155,7 @@ impl Terminal {
             },
             roster: self.kin.held.clone(),
             halted: None,
+            level: Some(self.own.level),
         };
         let heading = Heading {
             kind: Kind::State,
@@ -299,10 +300,19 @@ fn passing(number: u64, own: &Own) -> What {
                 gallery: 5000,
             }),
             presented: None,
-            level: None,
+            level: Some(own.level),
         }),
         1 => What::Door(report("opened")),
         _ => What::Door(report("closed")),
+    }
+}
+
+/// What a terminal asks of evidence of life: some have a colour camera alone.
+fn level(number: u32) -> LivenessLevel {
+    match number % 8 {
+        5 => LivenessLevel::Convenience,
+        7 => LivenessLevel::High,
+        _ => LivenessLevel::Standard,
     }
 }
 
@@ -316,6 +326,7 @@ pub(super) fn own(trust: &Trust, number: u32, lot: &Hash) -> Own {
         start: 1,
         genesis,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        level: level(number),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use doorward_protocol::audit::LivenessLevel;
 use doorward_protocol::ids::TerminalId;
 use doorward_protocol::keys::KeyId;
 use doorward_protocol::roster::{Change, Revoke};
@@ -16,6 +17,9 @@ use crate::hub::{self, Hub, Known};
 use crate::keys::{self, Signing};
 use crate::ledger::Ledger;
 use crate::text;
+
+/// What `convenience` means, wherever it is told.
+const PHOTOGRAPH: &str = "a good photograph may pass there";
 
 /// Options of `list`.
 #[derive(Debug, Args)]
@@ -75,9 +79,16 @@ pub(super) fn list(options: &List, out: &mut dyn Write) -> Answer {
         };
         let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
         let presence = text::printable(presence);
-        writeln!(out, "{terminal:width$}  {presence:14}  {follows:24}  {}", keys.join(" "))?;
+        let level = known.get(terminal).map(|known| known.level.map_or("unknown", LivenessLevel::code));
+        let (level, keys) = (level.unwrap_or_default(), keys.join(" "));
+        writeln!(out, "{terminal:width$}  {presence:14}  {level:11}  {follows:24}  {keys}")?;
     }
     writeln!(out, "{} terminals of site {}", keys.len(), trust.site())?;
+    let weakest = |known: &&&Known| known.level == Some(LivenessLevel::Convenience);
+    match known.values().filter(weakest).count() {
+        0 => {}
+        count => writeln!(out, "{count} of them ask for convenience alone: {PHOTOGRAPH}")?,
+    }
     Ok(())
 }
 
@@ -92,7 +103,10 @@ pub(super) fn status(options: &Status, out: &mut dyn Write) -> Answer {
         line.get(&format!("/api/v1/sites/{site}/terminals/{}", options.terminal))?;
     // Signed bytes are for programs.
     for (name, value) in told.iter().filter(|(name, value)| !value.is_null() && *name != "signed") {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let mut value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if name == "level" && value == LivenessLevel::Convenience.code() {
+            value = format!("{value}: {PHOTOGRAPH}");
+        }
         let moment = name.strip_suffix("_ms").zip(value.parse().ok());
         match moment {
             Some((name, ms)) => writeln!(out, "{name:22}  {}", text::moment(ms))?,

@@ -19,6 +19,7 @@ use doorward_protocol::roster::{self, Change, Entry, Follower, Hand, RosterFault
 use doorward_protocol::topic::{Channel, Matter, Topic};
 use doorward_protocol::trust::{Reader, Refusal};
 
+use crate::liveness::Level;
 use crate::time::{ClockTrust, Mono, Now};
 
 /// How long the feed may take before the same is asked for again.
@@ -47,6 +48,8 @@ pub struct Own {
     pub genesis: Hash,
     /// The version that runs.
     pub version: String,
+    /// How much evidence of life it asks for.
+    pub level: Level,
 }
 
 /// What happens.
@@ -517,6 +520,7 @@ impl Centre {
             trail: Trail { genesis: self.own.genesis.into(), seq: trail.seq, hash: trail.hash.into() },
             roster: self.held.clone(),
             halted: self.halted.clone().or(self.in_the_know().err()).as_deref().map(Text::cut),
+            level: Some(self.own.level),
         }
     }
 

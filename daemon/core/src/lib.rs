@@ -4,6 +4,7 @@
 //! * [`time`], [`frame`], [`geometry`], [`pairing`]: the words everything else is said in, and frames of one moment.
 //! * [`vision`]: what a model pack must be able to do.
 //! * [`stages`]: `Frameset → Face → GoodFace → LiveFace → Embedding`, each made only from the one before.
+//! * [`stamps`], [`sight`]: whether a camera's frames can be a sensor's, and what the trail is told of it.
 //! * [`freshness`], [`quality`], [`liveness`]: the checks between the stages.
 //! * [`attempt`]: several good frames become one [`attempt::Case`].
 //! * [`template`], [`transform`], [`gallery`], [`calibration`]: who it is, and how sure that has to be.
@@ -44,7 +45,9 @@ pub mod reconnect;
 mod recurrence;
 pub mod schedule;
 pub mod session;
+pub mod sight;
 pub mod stages;
+pub mod stamps;
 pub mod template;
 pub mod time;
 pub mod timekeeping;

@@ -30,7 +30,7 @@ impl Tally {
     pub(super) fn count(&mut self, fault: &CameraFault) {
         match fault {
             CameraFault::Stalled { .. } => self.stalls += 1,
-            CameraFault::BrokenFrame { .. } => self.damaged += 1,
+            CameraFault::BrokenFrame { .. } | CameraFault::Untimely { .. } => self.damaged += 1,
             CameraFault::Unplugged { .. }
             | CameraFault::Refused { .. }
             | CameraFault::Ended { .. }

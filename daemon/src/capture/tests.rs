@@ -45,6 +45,7 @@ struct Bench {
     meeting: Meeting,
     capture: Capture<[u8; 3]>,
     shown: u32,
+    told: Arc<Mutex<Vec<(String, bool)>>>,
 }
 
 impl Bench {
@@ -53,9 +54,14 @@ impl Bench {
         let clock = fake::clock(start);
         let fitted = Fitted { infrared: false, depth: false };
         let meeting = Meeting::new(Arc::new(clock.clone()), fitted);
-        let mut capture = Capture::new("rgb", socket.opener(), Arrival::Rgb);
+        let told = Arc::<Mutex<Vec<_>>>::default();
+        let trail = Arc::clone(&told);
+        let tell = move |report: FaultReport| {
+            trail.lock().unwrap().push((format!("{} {}", report.part, report.code), report.set));
+        };
+        let mut capture = Capture::new("rgb", socket.opener(), Arrival::Rgb, Box::new(tell));
         capture.wait = Duration::ZERO;
-        Self { clock, meeting, capture, shown: 0 }
+        Self { clock, meeting, capture, shown: 0, told }
     }
 
     /// Some steps of the thread, of 500 ms each.
@@ -71,6 +77,11 @@ impl Bench {
         self.shown += 1;
         let at = self.clock.now().mono;
         hand.present(Shot { sequence: self.shown, at, plane: Plane::filled(2, 2, [1; 3]).unwrap() });
+    }
+
+    /// What the trail was told of it.
+    fn told(&self) -> Vec<(String, bool)> {
+        self.told.lock().unwrap().clone()
     }
 
     /// The frameset that reached the meeting, if one did.
@@ -185,6 +196,27 @@ fn c4_an_unplugged_camera_is_taken_again_when_it_is_back_and_its_counters_are_ke
     assert!(bench.seen().is_some());
     let expected = Tally { delivered: 2, skipped: 1, opened: 2, ..Tally::default() };
     assert_eq!(bench.capture.tally(), expected);
+    assert_eq!(bench.told(), [("camera_rgb lost".to_owned(), true), ("camera_rgb lost".to_owned(), false)]);
+}
+
+#[test]
+fn c3_a_stream_whose_time_stands_still_is_told_to_the_trail_and_never_arrives() {
+    let (_, hand, mut bench) = running();
+    bench.show(&hand);
+    bench.steps(1);
+    assert!(bench.seen().is_some());
+    for _ in 0..10 {
+        // The same number again, whatever the picture.
+        hand.present(Shot {
+            sequence: 1,
+            at: bench.clock.now().mono,
+            plane: Plane::filled(2, 2, [9; 3]).unwrap(),
+        });
+        bench.clock.advance(Duration::from_millis(100));
+        bench.capture.step(&bench.clock, &bench.meeting);
+        assert!(bench.seen().is_none());
+    }
+    assert_eq!(bench.told(), [("camera_rgb untimely".to_owned(), true)]);
 }
 
 #[test]

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::frame::{SIDE_MAX, Shot};
+use doorward_core::stamps::{Disorder, Stamps};
 use doorward_core::time::Mono;
 
 use super::controls::{self, Settings, Unset};
 use super::identity::Identity;
-use super::order::Order;
 use super::pixels::{Layout, Pixel, PixelFormat};
 use super::survey::{Found, look_around};
 use super::v4l2::{Agreed, Device, Queue, Stamp, Stamped};
@@ -20,10 +20,6 @@ use crate::clock;
 
 /// A format is fast enough with this share of the wanted rate; drivers round 30 to 29.97 or 28.
 const RATE_SHARE: f64 = 0.9;
-
-/// A frame was taken at most this long before it is read, and at most this long after: generators stamp a frame with
-/// the moment it was due at, an interval ahead. What lies further off is a clock of its own, or kept back.
-const AGE_MAX: Duration = Duration::from_secs(1);
 
 /// Which camera, and what it must deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +55,7 @@ pub struct V4l2Camera<P> {
     from_program: bool,
     /// None once the device is lost.
     queue: Option<Queue>,
-    order: Order,
+    stamps: Stamps,
     missed: Missed,
     pixel: PhantomData<fn() -> P>,
 }
@@ -80,7 +76,12 @@ impl<P: Pixel> V4l2Camera<P> {
         let closed: String = closed.iter().map(|one| format!("; {one}")).collect();
         let chosen = choose::<P>(&described, config).map_err(|why| refused(why + &closed))?;
         let Found { device, from_program, .. } = found.swap_remove(chosen);
-        let layout = agree::<P>(&device, config)?;
+        let (layout, rate) = agree::<P>(&device, config)?;
+        let stamps = match (from_program, rate) {
+            (false, Some(rate)) => Stamps::every(Duration::from_secs_f64(1.0 / rate)),
+            // Generators stamp a frame with the moment it was due at, and loopbacks agree to any rate.
+            (true, _) | (_, None) => Stamps::default(),
+        };
         controls::set(&device, &config.controls).map_err(|unset| match unset {
             Unset::Refused(why) => refused(why),
             Unset::System(doing, source) => system(&config.name, &doing, source),
@@ -92,7 +93,7 @@ impl<P: Pixel> V4l2Camera<P> {
             layout,
             from_program,
             queue: Some(queue),
-            order: Order::default(),
+            stamps,
             missed: Missed::default(),
             pixel: PhantomData,
         })
@@ -110,14 +111,14 @@ impl<P: Pixel> V4l2Camera<P> {
         let newest = queue.newest(wait);
         let passed_over = queue.passed_over();
         let (skipped, damaged) = (passed_over.skipped, passed_over.damaged);
-        self.order.pass_over(skipped + damaged - self.missed.skipped - self.missed.damaged);
+        self.stamps.pass_over(skipped + damaged - self.missed.skipped - self.missed.damaged);
         self.missed = Missed { skipped, damaged, ..self.missed };
         let Some(filled) = newest? else { return Ok(Err(Miss::Nothing)) };
         tracing::trace!(camera = %self.name, sequence = filled.stamp.sequence, "frame");
         let now = clock::monotonic();
         let shot = check_clock(filled.stamp.clock, self.from_program)
-            .and_then(|()| shot(filled.stamp, queue.bytes(&filled), &self.layout, &mut self.order, now));
-        self.missed.lost = self.order.lost();
+            .and_then(|()| shot(filled.stamp, queue.bytes(&filled), &self.layout, &mut self.stamps, now));
+        self.missed.lost = self.stamps.lost();
         queue.hand_back(filled)?;
         Ok(shot.map(Arc::new))
     }
@@ -138,15 +139,11 @@ fn shot<P: Pixel>(
     stamp: Stamp,
     bytes: &[u8],
     layout: &Layout,
-    order: &mut Order,
+    stamps: &mut Stamps,
     now: Mono,
 ) -> Result<Shot<P>, Miss> {
     let Stamp { damaged, at, sequence, .. } = stamp;
-    if let Err(why) = timely(at, now) {
-        order.pass_over(1);
-        return Err(Miss::Broken(why));
-    }
-    order.admit(sequence, at).map_err(|disorder| Miss::Broken(disorder.to_string()))?;
+    stamps.admit_read(sequence, at, now).map_err(Miss::Untimely)?;
     if damaged {
         return Err(Miss::Broken("the driver says that it is damaged".to_owned()));
     }
@@ -159,6 +156,7 @@ fn shot<P: Pixel>(
 enum Miss {
     Nothing,
     Broken(String),
+    Untimely(Disorder),
     Clock,
     Gone,
 }
@@ -170,6 +168,7 @@ impl<P: Pixel> Camera<P> for V4l2Camera<P> {
             Ok(Ok(shot)) => Ok(shot),
             Ok(Err(Miss::Nothing)) => Err(CameraFault::stalled(camera, wait)),
             Ok(Err(Miss::Broken(why))) => Err(CameraFault::BrokenFrame { camera, why }),
+            Ok(Err(Miss::Untimely(disorder))) => Err(CameraFault::Untimely { camera, disorder }),
             Ok(Err(Miss::Gone)) => Err(CameraFault::Unplugged { camera }),
             Ok(Err(Miss::Clock)) => {
                 self.queue = None;
@@ -186,16 +185,6 @@ impl<P: Pixel> Camera<P> for V4l2Camera<P> {
     fn missed(&self) -> Missed {
         self.missed
     }
-}
-
-/// Whether a frame is of about now.
-fn timely(at: Mono, now: Mono) -> Result<(), String> {
-    let apart = now.apart(at);
-    if apart <= AGE_MAX {
-        return Ok(());
-    }
-    let side = if at < now { "old" } else { "ahead" };
-    Err(format!("its time is {} ms {side}, at most {} ms are taken", apart.as_millis(), AGE_MAX.as_millis()))
 }
 
 /// The fault behind an error of the system.
@@ -257,8 +246,9 @@ fn choose<P: Pixel>(found: &[Described<'_>], config: &CameraConfig) -> Result<us
     }
 }
 
-/// Agrees on the best format that has the wanted size and rate; on the fastest where none reaches the rate.
-fn agree<P: Pixel>(device: &Device, config: &CameraConfig) -> Result<Layout, CameraFault> {
+/// Agrees on the best format that has the wanted size and rate; on the fastest where none reaches the rate. Beside it the
+/// rate, frames per second, where the driver has a say in it.
+fn agree<P: Pixel>(device: &Device, config: &CameraConfig) -> Result<(Layout, Option<f64>), CameraFault> {
     let offered = device.formats();
     let mut slower: Option<(f64, PixelFormat, [u8; 4])> = None;
     for format in P::FORMATS {
@@ -274,9 +264,10 @@ fn agree<P: Pixel>(device: &Device, config: &CameraConfig) -> Result<Layout, Cam
                 Err(e) => return Err(system(&config.name, "set the format", e)),
             };
             let Ok(layout) = layout(&agreed, *format, **code, config) else { continue };
-            let rate = device.set_rate(config.rate).unwrap_or_else(|| f64::from(config.rate));
+            let agreed = device.set_rate(config.rate);
+            let rate = agreed.unwrap_or_else(|| f64::from(config.rate));
             if rate >= RATE_SHARE * f64::from(config.rate) {
-                return Ok(layout);
+                return Ok((layout, agreed));
             }
             if slower.is_none_or(|(best, ..)| rate > best) {
                 slower = Some((rate, *format, **code));
@@ -292,8 +283,9 @@ fn agree<P: Pixel>(device: &Device, config: &CameraConfig) -> Result<Layout, Cam
     tracing::warn!(camera = %config.name, rate, wanted = config.rate, "camera is slower than wanted");
     let again = device.set_format(code, config.width, config.height);
     let agreed = again.map_err(|source| system(&config.name, "set the format", source))?;
-    device.set_rate(config.rate);
+    let rate = device.set_rate(config.rate);
     layout(&agreed, format, code, config)
+        .map(|layout| (layout, rate))
         .map_err(|why| CameraFault::Refused { camera: config.name.clone(), why })
 }
 
@@ -401,17 +393,6 @@ mod tests {
     }
 
     #[test]
-    fn c3_a_frame_of_another_time_is_broken() {
-        let now = Mono::from_millis(10_000);
-        for good in [9_000, 9_990, 10_000, 11_000] {
-            assert_eq!(timely(Mono::from_millis(good), now), Ok(()));
-        }
-        assert!(timely(Mono::from_millis(8_999), now).unwrap_err().contains("1001 ms old"));
-        assert!(timely(Mono::from_millis(11_001), now).unwrap_err().contains("ahead"));
-        assert!(timely(Mono(0), now).is_err(), "a driver that does not stamp its frames");
-    }
-
-    #[test]
     fn c2_c3_a_buffer_that_is_no_sound_frame_of_now_is_broken_and_the_next_one_is_fine() {
         let layout = Layout {
             format: PixelFormat::Grey,
@@ -421,9 +402,9 @@ mod tests {
             y16_bits: 16,
             depth_unit_um: 1000,
         };
-        let mut order = Order::default();
+        let mut stamps = Stamps::every(Duration::from_millis(1));
         let mut read = |stamp: Stamp, bytes: &[u8]| {
-            shot::<u8>(stamp, bytes, &layout, &mut order, Mono::from_millis(5000))
+            shot::<u8>(stamp, bytes, &layout, &mut stamps, Mono::from_millis(5000))
         };
         let stamp = |sequence: u32| Stamp {
             damaged: false,
@@ -433,6 +414,7 @@ mod tests {
         };
         let broken = |told: &str, miss| match miss {
             Err(Miss::Broken(why)) => assert!(why.contains(told), "{why}"),
+            Err(Miss::Untimely(disorder)) => assert!(disorder.to_string().contains(told), "{disorder}"),
             other => panic!("{told}: {other:?}"),
         };
         assert!(read(stamp(1), &[7; 8]).is_ok());

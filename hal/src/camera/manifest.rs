@@ -6,10 +6,9 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
+use doorward_core::stamps::Stamps;
 use doorward_core::time::Mono;
 use serde::{Deserialize, Serialize};
-
-use super::order::Order;
 
 /// The file's name.
 pub(crate) const MANIFEST: &str = "recording.json";
@@ -85,7 +84,7 @@ impl Manifest {
         if !FIELD_OF_VIEW.contains(&self.depth_fov) {
             return Err(format!("a field of view of {} degrees is none", self.depth_fov));
         }
-        let mut orders = <[Order; 3]>::default();
+        let mut orders = <[Stamps; 3]>::default();
         for (i, frame) in self.frames.iter().enumerate() {
             for (order, member) in orders.iter_mut().zip(frame.members()) {
                 let Some((name, at)) = member else { continue };

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::frame::Shot;
+use doorward_core::stamps::Disorder;
 
 pub mod capture;
 pub mod controls;
@@ -18,7 +19,6 @@ pub mod identity;
 mod manifest;
 pub mod meeting;
 pub mod mjpeg;
-pub(crate) mod order;
 pub mod pixels;
 pub mod record;
 mod recording;
@@ -50,6 +50,14 @@ pub enum CameraFault {
         camera: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// A frame came with a number or a time that no sensor gives. The next call may succeed.
+    #[error("camera {camera}: broken frame: {disorder}")]
+    Untimely {
+        /// Which camera.
+        camera: String,
+        /// What is wrong with it.
+        disorder: Disorder,
     },
     /// The device is not the one that was installed, or does not do what is needed.
     #[error("camera {camera}: refused: {why}")]
@@ -83,7 +91,9 @@ impl CameraFault {
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
-            CameraFault::Stalled { .. } | CameraFault::BrokenFrame { .. } => false,
+            CameraFault::Stalled { .. } | CameraFault::BrokenFrame { .. } | CameraFault::Untimely { .. } => {
+                false
+            }
             CameraFault::Unplugged { .. }
             | CameraFault::Refused { .. }
             | CameraFault::Ended { .. }

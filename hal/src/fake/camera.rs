@@ -4,16 +4,16 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use doorward_core::frame::Shot;
+use doorward_core::stamps::Stamps;
 
 use super::open;
-use crate::camera::order::Order;
 use crate::camera::{Camera, CameraFault, Missed};
 
 /// The camera. Waits in real time, so a simulation in virtual time passes a wait of zero.
 #[derive(Debug)]
 pub struct FakeCamera<P> {
     shared: Arc<Shared<P>>,
-    order: Order,
+    stamps: Stamps,
     missed: Missed,
 }
 
@@ -48,7 +48,7 @@ pub fn camera<P>() -> (FakeCamera<P>, CameraHand<P>) {
     let state = State { slot: None, passed_over: 0, plugged: true, stalled: false };
     let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
     let camera =
-        FakeCamera { shared: Arc::clone(&shared), order: Order::default(), missed: Missed::default() };
+        FakeCamera { shared: Arc::clone(&shared), stamps: Stamps::default(), missed: Missed::default() };
     (camera, CameraHand(shared))
 }
 
@@ -63,14 +63,12 @@ impl<P: Send + Sync> Camera<P> for FakeCamera<P> {
         }
         let shown = if state.stalled { None } else { state.slot.take() };
         let Some(shown) = shown else { return Err(CameraFault::stalled(camera, wait)) };
-        self.order.pass_over(state.passed_over - self.missed.skipped);
+        self.stamps.pass_over(state.passed_over - self.missed.skipped);
         self.missed.skipped = state.passed_over;
-        let judged = shown.and_then(|shot| match self.order.admit(shot.sequence, shot.at) {
-            Ok(()) => Ok(shot),
-            Err(disorder) => Err(disorder.to_string()),
-        });
-        self.missed.lost = self.order.lost();
-        judged.map_err(|why| CameraFault::BrokenFrame { camera, why })
+        let shot = shown.map_err(|why| CameraFault::BrokenFrame { camera: camera.clone(), why })?;
+        let judged = self.stamps.admit(shot.sequence, shot.at);
+        self.missed.lost = self.stamps.lost();
+        judged.map(|()| shot).map_err(|disorder| CameraFault::Untimely { camera, disorder })
     }
 
     fn missed(&self) -> Missed {
@@ -148,7 +146,7 @@ mod tests {
         hand.present(shot(5, 5));
         assert!(camera.next(Duration::ZERO).is_ok());
         hand.present(shot(5, 6));
-        assert!(matches!(camera.next(Duration::ZERO), Err(CameraFault::BrokenFrame { .. })));
+        assert!(matches!(camera.next(Duration::ZERO), Err(CameraFault::Untimely { .. })));
         hand.present(shot(6, 7));
         assert!(camera.next(Duration::ZERO).is_ok());
     }
@@ -159,7 +157,7 @@ mod tests {
         hand.present(shot(1, 100));
         assert!(camera.next(Duration::ZERO).is_ok());
         hand.present(shot(2, 99));
-        assert!(matches!(camera.next(Duration::ZERO), Err(CameraFault::BrokenFrame { .. })));
+        assert!(matches!(camera.next(Duration::ZERO), Err(CameraFault::Untimely { .. })));
     }
 
     #[test]

@@ -309,16 +309,19 @@ pub(super) fn histogram(
     guides: &[(String, f64)],
 ) -> String {
     let ends = sides.iter().flat_map(|(_, _, scores)| [scores.first(), scores.last()]).flatten();
-    // Thresholds beyond all scores are drawn at the edge.
     let (low, high) =
         ends.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), at| (low.min(*at), high.max(*at)));
     let (low, high) = if low < high { (low, high) } else { (low - 0.5, low + 0.5) };
     let edges = evenly(BARS, low, high);
+    // Thresholds that no score reaches are shown where they are.
+    let reach = guides.iter().map(|(_, at)| *at).filter(|at| at.is_finite());
+    let (from, to) =
+        reach.fold((f64::from(low), f64::from(high)), |(from, to), at| (from.min(at), to.max(at)));
     let heights: Vec<Vec<f64>> = sides.iter().map(|(_, _, scores)| shares(scores, &edges)).collect();
     let top = heights.iter().flatten().fold(0.0, |top: f64, share| top.max(*share));
     let least = sides.iter().map(|(_, _, scores)| 0.5 / scores.len().max(1) as f64).fold(1.0, f64::min);
     let draw = |y: Axis| {
-        let mut plot = Plot::new(title, Axis::linear(label, low.into(), high.into()), y);
+        let mut plot = Plot::new(title, Axis::linear(label, from, to), y);
         for ((name, ink, _), heights) in sides.iter().zip(&heights) {
             plot.bars(name, *ink, &edges, heights);
         }

@@ -181,6 +181,10 @@ fn m12_m15_the_real_hub_has_every_record_once_and_shows_how_the_terminal_is() {
         said.contains("\"presence\":\"online\"") && said.contains("\"roster\":1")
     });
     let figures = ["memory_kib", "room_kib", "waiting"];
+    assert!(
+        hub.terminal().contains("\"level\":\"convenience\""),
+        "p9: a photograph may pass, and nobody is told"
+    );
     wait_for("the hub knows its health", || {
         let said = hub.terminal();
         figures

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use doorward_core::audit::Journal as _;
 use doorward_core::intake::Intake;
+use doorward_core::liveness::Level;
 use doorward_core::outbox::Outbox;
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Wall;
@@ -208,7 +209,7 @@ impl Door {
         let path = folder.path().join("door.db");
         let people = journal::load_people(&mut store, REFERENCES.0, REFERENCES.1).unwrap();
         let mut threads = Supervisor::new(Arc::clone(&clock));
-        let identity = identify(&store, 1).unwrap();
+        let identity = identify(&store, 1, Level::Convenience).unwrap();
         let (journal, requests) = journal::link();
         let (to_terminal, inputs) = sync_channel(16);
         let (appended, newest) = channel();

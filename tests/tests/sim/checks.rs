@@ -28,6 +28,9 @@ pub(crate) struct Totals {
     pub(crate) frozen: u64,
     /// Those of them in which one was played from a recording.
     pub(crate) looped: u64,
+    /// Those of them in which one said of its frame what cannot be, and faults of cameras told to the trail.
+    pub(crate) untimely: u64,
+    pub(crate) cameras_reported: u64,
     /// Sessions that came to a result, and those of them that found a live person.
     pub(crate) sessions: u64,
     pub(crate) found_live: u64,
@@ -80,6 +83,8 @@ pub(crate) struct Totals {
     /// Pictures that were handed out, and orders for one that were refused.
     pub(crate) pictures: u64,
     pub(crate) no_pictures: u64,
+    /// States in which the centre was told the level.
+    pub(crate) levels_told: u64,
     /// Entries at the centre.
     pub(crate) delivered: u64,
 }
@@ -91,6 +96,8 @@ impl Totals {
         self.frames += other.frames;
         self.frozen += other.frozen;
         self.looped += other.looped;
+        self.untimely += other.untimely;
+        self.cameras_reported += other.cameras_reported;
         self.sessions += other.sessions;
         self.found_live += other.found_live;
         self.grants += other.grants;
@@ -118,6 +125,7 @@ impl Totals {
         self.skipped += other.skipped;
         self.pictures += other.pictures;
         self.no_pictures += other.no_pictures;
+        self.levels_told += other.levels_told;
         self.delivered += other.delivered;
     }
 
@@ -140,6 +148,8 @@ impl Totals {
             ("power cuts", self.cuts),
             ("frozen framesets", self.frozen),
             ("looped framesets", self.looped),
+            ("untimely framesets", self.untimely),
+            ("faults of cameras", self.cameras_reported),
             ("results of sessions", self.sessions),
             ("sessions that found a live person", self.found_live),
             ("alarms", self.alarms),
@@ -151,6 +161,7 @@ impl Totals {
             ("changes left out", self.skipped),
             ("pictures handed out", self.pictures),
             ("pictures refused", self.no_pictures),
+            ("levels told to the centre", self.levels_told),
         ] {
             assert!(count >= 20, "only {count} {what} in all runs: the world has become too tame");
         }
@@ -161,13 +172,14 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} events, {} framesets ({} frozen, {} looped), {} sessions ({} live), {} grants, {} denials ({} spoofs, {} unanswered), {} with the light, {} moved, {} high, {} unrecorded, {} power cuts, \
+            "{} events, {} framesets ({} frozen, {} looped, {} untimely), {} sessions ({} live), {} grants, {} denials ({} spoofs, {} unanswered), {} with the light, {} moved, {} high, {} unrecorded, {} power cuts, \
              {} alarms, {} wiring faults, {} orders ({} refused), {} roster entries ({} changes left out), {} pictures ({} refused), {} entries delivered; credentials: {} claimed, {} alone, {} foreign, \
              {} borrowed, {} faceless, {} replayed",
             self.events,
             self.frames,
             self.frozen,
             self.looped,
+            self.untimely,
             self.sessions,
             self.found_live,
             self.grants,
@@ -312,14 +324,16 @@ fn a_face_is_allowed(world: &mut World, decision: &Decision, now: Now) {
         "{who} never claimed by {kind:?}: {:?}",
         world.model.shown
     );
-    assert!(world.model.good(who, kind, now.wall.ms), "a {kind:?} that is worth nothing was a claim");
+    // It is judged when it is shown: a clock that is set while its holder looks up changes nothing of that.
+    let shown_ms = world.model.shown.map_or(now.wall.ms, |(.., shown_ms)| shown_ms);
+    assert!(world.model.good(who, kind, shown_ms), "a {kind:?} that is worth nothing was a claim");
     spend(world, who, kind);
 }
 
 /// A credential opens by itself only where the door and the credential allow it, and with its holder's rights.
 fn a_credential_alone_is_allowed(world: &mut World, decision: &Decision, now: Now) {
     world.totals.alone += 1;
-    let (_, who, kind) = world.model.shown.expect("granted by a credential that nobody showed");
+    let (_, who, kind, _) = world.model.shown.expect("granted by a credential that nobody showed");
     assert_eq!(decision.person(), Some(&name(who)), "granted to somebody else");
     assert!(world.model.opens_alone(who, kind), "a {kind:?} of {who} opened by itself");
     assert!(world.model.good(who, kind, now.wall.ms), "a {kind:?} that is worth nothing opened");

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::asking::Deed;
+use crate::clockwork::Lie;
 use crate::eyes::{Figure, Reproduction, Sensor};
 use crate::office::{Blemish, Wish};
 use crate::proof::Lamp;
@@ -95,6 +96,8 @@ pub(crate) enum Event {
     Closed(bool),
     /// A recording of the last pictures is played in a loop in place of a camera, or stops.
     Looped(Option<Sensor>),
+    /// Somebody gives a camera's frames other numbers or times, or nobody does.
+    Restamped(Option<(Sensor, Lie)>),
     /// A program beside the door does this with its session.
     Session(Deed),
     /// The models break or work again.
@@ -151,7 +154,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..182) {
+        match rng.random_range(0..186) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -195,6 +198,7 @@ impl Event {
             151..152 => Event::Closed(rng.random_bool(0.4)),
             152..154 => Event::Looped(*pick(rng, &FREEZES)),
             154..158 => Event::Session(*pick(rng, &Deed::ALL)),
+            182..186 => Event::Restamped(lie(rng)),
             158..164 => Event::Picture(rng.random_range(0..3), rng.random_bool(0.7)),
             _ => {
                 use CredentialKind::{Card, Pin, Qr};
@@ -221,6 +225,12 @@ fn edit(rng: &mut ChaCha8Rng, person: u8) -> Edit {
         10 => Edit::Withdraw(person),
         _ => Edit::Rotate,
     }
+}
+
+/// Half of them end what was before.
+fn lie(rng: &mut ChaCha8Rng) -> Option<(Sensor, Lie)> {
+    let sensor = *pick(rng, &[Sensor::Colour, Sensor::Infrared, Sensor::Depth]);
+    rng.random_bool(0.5).then(|| (sensor, *pick(rng, &Lie::ALL)))
 }
 
 fn figure(rng: &mut ChaCha8Rng, person: u8) -> Figure {

@@ -82,7 +82,8 @@ impl World {
         after_each_event(self);
         let owns = |who: &u8| credentials(*who, 0).iter().any(|(own, _)| *own == credential);
         let who = (0..PEOPLE).find(owns).filter(|who| self.model.enrolled.contains_key(who));
-        self.model.shown = who.map(|who| (self.clock.now().mono, who, credential.kind()));
+        let now = self.clock.now();
+        self.model.shown = who.map(|who| (now.mono, who, credential.kind(), now.wall.ms));
         self.step(Input::Credential(credential));
     }
 }

@@ -21,6 +21,7 @@ impl World {
         *self.view() = View::empty();
         (self.frozen, self.link, self.lose_acknowledgement) = (None, true, false);
         self.tape.play(None);
+        self.clockwork.lie(None);
         (0..door::Point::ALL.len()).for_each(|point| self.happen(&Event::Loop(point, 0)));
         self.happen(&Event::Fire(false));
         self.happen(&Event::Button(false));

@@ -7,6 +7,7 @@
 //! * [`event`]: everything that can happen. [`world`]: what it happens to.
 //! * [`hardware`]: the door as it hangs in the wall, which lets people out by itself.
 //! * [`proof`]: what must speak for life, and what the light and the person really do.
+//! * [`clockwork`]: when the cameras say their frames were taken.
 //! * [`eyes`]: what the cameras see and the models say. [`hands`]: cards, PINs and codes.
 //! * [`office`]: orders from the centre, and what only looks like one.
 //! * [`roster`]: what admins sign, on its way into the store. [`picturing`]: whose picture may be taken.
@@ -18,6 +19,7 @@
 mod admins;
 mod asking;
 mod checks;
+mod clockwork;
 mod event;
 mod eyes;
 mod hands;

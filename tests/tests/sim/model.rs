@@ -28,8 +28,8 @@ pub(crate) struct Rights {
     pub(crate) code_used: bool,
 }
 
-/// A credential that was shown, and by it who is said to stand there.
-pub(crate) type Shown = (Mono, u8, CredentialKind);
+/// A credential that was shown, by it who is said to stand there, and the clock's word for when.
+pub(crate) type Shown = (Mono, u8, CredentialKind, i64);
 
 /// What the world knows of itself.
 #[derive(Debug, Default)]
@@ -123,11 +123,11 @@ impl Model {
             Mode::PinAndFace => kind == CredentialKind::Pin,
             Mode::CardAndFace | Mode::FaceOrCardAndFace => kind != CredentialKind::Pin,
         };
-        let fresh = |(at, person, by): &Shown| now.0 - at.0 <= CLAIM_US && *person == who && *by == kind;
+        let fresh = |(at, person, by, _): &Shown| now.0 - at.0 <= CLAIM_US && *person == who && *by == kind;
         taken && self.shown.as_ref().is_some_and(fresh)
     }
 
-    /// Whether this credential is worth anything now, whatever the door does with it.
+    /// Whether this credential is worth anything at a time, whatever the door does with it.
     pub(crate) fn good(&self, who: u8, kind: CredentialKind, at_ms: i64) -> bool {
         let Some(rights) = self.enrolled.get(&who) else { return false };
         match kind {

@@ -4,6 +4,7 @@
 use std::sync::mpsc::sync_channel;
 
 use doorward_core::centre::{Centre, Effect, Input as CentreInput, Own};
+use doorward_core::liveness::Level;
 use doorward_core::time::Now;
 use doorward_daemon::terminal::Input;
 use doorward_hal::clock::Clock as _;
@@ -81,6 +82,8 @@ pub(crate) struct Office {
     /// Keys that the terminal was handed in this life, as it keeps them nowhere.
     pub(crate) handed: Vec<Hand>,
     session: Session,
+    /// How much evidence of life the terminal asks for.
+    pub(crate) level: Level,
     before: Session,
     count: u64,
     last: Option<Vec<u8>>,
@@ -93,14 +96,15 @@ pub(crate) struct Office {
 
 impl Office {
     /// Before the terminal's first life.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(level: Level) -> Self {
         let session = [0; 16];
-        let (centre, author) = (centre(session, None, None), Author::new(trust()));
+        let (centre, author) = (centre((session, level), None, None), Author::new(trust()));
         Self {
             centre,
             author,
             handed: Vec::new(),
             session,
+            level,
             before: session,
             count: 0,
             last: None,
@@ -120,7 +124,7 @@ impl Office {
         self.before = self.session;
         let life = u128::from_be_bytes(self.session) + 1;
         self.session = life.to_be_bytes();
-        self.centre = centre(self.session, followed, known);
+        self.centre = centre((self.session, self.level), followed, known);
         self.handed.clear();
         self.centre.last_will(now, trail);
         self.centre.handle(CentreInput::Connected, now, trail);
@@ -300,7 +304,11 @@ fn trust() -> Trust {
     trust
 }
 
-fn centre(session: Session, followed: Option<roster::Head>, known: Option<roster::Head>) -> Centre {
+fn centre(
+    (session, level): (Session, Level),
+    followed: Option<roster::Head>,
+    known: Option<roster::Head>,
+) -> Centre {
     let own = Own {
         site: site(),
         terminal: terminal(),
@@ -308,6 +316,7 @@ fn centre(session: Session, followed: Option<roster::Head>, known: Option<roster
         start: 1,
         genesis: [0; 32],
         version: String::new(),
+        level,
     };
     let centre = Centre::new(own, key(TERMINAL), Follower::new([0; 32], trust()), followed);
     match known {

@@ -327,12 +327,18 @@ impl World {
     }
 
     /// What the terminal says of the roster is in its store, unless a refill was ordered: until the start that follows, it says
-    /// what it knows.
-    fn hear_state(&self, bytes: &[u8]) {
+    /// what it knows. And the level that the centre is told is the one by which the door decides.
+    fn hear_state(&mut self, bytes: &[u8]) {
         let own = terminal();
         let reader = Reader { terminal: Some(&own), now_s: None };
         let state = self.office.author.follower.trust().authorise::<State>(bytes, &reader);
-        let seq = state.expect("the terminal's own word").message().roster.seq;
+        let state = state.expect("the terminal's own word");
+        let (seq, level) = (state.message().roster.seq, state.message().level);
+        assert_eq!(level, Some(self.model.policy.level), "p9: the centre is told another level");
+        if let Some(standing) = self.standing() {
+            assert_eq!(level, Some(standing.level), "p9: the door decides by another level than it tells");
+            self.totals.levels_told += 1;
+        }
         assert!(
             self.office.author.anew || seq <= self.followed(),
             "entry {seq} was told and is not in the store"

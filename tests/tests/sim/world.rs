@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use doorward_core::attempt::Evidence;
 use doorward_core::calibration::{Calibration, Point};
 use doorward_core::claim::{Mode, Terms};
 use doorward_core::decision::Cue;
@@ -34,6 +35,7 @@ use tempfile::TempDir;
 
 use crate::asking::Program;
 use crate::checks::{self, Totals};
+use crate::clockwork::{Clockwork, Passed};
 use crate::event::Event;
 use crate::eyes::{self, DIMENSION, Script, Sensor, Tape, VERSION, View};
 use crate::hands;
@@ -47,7 +49,7 @@ use crate::proof::{self, Proof};
 /// Monday 2026-01-05, 10:00 UTC.
 pub(crate) const MONDAY_MS: i64 = 1_767_607_200_000;
 /// Time between framesets.
-const FRAME: Duration = Duration::from_millis(100);
+pub(crate) const FRAME: Duration = Duration::from_millis(100);
 
 /// The centre, which has every entry once and in order.
 pub(crate) struct Centre {
@@ -100,6 +102,8 @@ pub(crate) struct World {
     /// The camera that repeats its last picture, if one does.
     pub(crate) frozen: Option<Sensor>,
     last_look: Option<Frameset>,
+    /// What the cameras say of when their frames were taken.
+    pub(crate) clockwork: Clockwork,
     /// A recording, and whether it is played.
     pub(crate) tape: Tape,
     /// The program beside the door.
@@ -159,7 +163,7 @@ impl World {
             hardware: Hardware::default(),
             pairs: Pairs::default(),
             centre: Centre { chain: Verifier::new(genesis), received: BTreeMap::new() },
-            office: Office::new(),
+            office: Office::new(policy.level),
             totals: Totals::default(),
             terminal: None,
             examiner,
@@ -170,6 +174,7 @@ impl World {
             lose_acknowledgement: false,
             frozen: None,
             last_look: None,
+            clockwork: Clockwork::begin(start.mono),
             tape: Tape::default(),
             program: Program::default(),
             frames: 0,
@@ -211,6 +216,7 @@ impl World {
             Event::Obedient(obedient) => self.view().obedient = obedient,
             Event::Closed(closed) => self.view().closed = closed,
             Event::Looped(sensor) => self.tape.play(sensor),
+            Event::Restamped(lie) => self.clockwork.lie(lie),
             // Nothing else comes of it, not even another try to reach the centre.
             Event::Session(deed) => return self.use_session(deed),
             Event::ModelsBroken(broken) => self.view().broken = broken,
@@ -311,7 +317,20 @@ impl World {
         self.totals.looped += u64::from(self.tape.plays().is_some());
         self.last_look = Some(frames.clone());
         self.totals.frames += 1;
-        self.proof.see(now, view, self.frozen);
+        let Passed { frames, untimely, blind } = self.clockwork.pass(frames, self.model.policy.fitted, now);
+        self.totals.untimely += u64::from(untimely.is_some());
+        // A life that ends meanwhile tells the rest of it no more.
+        while let Some(report) = self.clockwork.report() {
+            self.totals.cameras_reported += 1;
+            self.step(Input::Fault(report));
+        }
+        let Some(frames) = frames else {
+            if blind {
+                self.step(Input::Evidence(Evidence::Fault.into()));
+            }
+            return;
+        };
+        self.proof.see(now, view, self.frozen.or(untimely));
         let full = self.wires().disk_full;
         self.program.see(view.figure, full);
         let (look, _) = self.examiner.examine(frames);
@@ -420,6 +439,7 @@ impl World {
             let store = self.store.lock().expect("one thread");
             (store.followed().expect("readable"), store.roster_known().expect("readable"))
         };
+        self.office.level = self.model.policy.level;
         self.office.begin(heads, self.clock.now(), self.head());
         self.tell_model();
         self.follow_pairs();
@@ -461,6 +481,7 @@ impl World {
         *self.shown.lock().expect("one thread") = None;
         let shown = Arc::clone(&self.shown);
         self.tape.cut();
+        self.clockwork = Clockwork::begin(self.clock.now().mono);
         self.program.forget();
         self.terminal = Some(Terminal::new(
             people,

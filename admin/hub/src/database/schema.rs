@@ -3,7 +3,8 @@
 use super::{Columns, DatabaseFault, Kept, Transaction};
 
 /// Every version, oldest first.
-const VERSIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const VERSIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// Brings a database to the newest version.
 pub(super) fn migrate(transaction: &mut Transaction<'_>) -> Kept {

@@ -83,7 +83,8 @@ async fn sites(State(desk): State<Desk>) -> Answer {
             let totals = kept::totals(transaction, &site, head.seq, now_ms)?;
             found.push(json!({
                 "site": site, "roster": head.seq, "state": hex(&head.state), "terminals": totals.terminals, "online": totals.online,
-                "silent": totals.silent, "behind": totals.behind, "alarms": totals.alarms,
+                "silent": totals.silent, "behind": totals.behind, "convenience": totals.convenience,
+                "alarms": totals.alarms,
             }));
         }
         Ok(found)
@@ -112,7 +113,7 @@ async fn terminal(State(desk): State<Desk>, Path((site, terminal)): Path<(String
 
 fn shown(terminal: &Terminal, standing: &Standing) -> Value {
     json!({
-        "terminal": terminal.terminal, "presence": terminal.presence(clock::now_ms()).word(),
+        "terminal": terminal.terminal, "presence": terminal.presence(clock::now_ms()).word(), "level": terminal.level,
         "heard_ms": terminal.heard_ms, "version": terminal.version, "clock": terminal.clock,
         "session": hex(&terminal.session), "trail": terminal.trail_seq, "kept": terminal.kept_seq,
         "roster": terminal.roster_seq, "state": hex(&terminal.roster_state),

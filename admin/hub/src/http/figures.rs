@@ -67,6 +67,8 @@ fn told(counted: &Counted, totals: &[(SiteId, Totals)]) -> String {
     figure("terminals_silent", "gauge", help, &of_sites(|totals| totals.silent));
     let help = "Terminals that do not hold the newest roster.";
     figure("terminals_behind", "gauge", help, &of_sites(|totals| totals.behind));
+    let help = "Terminals that take colour alone for proof of life: a good photograph may pass.";
+    figure("terminals_convenience", "gauge", help, &of_sites(|totals| totals.convenience));
     figure("alarms_open", "gauge", "Alarms that are not over.", &of_sites(|totals| totals.alarms));
     text
 }
@@ -81,11 +83,12 @@ mod tests {
         let tally = Tally::default();
         tally.taken(3, 40);
         tally.refused(Why::Signature);
-        let totals = Totals { terminals: 5, online: 3, silent: 1, behind: 2, alarms: 1 };
+        let totals = Totals { terminals: 5, online: 3, silent: 1, behind: 2, convenience: 4, alarms: 1 };
         let text = told(&tally.counts(), &[("hq".parse().unwrap(), totals)]);
         assert!(text.contains("\ndoorhub_records_total 40\n"), "{text}");
         assert!(text.contains("\ndoorhub_refused_total{why=\"signature\"} 1\n"), "{text}");
         assert!(text.contains("\ndoorhub_terminals_silent{site=\"hq\"} 1\n"), "{text}");
+        assert!(text.contains("\ndoorhub_terminals_convenience{site=\"hq\"} 4\n"), "{text}");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (_, value) = line.rsplit_once(' ').unwrap();
             assert!(value.parse::<f64>().is_ok(), "{line}");

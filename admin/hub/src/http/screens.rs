@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use doorward_protocol::audit::LivenessLevel;
 use doorward_protocol::hex::hex;
 use doorward_protocol::ids::{PersonId, SiteId, TerminalId};
 use maud::{Markup, html};
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt as _};
 
-use super::view::{ago, document, moment, older, page, plain, sign, told};
+use super::view::{ago, asked_for, asks, document, moment, older, page, plain, sign, told};
 use super::{Desk, Refused};
 use crate::clock;
 use crate::kept::{self, AlarmRow, Page, Presence, Terminal, Totals};
@@ -96,7 +97,7 @@ async fn doors(State(desk): State<Desk>, Path(site): Path<String>) -> Shown {
         h2 { "Last events" }
         (event_table(&site, &events))
     };
-    Ok(page(&site, "doors", &faults(&desk), &content))
+    Ok(page(&site, "doors", &notes(&desk, &site).await?, &content))
 }
 
 fn figures(totals: &Totals, head: u64) -> Markup {
@@ -119,6 +120,7 @@ fn door(terminal: &Terminal, alarms: &[AlarmRow], head: u64, now_ms: i64) -> Mar
         article.door data-presence=(presence.word()) data-alarm=(!own.is_empty()) {
             h3 { (terminal.terminal) }
             p { (present(presence)) " " span.quiet { "heard " (ago(terminal.heard_ms, now_ms)) } }
+            @if let Some(level) = terminal.level { p { span.quiet { "proof of life: " } (asks(level)) } }
             @for alarm in own { p { (sign("bad", "alarm")) " " (plain(&alarm.what)) } }
             @if let Some(why) = &terminal.halted { p { (sign("warn", "halted")) " " (why) } }
             @if terminal.roster_seq < head {
@@ -156,7 +158,7 @@ async fn events(State(desk): State<Desk>, Path(site): Path<String>, Query(asked)
         (event_table(&site, &found))
         (older(next))
     };
-    Ok(page(&site, "events", &faults(&desk), &content))
+    Ok(page(&site, "events", &notes(&desk, &site).await?, &content))
 }
 
 fn event_table(site: &SiteId, events: &[kept::Event]) -> Markup {
@@ -173,7 +175,7 @@ fn event_table(site: &SiteId, events: &[kept::Event]) -> Markup {
                         td.at { (moment(event.entry.at_ms)) }
                         td { a href={ "/" (site) "/events?terminal=" (event.terminal) } { (event.terminal) } }
                         td { (sign(kind, word)) }
-                        td.rest { (rest) }
+                        td.rest { (rest) @if let Some(level) = asked_for(&event.entry) { " " (level) } }
                         td.seq data-name="record" { (event.seq) }
                     }
                 }
@@ -206,7 +208,7 @@ async fn alarms(State(desk): State<Desk>, Path(site): Path<String>, Query(asked)
         }
         (older(next))
     };
-    Ok(page(&site, "alarms", &faults(&desk), &content))
+    Ok(page(&site, "alarms", &notes(&desk, &site).await?, &content))
 }
 
 async fn people(State(desk): State<Desk>, Path(site): Path<String>, Query(asked): Query<Asked>) -> Shown {
@@ -233,7 +235,7 @@ async fn people(State(desk): State<Desk>, Path(site): Path<String>, Query(asked)
         }
         (older(next))
     };
-    Ok(page(&site, "people", &faults(&desk), &content))
+    Ok(page(&site, "people", &notes(&desk, &site).await?, &content))
 }
 
 async fn terminals(State(desk): State<Desk>, Path(site): Path<String>, Query(asked): Query<Asked>) -> Shown {
@@ -248,7 +250,7 @@ async fn terminals(State(desk): State<Desk>, Path(site): Path<String>, Query(ask
         @if found.is_empty() { p.empty { "No terminal has said how it is." } } @else {
             table {
                 thead { tr {
-                    th { "Terminal" } th { "Is" } th { "Heard" } th { "Version" } th { "Roster" } th { "Holds" }
+                    th { "Terminal" } th { "Is" } th { "Heard" } th { "Version" } th { "Proof of life" } th { "Roster" } th { "Holds" }
                     th { "Trail kept" } th { "Waiting" } th { "Faults" }
                 } }
                 tbody { @for terminal in &found { (row(terminal, &standing, now_ms)) } }
@@ -256,7 +258,7 @@ async fn terminals(State(desk): State<Desk>, Path(site): Path<String>, Query(ask
         }
         (older(next))
     };
-    Ok(page(&site, "terminals", &faults(&desk), &content))
+    Ok(page(&site, "terminals", &notes(&desk, &site).await?, &content))
 }
 
 fn row(terminal: &Terminal, standing: &Standing, now_ms: i64) -> Markup {
@@ -265,10 +267,13 @@ fn row(terminal: &Terminal, standing: &Standing, now_ms: i64) -> Markup {
     let state = hex(&terminal.roster_state);
     html! {
         tr {
-            td { (terminal.terminal) }
+            td.name { (terminal.terminal) }
             td { (present(terminal.presence(now_ms))) }
             td.at { (ago(terminal.heard_ms, now_ms)) }
             td data-name="version" { (terminal.version) }
+            td data-name="proof of life" {
+                @match terminal.level { Some(level) => (asks(level)), None => span.quiet { "unknown" } }
+            }
             td.seq data-name="roster" { (terminal.roster_seq) @if behind > 0 { " " (sign("warn", &format!("{behind} behind"))) } }
             td {
                 @match terminal.holds(standing) {
@@ -296,13 +301,24 @@ async fn live(
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
-/// What is wrong with the hub itself.
-fn faults(desk: &Desk) -> Vec<&'static str> {
+/// What stands above every page of a site: what is wrong with the hub itself, and where a photograph may pass.
+async fn notes(desk: &Desk, site: &SiteId) -> Result<Vec<Markup>, Refused> {
+    let (name, head, now_ms) = (site.clone(), desk.standing(site).seq, clock::now_ms());
+    let totals = desk.read(move |transaction| kept::totals(transaction, &name, head, now_ms)).await?;
     let counted = desk.tally().counts();
     let broker = (!counted.connected).then_some(
         "The broker is away: what stands here was true when it was last there. Doors go on deciding.",
     );
     let keeping = (!counted.keeping)
         .then_some("The database keeps nothing at the moment. Terminals keep their records until it does.");
-    broker.into_iter().chain(keeping).collect()
+    let faults = broker.into_iter().chain(keeping).map(|fault| html! { p.banner role="alert" { (fault) } });
+    Ok(faults.chain(weakest(&totals)).collect())
+}
+
+/// Which part of the terminals asks for colour alone.
+fn weakest(totals: &Totals) -> Option<Markup> {
+    let level = LivenessLevel::Convenience;
+    (totals.convenience > 0).then(|| {
+        html! { p { (asks(level)) span.quiet { " at " (totals.convenience) " of " (totals.terminals) " terminals" } } }
+    })
 }

@@ -2,7 +2,7 @@
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use doorward_protocol::audit::{Entry, What};
+use doorward_protocol::audit::{Entry, LivenessLevel, What};
 use doorward_protocol::ids::SiteId;
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -43,7 +43,7 @@ const PAGES: [(&str, &str); 5] = [
 ];
 
 /// A page of a site. What stands in `main` is brought up to date by the script.
-pub(super) fn page(site: &SiteId, here: &str, faults: &[&str], content: &Markup) -> Markup {
+pub(super) fn page(site: &SiteId, here: &str, notes: &[Markup], content: &Markup) -> Markup {
     let title = PAGES.iter().find(|(page, _)| *page == here).map_or("doorhub", |(_, title)| title);
     let body = html! {
         header.top {
@@ -56,7 +56,7 @@ pub(super) fn page(site: &SiteId, here: &str, faults: &[&str], content: &Markup)
             }
         }
         main #live data-live={ "/" (site) "/live" } {
-            @for fault in faults { p.banner role="alert" { (fault) } }
+            @for note in notes { (note) }
             h1 { (title) }
             (content)
         }
@@ -89,6 +89,37 @@ pub(super) fn ago(ms: i64, now_ms: i64) -> String {
 /// A sign with a word: no state is told by its colour alone.
 pub(super) fn sign(kind: &str, word: &str) -> Markup {
     html! { span class={ "sign " (kind) } { (word) } }
+}
+
+/// How much evidence of life is asked for. What a photograph may pass is said so wherever it stands.
+pub(super) fn asks(level: LivenessLevel) -> Markup {
+    match level {
+        LivenessLevel::Convenience => html! {
+            (sign("warn", level.code())) span.quiet { " a good photograph may pass" }
+        },
+        LivenessLevel::Standard | LivenessLevel::High => html! { span.quiet { (level.code()) } },
+    }
+}
+
+/// What was asked of the face that a record decides about, where that was little.
+pub(super) fn asked_for(entry: &Entry) -> Option<Markup> {
+    match &entry.what {
+        What::Decided(decided) => {
+            decided.level.filter(|level| *level == LivenessLevel::Convenience).map(asks)
+        }
+        What::Started(_)
+        | What::Released(_)
+        | What::Door(_)
+        | What::Enrolled(_)
+        | What::Erased(_)
+        | What::Fault(_)
+        | What::ClockJumped(_)
+        | What::Stopped(_)
+        | What::Credential(_)
+        | What::Skipped(_)
+        | What::ErasedEverybody(_)
+        | What::Pictured(_) => None,
+    }
 }
 
 /// What a record says: kind of sign, a word, and the rest in words.

@@ -3,7 +3,7 @@
 //! Only what is newer counts, and only what is newer proves life: a broker that repeats an old "online" for ever changes
 //! nothing, and after three minutes of silence the hub says so.
 
-use doorward_protocol::audit::{ClockTrust, Hash};
+use doorward_protocol::audit::{ClockTrust, Hash, LivenessLevel};
 use doorward_protocol::ids::{SiteId, TerminalId};
 use doorward_protocol::presence::{Health, State};
 
@@ -75,6 +75,8 @@ pub struct Terminal {
     pub faults: Option<String>,
     /// The message in which it said what it holds.
     pub signed: Option<Vec<u8>>,
+    /// How much evidence of life it asks for; none from versions that did not say it.
+    pub level: Option<LivenessLevel>,
 }
 
 impl Terminal {
@@ -127,6 +129,7 @@ pub fn say_state(
         Value::bytes(*state.roster.state),
         state.halted.as_ref().map(|why| why.as_str()).into(),
         Value::bytes(signed),
+        state.level.map(LivenessLevel::code).into(),
     ];
     // Signed when the connection began, so that it knows less than what was said on it.
     let told = |column: &str| {
@@ -140,12 +143,13 @@ pub fn say_state(
     // health said belongs to the life that said it.
     let sql = format!(
         "INSERT INTO terminal (site, terminal, heard_ms, trail, session, start, link, online, seq, version, clock, \
-        trail_seq, roster_seq, roster_state, halted, signed, health_seq) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0) \
+        trail_seq, roster_seq, roster_state, halted, signed, level, health_seq) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0) \
         ON CONFLICT (site, terminal) DO UPDATE SET heard_ms = excluded.heard_ms, trail = excluded.trail, \
         health_seq = CASE WHEN terminal.session = excluded.session THEN terminal.health_seq ELSE 0 END, \
         session = excluded.session, start = excluded.start, link = excluded.link, online = excluded.online, \
-        seq = excluded.seq, version = excluded.version, clock = excluded.clock, {told} \
+        seq = excluded.seq, version = excluded.version, clock = excluded.clock, \
+        level = excluded.level, {told} \
         WHERE (excluded.trail, excluded.start, excluded.link, 1 - excluded.online, excluded.seq) \
         > (terminal.trail, terminal.start, terminal.link, 1 - terminal.online, terminal.seq)"
     );
@@ -185,7 +189,7 @@ pub fn say_health(
 }
 
 const COLUMNS: &str = "SELECT terminal.terminal, heard_ms, session, online, version, clock, trail_seq, trail.seq, \
-    roster_seq, roster_state, halted, waiting, memory_kib, room_kib, temperature_mc, faults, terminal.signed \
+    roster_seq, roster_state, halted, waiting, memory_kib, room_kib, temperature_mc, faults, terminal.signed, level \
     FROM terminal JOIN trail ON trail.trail = terminal.trail";
 
 /// Terminals of a site in the order of their names, after `after`.
@@ -230,6 +234,8 @@ pub struct Totals {
     pub silent: i64,
     /// Those that do not hold the newest roster.
     pub behind: i64,
+    /// Those that ask for colour alone: a good photograph may pass there.
+    pub convenience: i64,
     /// Open alarms.
     pub alarms: i64,
 }
@@ -241,16 +247,18 @@ pub struct Totals {
 pub fn totals(transaction: &mut Transaction<'_>, site: &SiteId, head: u64, now_ms: i64) -> Kept<Totals> {
     let sql = "SELECT COUNT(*), COUNT(CASE WHEN online = 1 AND heard_ms >= ?2 AND heard_ms <= ?4 THEN 1 END), \
         COUNT(CASE WHEN online = 1 AND (heard_ms < ?2 OR heard_ms > ?4) THEN 1 END), \
-        COUNT(CASE WHEN roster_seq < ?3 THEN 1 END) FROM terminal WHERE site = ?1";
+        COUNT(CASE WHEN roster_seq < ?3 THEN 1 END), COUNT(CASE WHEN level = ?5 THEN 1 END) FROM terminal WHERE site = ?1";
     let (from, to) = (now_ms.saturating_sub(STALE_MS), now_ms.saturating_add(STALE_MS));
-    let values = [site.as_str().into(), from.into(), Value::count(head), to.into()];
+    let weakest = LivenessLevel::Convenience.code();
+    let values = [site.as_str().into(), from.into(), Value::count(head), to.into(), weakest.into()];
     let rows = transaction.query("count terminals", sql, &values)?;
     let mut row = Columns::from(rows.into_iter().next().ok_or(DatabaseFault::Nonsense("no count"))?);
     let (terminals, online, silent, behind) = (row.int()?, row.int()?, row.int()?, row.int()?);
+    let convenience = row.int()?;
     let sql = "SELECT COUNT(*) FROM alarm WHERE site = ?1 AND cleared_ms IS NULL";
     let rows = transaction.query("count alarms", sql, &[site.as_str().into()])?;
     let row = rows.into_iter().next().ok_or(DatabaseFault::Nonsense("no count"))?;
-    Ok(Totals { terminals, online, silent, behind, alarms: Columns::from(row).int()? })
+    Ok(Totals { terminals, online, silent, behind, convenience, alarms: Columns::from(row).int()? })
 }
 
 fn read(row: Row) -> Kept<Terminal> {
@@ -273,7 +281,13 @@ fn read(row: Row) -> Kept<Terminal> {
         temperature_mc: row.int_or_none()?,
         faults: row.text_or_none()?,
         signed: row.bytes_or_none()?,
+        level: row.text_or_none()?.as_deref().map(level).transpose()?,
     })
+}
+
+fn level(code: &str) -> Kept<LivenessLevel> {
+    let known = LivenessLevel::ALL.into_iter().find(|level| level.code() == code);
+    known.ok_or(DatabaseFault::Nonsense("a level that is none"))
 }
 
 fn trust_number(clock: ClockTrust) -> i64 {

@@ -11,9 +11,9 @@ use std::time::Duration;
 use doorward_hub::database::{Address, Database, DatabaseFault};
 use doorward_hub::kept::{self, Page};
 use doorward_hub::tls::{self, Files};
-use doorward_protocol::audit::{Head, Verifier};
+use doorward_protocol::audit::{Head, LivenessLevel, Verifier};
 use doorward_protocol::hex::hex;
-use doorward_protocol::presence::RosterWanted;
+use doorward_protocol::presence::{RosterWanted, State};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
@@ -499,6 +499,15 @@ fn m1_a_broker_that_speaks_only_an_older_tls_is_refused() {
     assert!(told.contains("peer") || told.contains("version"), "{told}");
 }
 
+/// On every page, and beside each event of a face.
+fn p9_it_is_said_everywhere_that_a_photograph_may_pass(hub: &Doorhub) {
+    let said = |page: &str| hub.get(page).unwrap().matches("a good photograph may pass").count();
+    for page in ["doors", "events", "alarms", "people", "terminals"] {
+        assert!(said(&format!("/hq/{page}")) > 0, "{page}");
+    }
+    assert!(said("/hq/events?terminal=t0") > 30, "each event says it");
+}
+
 #[test]
 fn the_pages_are_seen_by_whoever_shows_the_token_and_nobody_else() {
     let Some(broker) = Broker::start(|conf| conf) else { return };
@@ -510,7 +519,8 @@ fn the_pages_are_seen_by_whoever_shows_the_token_and_nobody_else() {
     let mut terminal = busy(0, 30);
     terminal.record(crate::site::door("forced"));
     let mut door = Door::connect(Door::way(&broker, "t0"));
-    let state = terminal.says_state(1, &terminal.state(1, 1, true));
+    let level = Some(LivenessLevel::Convenience);
+    let state = terminal.says_state(1, &State { level, ..terminal.state(1, 1, true) });
     door.say(&state.topic, state.payload);
     door.deliver(&terminal, 31);
     hub.wait_for("the state came", || hub.get("/hq/doors").is_some_and(|page| page.contains("<h3>t0</h3>")));
@@ -529,6 +539,7 @@ fn the_pages_are_seen_by_whoever_shows_the_token_and_nobody_else() {
             assert!(found, "{page} does not say {word}:\n{text}");
         }
     }
+    p9_it_is_said_everywhere_that_a_photograph_may_pass(&hub);
     let alarms: serde_json::Value =
         serde_json::from_str(&hub.get("/api/v1/sites/hq/alarms").unwrap()).unwrap();
     let settled = format!("/api/v1/sites/hq/alarms/{}/settled", alarms["alarms"][0]["number"]);

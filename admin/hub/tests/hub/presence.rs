@@ -1,9 +1,10 @@
 //! How terminals are, as the hub sees it: only what is newer counts, and silence is shown as such.
 
 use doorward_hub::kept::{self, Page, Presence};
+use doorward_protocol::audit::LivenessLevel;
 use doorward_protocol::ids::SiteId;
 use doorward_protocol::message::{List, Text};
-use doorward_protocol::presence::Health;
+use doorward_protocol::presence::{Health, State};
 
 use crate::cluster::on_each;
 use crate::site::{Author, Hub, NOW_MS, STRANGER, Terminal, door, fault, signed, started};
@@ -86,6 +87,32 @@ fn m15_a_last_will_ends_a_connection_and_takes_back_nothing_that_was_said_on_it(
         assert_eq!(after.signed, Some(said.payload), "what it signed last, as it signed it");
         let told = |seen: &kept::Terminal| (seen.trail_seq, seen.roster_seq, seen.roster_state);
         assert_eq!(told(&after), told(&before));
+    });
+}
+
+#[test]
+fn p9_a_terminal_says_at_the_centre_that_a_photograph_may_pass_and_an_older_one_is_unknown() {
+    on_each(|address| {
+        let mut author = Author::new(2);
+        let mut hub = Hub::following(address, &author);
+        let (alone, older) = (Terminal::new(0), Terminal::new(1));
+        let mut says = |hub: &mut Hub, terminal: &Terminal, seq, level, online| {
+            let state = State { level, ..terminal.state(1, 1, online) };
+            hub.take(&mut author, &[terminal.says_state(seq, &state)]);
+        };
+        let levels = |hub: &mut Hub| {
+            let found = hub.database.read(|t| kept::terminals(t, &site(), "", 10)).unwrap();
+            let totals = hub.database.read(|t| kept::totals(t, &site(), 1, NOW_MS)).unwrap();
+            (found.iter().map(|terminal| terminal.level).collect::<Vec<_>>(), totals.convenience)
+        };
+        let convenience = Some(LivenessLevel::Convenience);
+        says(&mut hub, &alone, 1, convenience, true);
+        says(&mut hub, &older, 1, None, true);
+        assert_eq!(levels(&mut hub), (vec![convenience, None], 1));
+        says(&mut hub, &alone, 2, convenience, false);
+        assert_eq!(levels(&mut hub), (vec![convenience, None], 1), "also when it is away");
+        says(&mut hub, &older, 2, Some(LivenessLevel::High), true);
+        assert_eq!(levels(&mut hub), (vec![convenience, Some(LivenessLevel::High)], 1));
     });
 }
 

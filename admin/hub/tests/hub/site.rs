@@ -4,7 +4,9 @@ use doorward_hub::centre::{Centre, Incoming};
 use doorward_hub::database::{Address, Database};
 use doorward_hub::site::Beginning;
 use doorward_hub::tally::Tally;
-use doorward_protocol::audit::{self, ClockTrust, Decided, DoorReport, FaultReport, Started, Stopped, What};
+use doorward_protocol::audit::{
+    self, ClockTrust, Decided, DoorReport, FaultReport, LivenessLevel, Started, Stopped, What,
+};
 use doorward_protocol::delivery::{Acknowledgement, Batch};
 use doorward_protocol::envelope::Heading;
 use doorward_protocol::ids::{AttemptId, TerminalId};
@@ -156,7 +158,7 @@ impl Terminal {
                 rule: "weekly".into(),
                 scores: None,
                 presented: None,
-                level: None,
+                level: Some(LivenessLevel::Convenience),
             }));
         }
     }
@@ -199,6 +201,7 @@ impl Terminal {
             trail: Trail { genesis: self.genesis.into(), seq: head.seq, hash: head.hash.into() },
             roster: Held { seq: 1, hash: [3; 32].into(), state: [4; 32].into() },
             halted: None,
+            level: Some(LivenessLevel::Standard),
         }
     }
 

@@ -49,6 +49,7 @@ fn own() -> Own {
         start: 60,
         genesis: TRAIL,
         version: "0.1.0".to_owned(),
+        level: Level::High,
     }
 }
 
