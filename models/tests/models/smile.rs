@@ -301,6 +301,7 @@ fn p1_p6_mouths_that_rest_and_prints_that_are_moved_and_bent_do_not_change_as_a_
 }
 
 /// A photograph seen at an angle, nearer or farther, in other light.
+#[expect(clippy::cast_possible_truncation, reason = "clamped to the picture and to a byte before the cast")]
 fn held(picture: &Plane<Rgb>, about: Point, pose: [f32; 4]) -> Plane<Rgb> {
     let [yaw, pitch, scale, light] = pose;
     // The distance of the camera, in pixels of the photograph: half a metre where eyes are 63 mm apart.

@@ -208,8 +208,8 @@ impl Challenge {
             }
             return;
         }
-        // A head that turns or nods shows its mouth at another angle.
-        let straight = is_frontal(marks) && seen.across.hypot(seen.down) < TURN_MIN;
+        // A head that turns or nods shows its mouth at another angle; so it must be held as before, within ten degrees.
+        let straight = is_frontal(marks) && seen.across.hypot(seen.down) < NOD_MIN;
         mouth.into_iter().filter(|_| straight).for_each(|score| self.mouth.read(score));
         self.held = if step.is_shown(&seen, &self.mouth) { self.held + 1 } else { 0 };
         if self.held >= step.held_min() {

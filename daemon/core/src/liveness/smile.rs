@@ -9,6 +9,8 @@
 //!
 //! A score alone says nothing of life. What [`super::movement`] asks for is that it *changes*, when told to.
 
+#![expect(clippy::cast_possible_truncation, reason = "coordinates are checked against the picture")]
+
 mod weights;
 
 use crate::frame::{Plane, Rgb};
@@ -64,8 +66,7 @@ pub fn features(picture: &Plane<Rgb>, marks: &Landmarks) -> Option<[f32; FEATURE
         }
     }
     let total: f32 = cells.iter().flatten().flatten().sum();
-    // Also what is no number.
-    if !(total >= GRADIENT_MIN * (CELL * CELL * CELLS_ACROSS * CELLS_DOWN) as f32) {
+    if total.is_nan() || total < GRADIENT_MIN * (CELL * CELL * CELLS_ACROSS * CELLS_DOWN) as f32 {
         return None;
     }
     let mut features = [0.0; FEATURES];
