@@ -39,6 +39,7 @@ use doorward_core::liveness::{self, Level, smile};
 use doorward_core::lockout::Lockout;
 use doorward_core::policy::{self, Candidate, Circumstances, Permit, Rules};
 use doorward_core::quality;
+use doorward_core::questions::Questions;
 use doorward_core::session::{SessionId, Sessions};
 use doorward_core::stages::{EmbedFault, Embedding, Face, Sighting};
 use doorward_core::time::{Mono, Now};
@@ -252,6 +253,7 @@ pub struct Terminal {
     spent: Spent,
     sessions: Sessions,
     allowance: Allowance,
+    questions: Questions,
     timekeeper: Timekeeper,
     /// An operator's; tampering may add to it.
     lockdown: bool,
@@ -304,6 +306,7 @@ impl Terminal {
         disk: Box<dyn Disk + Send>,
         observer: Box<dyn FnMut(Observation) + Send>,
     ) -> Self {
+        let questions = Questions::new(people.gallery.version(), beginning.attempts.level());
         Self {
             people,
             egress_for: rules.open_for,
@@ -318,6 +321,7 @@ impl Terminal {
             spent: beginning.spent,
             sessions: Sessions::default(),
             allowance: Allowance::default(),
+            questions,
             timekeeper: beginning.timekeeper,
             lockdown: beginning.lockdown,
             pictures: Pictures::new(beginning.own),
@@ -386,6 +390,8 @@ impl Terminal {
             self.settle(Decision::ruled(claim.expired(), attempt, door), now.mono, now);
         }
         self.sessions.tick(now.mono);
+        let asked = self.questions.due(now.mono);
+        self.count_questions(asked, now);
         self.move_door(door::Input::Tick, now);
         if self.relock_at.is_some_and(|at| now.mono >= at) {
             self.lock(now);
@@ -410,6 +416,7 @@ impl Terminal {
             self.points.deadline(),
             self.claims.deadline(),
             self.sessions.deadline(),
+            self.questions.deadline(),
             self.pictures.deadline(),
             self.relock_at,
             self.erase_at,
@@ -447,6 +454,8 @@ impl Terminal {
     /// The end of the terminal: lock, and say why.
     pub fn stop(&mut self, cause: &str, now: Now) {
         self.lock(now);
+        let asked = self.questions.rest();
+        self.count_questions(asked, now);
         let what = What::Stopped(doorward_protocol::audit::Stopped { cause: cause.to_owned() });
         self.note(&what, now);
     }

@@ -4,23 +4,21 @@
 //! `cargo bench -p doorward-tests --bench terminal [-- PORTRAIT TEMPLATES GRANTS]`; the arguments are for machines without
 //! the repository, and for slow ones.
 
+mod rig;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use doorward_core::attempt::{self, Evidence};
-use doorward_core::claim::Terms;
 use doorward_core::door::{self, Signal};
 use doorward_core::frame::{Frameset, Plane, Rgb};
 use doorward_core::freshness::Freshness;
 use doorward_core::liveness::{self, Fitted};
-use doorward_core::policy::{Rules, UntrustedTime};
-use doorward_core::schedule::Weekly;
-use doorward_core::template::{TemplateVersion, UnitVector};
+use doorward_core::quality;
+use doorward_core::template::UnitVector;
 use doorward_core::time::Mono;
-use doorward_core::transform::Transform;
 use doorward_core::vision::{Detection, Vision as _};
-use doorward_core::{quality, time};
 use doorward_daemon::assembly::begin;
 use doorward_daemon::journal::load_people;
 use doorward_daemon::terminal::{Devices, Examiner, Input, Observation, Terminal};
@@ -31,9 +29,9 @@ use doorward_hal::{fake, photo};
 use doorward_models::engine::EngineKind;
 use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
-use doorward_store::{MasterKey, PersonRecord, Store};
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use doorward_store::{MasterKey, Store};
+
+use self::rig::{fill, now, rules};
 
 /// Grants measured.
 const GRANTS: usize = 60;
@@ -178,60 +176,6 @@ fn limits() -> attempt::Limits {
     attempt::Limits { grant_hold: Duration::ZERO, ..attempt::Limits::default() }
 }
 
-fn rules() -> Rules {
-    Rules {
-        door: "front".parse().expect("an identifier"),
-        open_for: Duration::from_secs(5),
-        weekly: Weekly::parse("UTC", &["always"]).expect("a schedule"),
-        max_fpir: 1e-2,
-        margin_min: 0.05,
-        untrusted_time: UntrustedTime::Believe,
-        terms: Terms::default(),
-    }
-}
-
-/// A store with the person of the photograph and strangers of random templates.
-fn fill(
-    path: &Path,
-    key: &MasterKey,
-    version: TemplateVersion,
-    own: &UnitVector,
-    templates: usize,
-    wall: time::Wall,
-) {
-    let site = "bench".parse().expect("an identifier");
-    let mut store =
-        Store::create(path, key, &site, &"front".parse().expect("an identifier")).expect("a store");
-    let transform = Transform::new(&store.transform_key(), own.dimension());
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    store
-        .together(|batch| {
-            for number in 0..templates {
-                let vector = if number == 0 { own.clone() } else { random(&mut rng, own.dimension()) };
-                let id: doorward_protocol::ids::PersonId =
-                    format!("p{number}").parse().expect("an identifier");
-                let record = PersonRecord {
-                    id: id.clone(),
-                    name: String::new(),
-                    valid_from_ms: None,
-                    valid_until_ms: None,
-                    suspended: false,
-                };
-                batch.put_person(&record, wall)?;
-                let template = transform.protect(&vector).expect("of the right dimension");
-                batch.put_template(&id, version, template.vector(), "photo_supervised", wall)?;
-            }
-            Ok(())
-        })
-        .expect("the store takes them");
-    store.close().expect("the store closes");
-}
-
-fn random(rng: &mut ChaCha8Rng, dimension: usize) -> UnitVector {
-    UnitVector::normalise((0..dimension).map(|_| rng.random_range(-1.0f32..1.0)).collect())
-        .expect("a direction")
-}
-
 fn restamp(frames: &mut Frameset, at: Mono) {
     Arc::make_mut(&mut frames.rgb).at = at;
     frames.ir.as_mut().into_iter().for_each(|shot| Arc::make_mut(shot).at = at);
@@ -242,9 +186,4 @@ fn resident_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1024
-}
-
-#[expect(clippy::disallowed_methods, reason = "a bench reads time")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -16,7 +16,8 @@
 //! * [`intake`]: what an entry of the roster does to the store.
 //! * [`consent`]: what persons agreed to, and the one picture that is kept for a minute because of it.
 //! * [`enrolment`]: which references are good enough to be compared with.
-//! * [`session`], [`inquiry`], [`disclosure`]: what programs beside the door may ask, and what of a score is ever told.
+//! * [`session`], [`inquiry`], [`questions`], [`disclosure`]: what programs beside the door may ask, what is recorded of it, and
+//!   what of a score is ever told.
 
 pub mod attempt;
 pub mod audit;
@@ -41,6 +42,7 @@ pub mod outbox;
 pub mod pairing;
 pub mod policy;
 pub mod quality;
+pub mod questions;
 pub mod reconnect;
 mod recurrence;
 pub mod schedule;

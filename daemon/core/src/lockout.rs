@@ -78,6 +78,7 @@ impl Lockout {
             | What::Credential(_)
             | What::Skipped(_)
             | What::Pictured(_)
+            | What::Asked(_)
             | What::Stopped(_) => {}
         }
     }

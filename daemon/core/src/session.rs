@@ -50,7 +50,7 @@ impl FromStr for SessionId {
 }
 
 /// Who asks. A session answers whoever made it, and nobody else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Caller {
     /// A user of this machine, as the kernel says.
     User(u32),

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use doorward_core::decision::Reject;
 use doorward_core::inquiry;
+use doorward_core::session::Caller;
 use doorward_core::template::{TemplateVersion, UnitVector};
 use doorward_core::time::Mono;
 use doorward_core::transform::Protected;
@@ -70,9 +71,9 @@ pub(super) async fn detect(desk: &Desk, asked: &Asked<'_>, body: Vec<u8>) -> Ans
 }
 
 /// Says whether two faces are one person's; the second may be that of an enrolled person, named in the query.
-pub(super) async fn compare(desk: &Desk, asked: &Asked<'_>, body: Vec<u8>) -> Answer {
+pub(super) async fn compare(desk: &Desk, caller: Caller, asked: &Asked<'_>, body: Vec<u8>) -> Answer {
     let began = desk.clock.now().mono;
-    let question = match question(desk, asked, body).await {
+    let question = match question(desk, caller, asked, body).await {
         Ok(question) => question,
         Err(refused) => return desk.at_its_time(began, refused).await,
     };
@@ -89,7 +90,7 @@ pub(super) async fn compare(desk: &Desk, asked: &Asked<'_>, body: Vec<u8>) -> An
 }
 
 /// Says whose face it is.
-pub(super) async fn search(desk: &Desk, asked: &Asked<'_>, body: Vec<u8>) -> Answer {
+pub(super) async fn search(desk: &Desk, caller: Caller, asked: &Asked<'_>, body: Vec<u8>) -> Answer {
     let began = desk.clock.now().mono;
     let probe = if is_picture(asked) {
         desk.probe(body).await
@@ -100,7 +101,7 @@ pub(super) async fn search(desk: &Desk, asked: &Asked<'_>, body: Vec<u8>) -> Ans
         }
     };
     let answer = match probe {
-        Ok(probe) => match desk.ask(Ask::Search(probe)).await {
+        Ok(probe) => match desk.ask(Ask::Search(caller, probe)).await {
             Ok(Told::Person(found)) => {
                 let (person, likeness) = found.unzip();
                 let code = likeness.unwrap_or(inquiry::Likeness::None).code();
@@ -118,7 +119,7 @@ pub(super) async fn search(desk: &Desk, asked: &Asked<'_>, body: Vec<u8>) -> Ans
 }
 
 /// What `compare` asks the terminal.
-async fn question(desk: &Desk, asked: &Asked<'_>, body: Vec<u8>) -> Result<Ask, Answer> {
+async fn question(desk: &Desk, caller: Caller, asked: &Asked<'_>, body: Vec<u8>) -> Result<Ask, Answer> {
     if is_picture(asked) {
         let person = asked.query.strip_prefix("person=").and_then(|id| id.parse::<PersonId>().ok());
         let person = person.ok_or_else(|| {
@@ -127,13 +128,13 @@ async fn question(desk: &Desk, asked: &Asked<'_>, body: Vec<u8>) -> Result<Ask, 
                 "say whose face it should be: /v1/compare?person=ID; or send two faces as JSON",
             )
         })?;
-        return Ok(Ask::Verify(person, desk.probe(body).await?));
+        return Ok(Ask::Verify(caller, person, desk.probe(body).await?));
     }
     let pair: Pair = serde_json::from_slice(&body).map_err(|why| {
         let form = "{\"a\": {\"picture\": BASE64}, \"b\": {\"picture\": BASE64}}";
         Answer::refused(400, format!("two faces are sent as {form}: {why}"))
     })?;
-    Ok(Ask::Compare(desk.face(pair.a).await?, desk.face(pair.b).await?))
+    Ok(Ask::Compare(caller, desk.face(pair.a).await?, desk.face(pair.b).await?))
 }
 
 impl Desk {

@@ -162,8 +162,8 @@ pub async fn answer(
         Route::Result(id) => sessions::result(desk, caller, id).await,
         Route::End(id) => sessions::end(desk, caller, id).await,
         Route::Detect => pictures::detect(desk, asked, body).await,
-        Route::Compare => pictures::compare(desk, asked, body).await,
-        Route::Search => pictures::search(desk, asked, body).await,
+        Route::Compare => pictures::compare(desk, caller, asked, body).await,
+        Route::Search => pictures::search(desk, caller, asked, body).await,
     }
 }
 
@@ -197,6 +197,7 @@ fn refusal(why: Refused) -> Answer {
         Refused::Session(SessionFault::Used | SessionFault::Pending) => Answer::refused(409, why),
         Refused::LockedOut(wait) => Answer::later(423, wait, why),
         Refused::TooMany(wait) => Answer::later(429, wait, why),
+        Refused::Unrecorded => Answer::later(503, Duration::from_secs(30), why),
         Refused::Reference => Answer::refused(422, why),
     }
 }

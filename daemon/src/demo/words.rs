@@ -134,6 +134,9 @@ pub fn entry(entry: &Entry) -> (&'static str, String) {
             ("roster", format!("entry {} of the roster, {}: left out, {reason}", s.entry, s.place))
         }
         What::Pictured(p) => ("picture", format!("a picture of {} was ordered by key {}", p.person, p.by)),
+        What::Asked(a) => {
+            ("asked", format!("{} asked {}: {}, {} times", a.by, a.question, a.answer, a.count))
+        }
         What::Stopped(s) => ("stopped", format!("doord stopped: {}", s.cause)),
     }
 }

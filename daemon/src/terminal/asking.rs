@@ -1,17 +1,21 @@
 //! What programs beside the door ask of the terminal: sessions, and questions about faces. Answered between two steps of
-//! the door, from what it knows anyway; nothing here reaches the door, the record or the relay.
+//! the door, from what it knows anyway; nothing here reaches the door or the relay. What somebody is told about a face is on
+//! record first ([`doorward_core::questions`]).
 
 use std::time::Duration;
 
 use doorward_core::attempt::{State, Verdict};
+use doorward_core::decision::Reject;
 use doorward_core::inquiry::{self, Likeness};
+use doorward_core::questions::{Answered, Question};
 use doorward_core::session::{Caller, Finding, SessionFault, SessionId};
 use doorward_core::template::UnitVector;
 use doorward_core::time::Now;
 use doorward_core::transform::Protected;
+use doorward_protocol::audit::{Asked, What};
 use doorward_protocol::ids::PersonId;
 
-use super::{Observation, Terminal};
+use super::{Observation, Terminal, chain};
 
 /// What is asked.
 #[derive(Debug)]
@@ -25,11 +29,11 @@ pub enum Ask {
     /// Its result.
     Take(SessionId, Caller),
     /// Whether two faces are one person's.
-    Compare(Probe, Probe),
+    Compare(Caller, Probe, Probe),
     /// Whether a face is that of this person.
-    Verify(PersonId, Probe),
+    Verify(Caller, PersonId, Probe),
     /// Whose face it is.
-    Search(Probe),
+    Search(Caller, Probe),
 }
 
 /// A face to be compared.
@@ -68,6 +72,9 @@ pub enum Refused {
     /// Too many questions.
     #[error("too many questions; ask more slowly")]
     TooMany(Duration),
+    /// No answer without a record.
+    #[error("the answer could not be recorded; the terminal's disk is full or failing")]
+    Unrecorded,
     /// A reference of another model or site.
     #[error("this reference was not made by the models that this terminal runs now")]
     Reference,
@@ -75,6 +82,18 @@ pub enum Refused {
 
 /// Takes the answer, at once, and never waits.
 pub type Reply = Box<dyn FnOnce(Told) + Send + Sync>;
+
+/// Who asks about faces, what, and whom the face is said to be.
+fn asked(question: &Ask) -> (Caller, Question, Option<PersonId>) {
+    match question {
+        Ask::Compare(by, ..) => (*by, Question::Compare, None),
+        Ask::Verify(by, person, _) => (*by, Question::Verify, Some(person.clone())),
+        Ask::Search(by, _) => (*by, Question::Search, None),
+        Ask::Make(_, by, _) | Ask::Stream(_, by) | Ask::End(_, by) | Ask::Take(_, by) => {
+            (*by, Question::Session, None)
+        }
+    }
+}
 
 impl Terminal {
     /// Answers.
@@ -89,32 +108,78 @@ impl Terminal {
             }),
             Ask::End(id, caller) => self.sessions.end(id, caller).map_err(Refused::Session),
             Ask::Take(id, caller) => match self.sessions.take(id, caller, now.mono) {
-                Ok(finding) => return Told::Finding(Box::new(finding)),
+                Ok(finding) => {
+                    let answered = Answered {
+                        by: caller,
+                        question: Question::Session,
+                        answer: finding.reject.map_or("live", Reject::code),
+                        person: None,
+                        attempt: Some(finding.attempt),
+                    };
+                    return self.told(answered, Told::Finding(Box::new(finding)), now);
+                }
                 Err(fault) => Err(fault.into()),
             },
-            question @ (Ask::Compare(..) | Ask::Verify(..) | Ask::Search(_)) => {
-                match self.allowance.take(now.mono) {
-                    Ok(()) => return self.judge(question).unwrap_or_else(Told::Refused),
+            question @ (Ask::Compare(..) | Ask::Verify(..) | Ask::Search(..)) => {
+                let (by, kind, claimed) = asked(&question);
+                let answered =
+                    |answer, person| Answered { by, question: kind, answer, person, attempt: None };
+                let told = match self.allowance.take(now.mono) {
+                    Ok(()) => self.judge(question),
                     Err(wait) => Err(Refused::TooMany(wait)),
-                }
+                };
+                return match told {
+                    Ok(Told::Likeness(likeness)) => {
+                        let person = claimed.filter(|_| likeness != Likeness::None);
+                        self.told(answered(likeness.code(), person), Told::Likeness(likeness), now)
+                    }
+                    Ok(Told::Person(found)) => {
+                        let (person, likeness) = found.clone().unzip();
+                        let code = likeness.unwrap_or(Likeness::None).code();
+                        self.told(answered(code, person), Told::Person(found), now)
+                    }
+                    Err(refused @ Refused::TooMany(_)) => {
+                        self.told(answered("too_many", None), Told::Refused(refused), now)
+                    }
+                    Ok(told) => told,
+                    Err(refused) => Told::Refused(refused),
+                };
             }
         };
         done.map_or_else(Told::Refused, |()| Told::Done)
+    }
+
+    /// Lets this be told once it is on record.
+    fn told(&mut self, answered: Answered, told: Told, now: Now) -> Told {
+        if let Some(record) = self.questions.tell(&answered) {
+            if let Err(fault) = self.disk.append(&What::Asked(record), now.wall) {
+                tracing::error!("an answer is not told, for it could not be recorded: {}", chain(&fault));
+                return Told::Refused(Refused::Unrecorded);
+            }
+            self.questions.recorded(answered, now.mono);
+            (self.observer)(Observation::Recorded);
+        }
+        told
+    }
+
+    /// Records how often the same was told since.
+    pub(super) fn count_questions(&mut self, asked: Vec<Asked>, now: Now) {
+        asked.into_iter().for_each(|asked| self.note(&What::Asked(asked), now));
     }
 
     fn judge(&self, question: Ask) -> Result<Told, Refused> {
         let (gallery, calibration, rules) = (&self.people.gallery, &self.calibration, &self.rules);
         let max_fmr = rules.terms.max_fmr;
         Ok(match question {
-            Ask::Compare(a, b) => {
+            Ask::Compare(_, a, b) => {
                 let (a, b) = (self.protected(a)?, self.protected(b)?);
                 Told::Likeness(inquiry::compare(&a, &b, calibration, max_fmr))
             }
-            Ask::Verify(person, probe) => {
+            Ask::Verify(_, person, probe) => {
                 let probe = self.protected(probe)?;
                 Told::Likeness(inquiry::verify(&person, &probe, gallery, calibration, max_fmr))
             }
-            Ask::Search(probe) => {
+            Ask::Search(_, probe) => {
                 let probe = self.protected(probe)?;
                 let (max_fpir, margin_min) = (rules.max_fpir, rules.margin_min);
                 Told::Person(inquiry::search(&probe, gallery, calibration, max_fpir, margin_min))

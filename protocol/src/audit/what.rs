@@ -48,6 +48,9 @@ pub enum What {
     /// A picture of somebody who agreed to it is handed to whoever ordered it.
     #[n(12)]
     Pictured(#[n(0)] Pictured),
+    /// A program beside the door was told something about a face.
+    #[n(13)]
+    Asked(#[n(0)] Asked),
 }
 
 /// See [`What::Started`].
@@ -344,6 +347,35 @@ pub struct Pictured {
     /// Until when the person agrees to pictures, seconds since 1970.
     #[n(4)]
     pub agreed_until_s: i64,
+}
+
+/// See [`What::Asked`]. No picture, no template and no score; of a person no more than a decision has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct Asked {
+    /// Who asked: `user 1000` at the socket, `token` over the loopback interface.
+    #[n(0)]
+    pub by: String,
+    /// What was asked: `compare`, `verify`, `search`, `session`.
+    #[n(1)]
+    pub question: String,
+    /// The answer: `none`, `match` or `strong`, `live` or the code of the reject, `too_many`.
+    #[n(2)]
+    pub answer: String,
+    /// Whom it named or bore out; none for strangers, who leave no trace.
+    #[n(3)]
+    pub person: Option<PersonId>,
+    /// How often: 1, and later, in a record of its own, how often the same came within a minute after that.
+    #[n(4)]
+    pub count: u32,
+    /// The model whose templates were compared, hexadecimal.
+    #[n(5)]
+    pub model: String,
+    /// The attempt that a session looked on at.
+    #[n(6)]
+    pub attempt: Option<AttemptId>,
+    /// What a session's life was worth.
+    #[n(7)]
+    pub level: Option<LivenessLevel>,
 }
 
 /// See [`What::Stopped`].

@@ -34,6 +34,9 @@ pub(crate) struct Totals {
     /// Sessions that came to a result, and those of them that found a live person.
     pub(crate) sessions: u64,
     pub(crate) found_live: u64,
+    /// Answers about faces that were told, and those of them that were counted beside a record.
+    pub(crate) asked: u64,
+    pub(crate) counted: u64,
     /// Grants recorded.
     pub(crate) grants: u64,
     /// Refusals recorded.
@@ -100,6 +103,8 @@ impl Totals {
         self.cameras_reported += other.cameras_reported;
         self.sessions += other.sessions;
         self.found_live += other.found_live;
+        self.asked += other.asked;
+        self.counted += other.counted;
         self.grants += other.grants;
         self.denials += other.denials;
         self.spoofs += other.spoofs;
@@ -152,6 +157,7 @@ impl Totals {
             ("faults of cameras", self.cameras_reported),
             ("results of sessions", self.sessions),
             ("sessions that found a live person", self.found_live),
+            ("answers to programs", self.asked),
             ("alarms", self.alarms),
             ("faults of the wiring", self.wiring_faults),
             ("orders", self.ordered),

@@ -154,7 +154,7 @@ impl Event {
     /// Draws one. People and frames are frequent, disasters are not.
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
         let person = rng.random_range(0..PEOPLE);
-        match rng.random_range(0..186) {
+        match rng.random_range(0..190) {
             0..22 => Event::Appear(figure(rng, person)),
             22..50 => Event::Look(rng.random_range(1..12)),
             50..60 => Event::Wait(*pick(rng, &[50, 500, 3_000, 40_000, 1_800_000])),
@@ -197,7 +197,11 @@ impl Event {
             149..151 => Event::Obedient(rng.random_bool(0.6)),
             151..152 => Event::Closed(rng.random_bool(0.4)),
             152..154 => Event::Looped(*pick(rng, &FREEZES)),
-            154..158 => Event::Session(*pick(rng, &Deed::ALL)),
+            154..158 => Event::Session(*pick(rng, &Deed::SESSIONS)),
+            186..190 => {
+                let other = rng.random_range(0..PEOPLE);
+                Event::Session(*pick(rng, &Deed::about(person, other)))
+            }
             182..186 => Event::Restamped(lie(rng)),
             158..164 => Event::Picture(rng.random_range(0..3), rng.random_bool(0.7)),
             _ => {

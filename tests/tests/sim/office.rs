@@ -214,6 +214,7 @@ impl World {
             | What::ClockJumped(_)
             | What::Stopped(_)
             | What::Pictured(_)
+            | What::Asked(_)
             | What::Credential(_) => None,
         };
         self.entries(0).iter().rev().find_map(ordered).unwrap_or(false)

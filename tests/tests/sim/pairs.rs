@@ -50,6 +50,7 @@ impl Pairs {
             | What::Stopped(_)
             | What::Credential(_)
             | What::Pictured(_)
+            | What::Asked(_)
             | What::Skipped(_) => {}
         }
     }

@@ -54,6 +54,7 @@ pub(crate) fn play(world: &mut World, events: &[Event]) -> Vec<String> {
         | What::Credential(_) => "other".to_owned(),
         What::Skipped(_) => "left out".to_owned(),
         What::Pictured(pictured) => format!("picture of {}", pictured.person),
+        What::Asked(asked) => format!("{}: {}, {} times", asked.question, asked.answer, asked.count),
     };
     entries.iter().map(|record| words(Entry::from_bytes(&record.bytes).expect("an entry").what)).collect()
 }

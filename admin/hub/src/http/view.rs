@@ -2,7 +2,7 @@
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use doorward_protocol::audit::{Entry, LivenessLevel, What};
+use doorward_protocol::audit::{Asked, Decided, Entry, LivenessLevel, What};
 use doorward_protocol::ids::SiteId;
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -104,8 +104,8 @@ pub(super) fn asks(level: LivenessLevel) -> Markup {
 /// What was asked of the face that a record decides about, where that was little.
 pub(super) fn asked_for(entry: &Entry) -> Option<Markup> {
     match &entry.what {
-        What::Decided(decided) => {
-            decided.level.filter(|level| *level == LivenessLevel::Convenience).map(asks)
+        What::Decided(Decided { level, .. }) | What::Asked(Asked { level, .. }) => {
+            level.filter(|level| *level == LivenessLevel::Convenience).map(asks)
         }
         What::Started(_)
         | What::Released(_)
@@ -156,6 +156,12 @@ pub(super) fn told(entry: &Entry) -> (&'static str, &'static str, String) {
         }
         What::Pictured(pictured) => {
             ("note", "picture", format!("of {}, ordered by key {}", pictured.person, plain(&pictured.by)))
+        }
+        What::Asked(asked) => {
+            let who = asked.person.as_ref().map_or_else(String::new, |person| format!(" of {person}"));
+            let count = if asked.count > 1 { format!(", {} times", asked.count) } else { String::new() };
+            let (question, answer) = (plain(&asked.question), plain(&asked.answer));
+            ("note", "asked", format!("{question}{who} by {}: {answer}{count}", asked.by))
         }
         What::Started(started) => ("note", "started", format!("version {}", started.version)),
         What::Stopped(stopped) => ("warn", "stopped", plain(&stopped.cause)),

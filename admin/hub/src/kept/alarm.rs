@@ -123,6 +123,7 @@ pub(super) fn follow(
         | What::Stopped(_)
         | What::Credential(_)
         | What::Pictured(_)
+        | What::Asked(_)
         | What::Skipped(_) => Ok(()),
     }
 }

@@ -178,6 +178,7 @@ fn person(what: &What) -> Option<&PersonId> {
         What::Credential(changed) => Some(&changed.person),
         What::Skipped(skipped) => skipped.person.as_ref(),
         What::Pictured(pictured) => Some(&pictured.person),
+        What::Asked(asked) => asked.person.as_ref(),
         What::Started(_)
         | What::ErasedEverybody(_)
         | What::Released(_)
