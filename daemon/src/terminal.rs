@@ -306,8 +306,8 @@ impl Terminal {
         disk: Box<dyn Disk + Send>,
         observer: Box<dyn FnMut(Observation) + Send>,
     ) -> Self {
-        let questions = Questions::new(people.gallery.version(), beginning.attempts.level());
         Self {
+            questions: Questions::new(people.gallery.version(), beginning.attempts.level()),
             people,
             egress_for: rules.open_for,
             rules,
@@ -321,7 +321,6 @@ impl Terminal {
             spent: beginning.spent,
             sessions: Sessions::default(),
             allowance: Allowance::default(),
-            questions,
             timekeeper: beginning.timekeeper,
             lockdown: beginning.lockdown,
             pictures: Pictures::new(beginning.own),
@@ -456,8 +455,7 @@ impl Terminal {
         self.lock(now);
         let asked = self.questions.rest();
         self.count_questions(asked, now);
-        let what = What::Stopped(doorward_protocol::audit::Stopped { cause: cause.to_owned() });
-        self.note(&what, now);
+        self.note(&What::Stopped(doorward_protocol::audit::Stopped { cause: cause.to_owned() }), now);
     }
 
     fn look(&mut self, look: Look, now: Now) {

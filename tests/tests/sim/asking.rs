@@ -128,7 +128,7 @@ impl World {
             Told::Done => {
                 assert!(!locked_out, "p12: a session while attempts are locked out");
                 let streams = self.ask(Ask::Stream(id, US));
-                assert!(matches!(streams, Some(Told::Done) | None));
+                assert!(matches!(streams, Some(Told::Done) | None), "{streams:?}");
                 self.program.session = streams.map(|_| id);
                 (self.program.figures, self.program.full) = (Vec::new(), false);
             }
@@ -157,7 +157,10 @@ impl World {
             }
             Told::Refused(Refused::Session(SessionFault::Pending)) => {}
             Told::Refused(Refused::Session(SessionFault::Unknown)) => self.program.session = None,
-            Told::Refused(Refused::Unrecorded) => self.was_not_recorded(),
+            Told::Refused(Refused::Unrecorded) => {
+                self.was_not_recorded();
+                self.program.session = None;
+            }
             told @ (Told::Done | Told::Likeness(_) | Told::Person(_) | Told::Refused(_)) => {
                 panic!("a result was asked for: {told:?}")
             }
@@ -240,7 +243,6 @@ impl World {
 
     fn was_not_recorded(&mut self) {
         assert!(self.wires().disk_full, "an answer was kept back though there was room for its record");
-        self.program.session = None;
     }
 
     /// Nothing where the power was cut meanwhile.
