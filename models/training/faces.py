@@ -116,9 +116,14 @@ def align(picture, landmarks, margin=0, border=cv2.BORDER_CONSTANT):
     """The face in its standard place: a square of 112 + 2 `margin` pixels, black beyond the picture's border unless
     OpenCV's `border` says otherwise. Two samples a side where the face is larger than that."""
     to_square = similarity(np.asarray(landmarks, np.float32), TEMPLATE + margin)
-    side = SIDE + 2 * margin
-    fine = 2 if np.hypot(to_square[0, 0], to_square[1, 0]) < 1 / 1.5 else 1
-    to_fine = to_square * fine
-    to_fine[:, 2] += (fine - 1) / 2
-    square = cv2.warpAffine(picture, to_fine, (side * fine, side * fine), flags=cv2.INTER_LINEAR, borderMode=border)
+    return sampled(picture, to_square, SIDE + 2 * margin, 2, border)
+
+
+def sampled(picture, there, side, samples_max, border=cv2.BORDER_CONSTANT):
+    """A square of `side` pixels into which the similarity `there` (2, 3) brings the picture; where that shrinks it, each
+    pixel is the mean of up to `samples_max` samples a side."""
+    fine = int(np.clip(round(1 / np.hypot(there[0, 0], there[1, 0])), 1, samples_max))
+    finer = there * fine
+    finer[:, 2] += (fine - 1) / 2
+    square = cv2.warpAffine(picture, finer, (side * fine, side * fine), flags=cv2.INTER_LINEAR, borderMode=border)
     return square if fine == 1 else cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)

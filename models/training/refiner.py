@@ -86,12 +86,7 @@ def cropped(picture, landmarks, rim=0, border=cv2.BORDER_CONSTANT):
     """The face upright in a square of 64 pixels and a rim, as the terminal puts it there, and the map (2, 3) that did so.
     Fails with ValueError where the landmarks have no extent."""
     there = faces.similarity(np.asarray(landmarks, np.float32), TEMPLATE + rim)
-    side = SIDE + 2 * rim
-    fine = int(np.clip(round(1 / np.hypot(there[0, 0], there[1, 0])), 1, SAMPLES_MAX))
-    finer = there * fine
-    finer[:, 2] += (fine - 1) / 2
-    square = cv2.warpAffine(picture, finer, (side * fine, side * fine), flags=cv2.INTER_LINEAR, borderMode=border)
-    return (square if fine == 1 else cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)), there
+    return faces.sampled(picture, there, SIDE + 2 * rim, SAMPLES_MAX, border), there
 
 
 def moved(points, place):

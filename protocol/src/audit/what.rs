@@ -115,7 +115,7 @@ pub enum LivenessLevel {
     #[n(1)]
     #[default]
     Standard,
-    /// Colour, infrared, depth, and an answered challenge.
+    /// Colour, infrared, depth, and movements that were asked for.
     #[n(2)]
     High,
 }
