@@ -105,7 +105,7 @@ impl Models {
         proposals: Vec<Detection>,
     ) -> Result<Vec<Detection>, VisionFault> {
         match &mut self.refiner {
-            Some(refiner) => refiner.refine(picture, &proposals).map_err(fault("refiner")),
+            Some(refiner) => refiner.refine(picture, proposals).map_err(fault("refiner")),
             None => Ok(proposals),
         }
     }

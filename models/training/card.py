@@ -20,7 +20,7 @@ from matplotlib import pyplot
 TEXT = Path(__file__).with_name("card.md")
 RECORDS = "trainings.json"
 # The trainings, and which parts of each curve are drawn (by default the first four).
-TRAININGS = {"detector": ["score", "box", "points"], "embedding": ["distance"], "liveness": None}
+TRAININGS = {"detector": ["score", "box", "points"], "refiner": None, "embedding": ["distance"], "liveness": None}
 
 
 def percent(value):
@@ -123,7 +123,7 @@ def trainings(runs, out):
 
 def curves(known, path):
     """The learning curves side by side, each against its steps."""
-    figure, places = pyplot.subplots(1, len(TRAININGS), figsize=(9.5, 2.6))
+    figure, places = pyplot.subplots(1, len(TRAININGS), figsize=(11.5, 2.6))
     for place, (name, keys) in zip(places, TRAININGS.items()):
         rows = known[name]["history"]
         for key in keys or [k for k, v in rows[-1].items() if k != "step" and isinstance(v, float)][:4]:
@@ -148,7 +148,7 @@ def main():
     known = trainings(args.runs, args.out)
     parts = {name: record["report"] for name, record in known.items()}
     pairs, presentation, found = read("pairs.json"), read("presentation.json"), read("detector/measured.json")
-    windows = parts["liveness"]["measured"]["house"]["windows of 3"]
+    windows = read("liveness/measured.json")["house"]["windows of 3"]
     curves(known, args.out / "learning.svg")
     words = {
         **{name: model(part) for name, part in parts.items()},

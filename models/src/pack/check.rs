@@ -18,7 +18,6 @@ use crate::engine::{Port, Signature};
 use crate::fusion::Confidence;
 use crate::liveness::Crop;
 use crate::pixels::{Alignment, Normalisation};
-use crate::refiner::POINTS_LEN;
 
 /// Shortest and longest side of a network's input: a few cells of the coarsest grid, and a tensor of 12 MB.
 const SIDES: std::ops::RangeInclusive<usize> = 32..=1024;
@@ -111,15 +110,8 @@ impl Check {
         let score_min = self.needed("score_min", raw.score_min.take())?;
         self.that("score_min", SCORES.contains(&score_min), score_min, SCORES_ALLOWED)?;
         let (entry, alignment) = self.aligned(Role::Refiner, raw)?;
-        let shapes: Vec<&[usize]> =
-            entry.signature.outputs.iter().map(|port| port.shape.as_slice()).collect();
-        let sound = matches!(shapes.as_slice(), [[1, 1], [1, POINTS_LEN]]);
-        self.that(
-            "outputs",
-            sound,
-            &shapes,
-            "a probability of shape [1, 1], then five points of shape [1, 10]",
-        )?;
+        let values = self.one_output(&entry)?;
+        self.that("outputs", values == 1, values, "one probability")?;
         Ok(RefinerModel { entry, alignment, score_min })
     }
 

@@ -26,7 +26,7 @@ pub struct EmbeddingModel {
     /// How a face is put into its input.
     pub alignment: Alignment,
     /// Version of everything that is done to a face before it: raised with any change of `colour`, `mean`,
-    /// `deviation`, `template`, `samples_max`, the detector or the refiner, so that templates made either way are never compared.
+    /// `deviation`, `template`, `samples_max` or the detector, so that templates made either way are never compared.
     pub preprocessing: u16,
 }
 

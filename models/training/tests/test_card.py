@@ -36,13 +36,13 @@ class Trainings(unittest.TestCase):
         self.left("liveness", 2)
         known = card.trainings(self.runs, self.out)
         self.assertEqual({name: part["report"]["bytes"] for name, part in known.items()},
-                         {"detector": 1, "embedding": 1, "liveness": 2})
+                         {"detector": 1, "refiner": 1, "embedding": 1, "liveness": 2})
         self.assertEqual(known["liveness"]["history"], [{"step": 1, "loss": 2}])
         self.assertEqual(json.loads((self.out / card.RECORDS).read_text()), known)
 
     def test_a_training_that_nobody_knows_of_is_an_error_that_names_it(self):
         self.left("detector", 1)
-        with self.assertRaisesRegex(SystemExit, "train embedding first"):
+        with self.assertRaisesRegex(SystemExit, "train refiner first"):
             card.trainings(self.runs, self.out)
 
 
