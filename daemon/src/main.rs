@@ -49,6 +49,10 @@ enum Command {
         /// Serve the local API at this socket, everything allowed: docs/api.md.
         #[arg(long, value_name = "SOCKET")]
         api: Option<PathBuf>,
+        /// Ask for the most: the infrared light follows a pattern, and everybody is asked to smile and to turn. The people
+        /// of the demo do, as far as they can: masks turn.
+        #[arg(long)]
+        high: bool,
     },
 }
 
@@ -59,9 +63,9 @@ fn main() -> ExitCode {
         Command::CheckConfig { config } => doorward_daemon::run::check(&config),
         Command::Lock { config } => doorward_daemon::lock::lock(&config),
         #[cfg(feature = "demo")]
-        Command::Demo { port, models, photos, api } => {
+        Command::Demo { port, models, photos, api, high } => {
             let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-            doorward_daemon::demo::run(&doorward_daemon::demo::Options { address, models, photos, api })
+            doorward_daemon::demo::run(&doorward_daemon::demo::Options { address, models, photos, api, high })
         }
     };
     match outcome {

@@ -35,6 +35,8 @@ pub struct Options {
     pub photos: Option<PathBuf>,
     /// Where the local API is served; none: nowhere.
     pub api: Option<PathBuf>,
+    /// Whether the level is `high` instead of `standard`.
+    pub high: bool,
 }
 
 /// Runs the demo until it is interrupted. Its store lies in a temporary folder that is removed at the end.

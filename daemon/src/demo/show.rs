@@ -12,14 +12,14 @@ use doorward_core::decision::Cue;
 use doorward_core::door::{self, Signal};
 use doorward_core::enrolment::Gates;
 use doorward_core::frame::Frameset;
-use doorward_core::liveness::{self, Evidence, Fitted, Level};
+use doorward_core::liveness::{self, Asks, Evidence, Fitted, Level};
 use doorward_core::policy::{Rules, UntrustedTime};
 use doorward_core::schedule::Weekly;
 use doorward_core::vision::Vision as _;
 use doorward_core::{attempt, quality};
 use doorward_hal::clock::Clock;
 use doorward_hal::fake::{self, InputHand};
-use doorward_hal::scene::{self, Renderer, StageHand};
+use doorward_hal::scene::{self, Act, INFRARED_EXPOSURE, Renderer, StageHand};
 use doorward_models::engine::EngineKind;
 use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
@@ -35,6 +35,7 @@ use super::visitor::{VISITOR, Visitor};
 use super::words;
 use crate::api::{Allowed, ApiConfig};
 use crate::assembly::{self, Eyes, Mind, Onlookers, Parts, Settings, Way};
+use crate::emitter::Modulated;
 use crate::journal::load_people;
 use crate::people::People;
 use crate::readers::Readers;
@@ -44,6 +45,8 @@ use crate::trace::Trace;
 
 /// Moments per second: enough for a window of three frames in a third of a second, few enough for two cores.
 const RATE: u32 = 10;
+/// What the people of the demo need to read what the panel asks for.
+const READING: Duration = Duration::from_millis(500);
 
 /// What the door's states depend on, apart from the terminal.
 pub(super) struct State {
@@ -87,6 +90,8 @@ pub struct Show {
     pub(super) running: Mutex<Option<Running>>,
     pub(super) runs: Mutex<u32>,
     api: Option<ApiConfig>,
+    /// With all sensors; a visitor's own camera is `convenience` by itself.
+    level: Level,
 }
 
 /// The local API with all it has, for whoever tries it out.
@@ -141,6 +146,7 @@ impl Show {
             running: Mutex::new(None),
             runs: Mutex::new(0),
             api: options.api.clone().map(everything),
+            level: if options.high { Level::High } else { Level::Standard },
             clock,
         });
         if show.pack.is_some() {
@@ -197,7 +203,7 @@ impl Show {
             inputs: Box::new(inputs),
             store,
             eyes: self.eyes(),
-            emitter: None,
+            emitter: self.emitter(),
             readers: Readers::default(),
             mind: Mind {
                 dimension: pack.dimension(),
@@ -230,9 +236,20 @@ impl Show {
         }
     }
 
+    /// The stage's light, where it has to follow a pattern.
+    fn emitter(&self) -> Option<Modulated> {
+        let emitter = || Box::new(self.stage.emitter());
+        (self.level() == Level::High).then(|| Modulated { emitter: emitter(), exposure: INFRARED_EXPOSURE })
+    }
+
+    fn level(&self) -> Level {
+        if self.state().camera { Level::Convenience } else { self.level }
+    }
+
     fn settings(&self) -> Settings {
-        let camera = self.state().camera;
+        let (level, camera) = (self.level(), self.state().camera);
         let fitted = Fitted { infrared: !camera, depth: !camera };
+        let high = level == Level::High;
         Settings {
             rules: Rules {
                 door: "front".parse().expect("a valid identifier"),
@@ -246,9 +263,11 @@ impl Show {
             door: door::Settings::default(),
             quality: quality::Limits::default(),
             liveness: liveness::Policy {
-                level: if camera { Level::Convenience } else { Level::Standard },
+                level,
                 fitted,
                 depth_fov: scene::FOV,
+                emitter: high,
+                asks: if high { Asks::Always } else { Asks::Never },
                 ..liveness::Policy::default()
             },
             attempt: attempt::Limits {
@@ -296,7 +315,13 @@ impl Show {
             Observation::Unrecorded(decision, fault) => {
                 tracing::error!(attempt = %decision.attempt(), "a decision could not be recorded: {fault}");
             }
-            Observation::Shown(cue) => self.state().cue = cue,
+            Observation::Shown(cue) => {
+                self.state().cue = cue;
+                if let Cue::Move(asked) = cue {
+                    let from = self.clock.now().mono + READING;
+                    self.stage.act(Act { action: asked, from });
+                }
+            }
             Observation::Relay(released) => self.state().released = released,
             Observation::Stands(standing) => self.state().standing = Some(standing),
             Observation::Recorded | Observation::SessionEnded(_) => {}
@@ -313,6 +338,7 @@ impl Show {
     /// The `terminal` event.
     #[must_use]
     pub fn terminal(&self) -> Value {
+        let level = self.level();
         let state = self.state();
         let standing = state.standing;
         let sensors: &[&str] = if state.camera { &["colour"] } else { &["colour", "infrared", "depth"] };
@@ -328,7 +354,7 @@ impl Show {
             "locked_out_until_ms": standing.and_then(|s| s.locked_out_until_ms),
             "persons": state.persons,
             "sensors": sensors,
-            "level": words::level(if state.camera { Level::Convenience } else { Level::Standard }),
+            "level": words::level(level),
             "composites": self.composites,
             "models": self.pack.as_ref().map(|pack| format!("{} (tract)", pack.title())),
             "visitor": state.visitor.as_ref().map(|v| json!({"name": "You", "enrolled": v.enrolled})),

@@ -30,7 +30,7 @@ fn denial(reject: Reject, who: &str) -> String {
     match reject {
         Reject::ManyFaces => "Two people stand before the door. A grant belongs to exactly one person.".into(),
         Reject::Unanswered => {
-            "The movement that was asked for did not come in time, so nothing proves that a solid head stands there."
+            "The movement that was asked for did not come in time, so nothing proves that a living face is there."
                 .into()
         }
         Reject::Unproven => {

@@ -1,5 +1,6 @@
 //! What stands before the cameras, put together from few parts: persons, things that carry a picture, and the light.
 
+use doorward_core::liveness::movement::Move;
 use doorward_core::time::Mono;
 
 use super::portrait::Portrait;
@@ -48,32 +49,17 @@ pub enum Skin {
     MaskWithEyes,
 }
 
-/// A movement that a terminal may ask for. Sides are the person's own: a head that turns to its left turns to the right
-/// of the picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Turn to the left.
-    TurnLeft,
-    /// Turn to the right.
-    TurnRight,
-    /// Lower the head and raise it again.
-    Nod,
-    /// Come nearer and step back.
-    Approach,
-    /// Smile, and stop: with a face, not with a picture or a rigid mask of one.
-    Smile,
-}
-
-/// An action and when it begins. It takes [`ACT_MS`] in all.
+/// A movement that a terminal asks for, done and undone, and when it begins. It takes [`ACT_MS`] in all. A head that turns to
+/// its left turns to the right of the picture; with a smile goes a face, and no picture or rigid mask of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Act {
     /// What is done.
-    pub action: Action,
+    pub action: Move,
     /// From when on.
     pub from: Mono,
 }
 
-/// Milliseconds of an action: there, held, and back.
+/// Milliseconds of an act: there, held, and back.
 pub const ACT_MS: u64 = 2_600;
 
 /// A thing with a picture on it.

@@ -49,7 +49,7 @@ use doorward_core::time::Mono;
 use doorward_core::vision::Detection;
 
 pub use composition::{
-    ACT_MS, Act, Action, Carrier, Cut, Light, Medium, Mounting, Person, Place, Scene, Shape, Skin,
+    ACT_MS, Act, Carrier, Cut, Light, Medium, Mounting, Person, Place, Scene, Shape, Skin,
 };
 pub use depth::DepthCamera;
 pub use portrait::{Portrait, PortraitError};

@@ -2,9 +2,10 @@
 
 use std::f32::consts::TAU;
 
+use doorward_core::liveness::movement::Move;
 use doorward_core::time::Mono;
 
-use super::composition::{ACT_MS, Act, Action};
+use super::composition::{ACT_MS, Act};
 use super::smooth;
 
 /// How far a head turns when it is asked to, radians: 24 degrees.
@@ -92,11 +93,11 @@ fn done(act: Option<Act>, at: Mono) -> [f32; 4] {
     let ms = at.since(from).as_secs_f32() * 1e3;
     let share = smooth(0.0, THERE_MS, ms).min(1.0 - smooth(ACT_MS as f32 - THERE_MS, ACT_MS as f32, ms));
     match action {
-        Action::TurnLeft => [share, 0.0, 0.0, 0.0],
-        Action::TurnRight => [-share, 0.0, 0.0, 0.0],
-        Action::Nod => [0.0, share, 0.0, 0.0],
-        Action::Approach => [0.0, 0.0, share, 0.0],
-        Action::Smile => [0.0, 0.0, 0.0, share],
+        Move::TurnLeft => [share, 0.0, 0.0, 0.0],
+        Move::TurnRight => [-share, 0.0, 0.0, 0.0],
+        Move::Nod => [0.0, share, 0.0, 0.0],
+        Move::Closer => [0.0, 0.0, share, 0.0],
+        Move::Smile => [0.0, 0.0, 0.0, share],
     }
 }
 

@@ -7,7 +7,7 @@ use doorward_core::frame::{Frameset, Rgb, Shot};
 use doorward_core::time::Mono;
 
 use super::lamp::Lamp;
-use super::{Renderer, Scene};
+use super::{Act, Renderer, Scene};
 use crate::camera::{Camera, CameraFault, Missed};
 use crate::clock::Clock;
 use crate::emitter::{Emitter, EmitterFault};
@@ -121,6 +121,12 @@ impl StageHand {
     /// Shows a scene from the next moment on.
     pub fn present(&self, scene: Scene) {
         self.shared.lock().scene = Some(scene);
+    }
+
+    /// Everybody and everything on the scene does something from a time on, to answer what a terminal asks for.
+    pub fn act(&self, act: Act) {
+        let mut stage = self.shared.lock();
+        stage.scene = stage.scene.take().map(|scene| scene.acting(act));
     }
 
     /// Pulls the cable of all cameras, or puts it back.

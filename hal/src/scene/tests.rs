@@ -1,6 +1,7 @@
 //! The frames are what `docs/scenes.md` says of the world, measured without any rule of the terminal's own.
 
 use doorward_core::geometry::{Landmarks, Point, Rect};
+use doorward_core::liveness::movement::Move;
 
 use super::material::{BLACK, CARBON, PAPER, SKIN, WHITE_AT_HALF_METRE};
 use super::species::{self, Roles};
@@ -123,12 +124,12 @@ fn faces_are_where_the_frames_show_them() {
         held(Carrier::photo(Medium::Phone, portrait.clone())),
         held(Carrier::photo(Medium::DyePrint, portrait.clone()).bent(Shape::Bent)),
         held(Carrier::video(Medium::Tablet, Person::live(portrait.clone()))),
-        person(Action::TurnLeft),
-        person(Action::TurnRight),
-        person(Action::Nod),
-        person(Action::Approach),
-        person(Action::Smile),
-        sheet(Action::TurnRight),
+        person(Move::TurnLeft),
+        person(Move::TurnRight),
+        person(Move::Nod),
+        person(Move::Closer),
+        person(Move::Smile),
+        sheet(Move::TurnRight),
     ] {
         for ms in MOMENTS.into_iter().chain([1_300]) {
             let frames = renderer.frameset(&scene, at(ms), 2);
@@ -277,7 +278,7 @@ fn p6_living_eyes_mirror_the_emitter_and_blink_and_painted_ones_do_neither() {
 #[test]
 fn p6_a_living_mouth_smiles_and_neither_a_masks_nor_a_prints_does() {
     let (renderer, portrait) = (Renderer::new(5), drawn());
-    let act = Act { action: Action::Smile, from: at(1_000) };
+    let act = Act { action: Move::Smile, from: at(1_000) };
     // Width of the mouth over the distance of the eyes, and how far its corners are below the nose.
     let mouth = |scene: &Scene, ms: u64| {
         let marks = renderer.faces(scene, at(ms))[0].landmarks;
@@ -314,7 +315,7 @@ fn a_head_that_turns_shows_its_depth_and_a_turned_photograph_does_not() {
         let (x, y) = (right.x - left.x, right.y - left.y);
         ((nose.x - left.x) * x + (nose.y - left.y) * y) / (x * x + y * y) - 0.5
     };
-    for (action, sign) in [(Action::TurnLeft, 1.0), (Action::TurnRight, -1.0)] {
+    for (action, sign) in [(Move::TurnLeft, 1.0), (Move::TurnRight, -1.0)] {
         let act = Act { action, from: at(1_000) };
         let person = Scene::of(Person::live(portrait.clone()).acting(act));
         let moved = sign * (nose(&person, 2_300) - nose(&person, 900));
@@ -324,7 +325,7 @@ fn a_head_that_turns_shows_its_depth_and_a_turned_photograph_does_not() {
         let moved = sign * (nose(&photo, 2_300) - nose(&photo, 900));
         assert!(moved.abs() < 0.05, "a photograph: {moved}");
     }
-    let nodding = Scene::of(Person::live(portrait).acting(Act { action: Action::Nod, from: at(1_000) }));
+    let nodding = Scene::of(Person::live(portrait).acting(Act { action: Move::Nod, from: at(1_000) }));
     let height = |ms: u64| {
         let [left, right, nose, a, b] = renderer.faces(&nodding, at(ms))[0].landmarks.points();
         (nose.y - left.middle(right).y) / (a.middle(b).y - left.middle(right).y)

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use doorward_core::liveness::movement::MOUTH_CHANGE_MIN;
+use doorward_core::liveness::movement::{MOUTH_CHANGE_MIN, Move};
 use doorward_core::time::Mono;
-use doorward_hal::scene::{ACT_MS, Act, Action, Person, Renderer, Scene, Skin};
+use doorward_hal::scene::{ACT_MS, Act, Person, Renderer, Scene, Skin};
 
 use super::station::Station;
 
 /// What is read before an action and while it is held.
-fn before_and_while(station: &mut Station, who: usize, skin: Skin, action: Action) -> (f32, f32) {
+fn before_and_while(station: &mut Station, who: usize, skin: Skin, action: Move) -> (f32, f32) {
     let from = Mono::from_millis(2_000);
     let person = Person::live(station.portrait(who)).wearing(skin).acting(Act { action, from });
     let (scene, renderer) = (Scene::of(person), Renderer::new(who as u64));
@@ -29,10 +29,10 @@ fn people_smile_as_they_are_asked_to_and_masks_do_not_whatever_they_do() {
     let mut station = Station::new();
     let (mut shown, mut widest) = (0, 0.0f32);
     for who in 0..=station.players() {
-        let (rest, smiling) = before_and_while(&mut station, who, Skin::Living, Action::Smile);
+        let (rest, smiling) = before_and_while(&mut station, who, Skin::Living, Move::Smile);
         println!("{who}: at rest {rest:.2}, smiling {smiling:.2}");
         shown += usize::from(smiling - rest >= MOUTH_CHANGE_MIN);
-        for action in [Action::Smile, Action::Nod, Action::Approach] {
+        for action in [Move::Smile, Move::Nod, Move::Closer] {
             let (rest, then) = before_and_while(&mut station, who, Skin::Mask, action);
             println!("  its mask, {action:?}: {rest:.2}, {then:.2}");
             widest = widest.max((then - rest).abs());

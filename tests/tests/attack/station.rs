@@ -32,9 +32,7 @@ use doorward_daemon::terminal::Examiner;
 use doorward_hal::clock::Clock as _;
 use doorward_hal::fake;
 use doorward_hal::scene::species::{Roles, Species};
-use doorward_hal::scene::{
-    self, Act, Action, DepthCamera, INFRARED_EXPOSURE, Person, Portrait, Renderer, Scene,
-};
+use doorward_hal::scene::{self, Act, DepthCamera, INFRARED_EXPOSURE, Person, Portrait, Renderer, Scene};
 use doorward_models::engine::EngineKind;
 use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
@@ -231,22 +229,12 @@ impl Station {
                 && let Some(asks) = asks
             {
                 // People take a moment to read.
-                let act = Act { action: action(asks), from: at + Duration::from_millis(500) };
+                let act = Act { action: asks, from: at + Duration::from_millis(500) };
                 scene = scene.acting(act);
             }
             asked = asks;
         }
         Outcome::Open
-    }
-}
-
-fn action(asked: Move) -> Action {
-    match asked {
-        Move::TurnLeft => Action::TurnLeft,
-        Move::TurnRight => Action::TurnRight,
-        Move::Nod => Action::Nod,
-        Move::Closer => Action::Approach,
-        Move::Smile => Action::Smile,
     }
 }
 
