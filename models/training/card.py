@@ -1,6 +1,7 @@
-"""Writes the card of the house pack, CARD.md, and the picture of its learning curves, from what the trainings and
-measurements left under runs/. `house.sh` makes all of these files. Reports and curves of the trainings are kept beside
-the card, so that who trains one network anew needs not train the others.
+"""Writes the text of the house pack's card, runs/card.md, and the picture of its learning curves, from what the trainings
+and measurements left under runs/. `house.sh` makes all of these files, and has `doorctl evaluate card` put the reports of
+`doorctl evaluate` where the text has their marks. Reports and curves of the trainings are kept beside the card, so that
+who trains one network anew needs not train the others.
 
     python card.py --runs runs --out ../packs/house
 """
@@ -41,21 +42,6 @@ def model(report):
     return f"{report['parameters']:,} | {report['multiply_adds'] / 1e6:.0f} M | {report['bytes'] / 1e3:,.0f} kB"
 
 
-def rates(pairs):
-    """Rows of the comparison's table."""
-    rows = [f"| equal error rate | {percent(pairs['eer'])} | {interval(pairs['eer_interval'])} |"]
-    for rate in ("1e-2", "1e-3", "1e-4"):
-        key = f"fnmr_at_fmr_{rate}"
-        rows.append(f"| FNMR at FMR {rate} | {percent(pairs[key])} | {interval(pairs[key + '_interval'])} |")
-    everyone = pairs["all_impostors"]
-    for rate in ("1e-3", "1e-4", "1e-5"):
-        key = f"fnmr_at_fmr_{rate}"
-        if key in everyone:
-            rows.append(f"| FNMR at FMR {rate}, every two people compared | {percent(everyone[key])} | |")
-    rows.append(f"| accuracy, ten folds | {percent(pairs['accuracy'])} | |")
-    return "\n".join(rows)
-
-
 def detection(found):
     """Rows about the detector."""
     agreement = found["agreement"]
@@ -80,24 +66,6 @@ def detection(found):
         **{name: percent(found[f"{name}_to_median_of_teacher"]["landmark_error_over_eye_distance"]["mean"])
            for name in ("student", "teacher")},
     }
-
-
-def liveness(told):
-    """What presentations of the test set came to."""
-    (species,) = told["species"]
-    rows = [
-        f"| APCER, {species['name']} | {percent(species['apcer'])} | {interval(bounds(species['apcer_interval']))} |",
-        f"| BPCER | {percent(told['bpcer'])} | {interval(bounds(told['bpcer_interval']))} |",
-    ]
-    for row in told["bpcer_at_apcer"]:
-        rows.append(
-            f"| BPCER where APCER is at most {percent(row['apcer'])} (threshold {row['threshold']:.0f}) | {percent(row['bpcer'])} | |"
-        )
-    return {"presentations": "\n".join(rows), "threshold": f"{told['threshold']:.0f}"}
-
-
-def bounds(interval):
-    return (interval["low"], interval["high"]) if isinstance(interval, dict) else interval
 
 
 def worst(failures):
@@ -147,12 +115,11 @@ def main():
     read = lambda name: json.loads((args.runs / name).read_text())
     known = trainings(args.runs, args.out)
     parts = {name: record["report"] for name, record in known.items()}
-    pairs, presentation, found = read("pairs.json"), read("presentation.json"), read("detector/measured.json")
+    pairs, found = read("pairs.json"), read("detector/measured.json")
     windows = read("liveness/measured.json")["house"]["windows of 3"]
     curves(known, args.out / "learning.svg")
     words = {
         **{name: model(part) for name, part in parts.items()},
-        "rates": rates(pairs),
         "genuine": f"{pairs['genuine_comparisons']:,}",
         "impostors": f"{pairs['impostor_comparisons']:,}",
         "everyone": f"{pairs['all_impostors']['impostor_comparisons']:,}",
@@ -162,9 +129,8 @@ def main():
         "fnmr": percent(pairs["fnmr_at_fmr_1e-2"]),
         "eer": f"{percent(windows['eer'])} ({interval(windows['eer_interval'])})",
         **detection(found),
-        **liveness(presentation),
     }
-    (args.out / "CARD.md").write_text(Template(TEXT.read_text()).substitute(words))
+    (args.runs / "card.md").write_text(Template(TEXT.read_text()).substitute(words))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,21 @@ runs=$(realpath "${RUNS:-runs}")
 mkdir -p "$runs/detector" "$runs/refiner" "$runs/embedding" "$runs/liveness"
 python=${PYTHON:-python3}
 house=$(realpath ../packs/house)
+faces=(--models "$house" --journal "$runs/faces.journal")
 doorctl() { ${DOORCTL:-cargo run --quiet --all-features --bin doorctl --} "$@"; }
 
 doorctl pack build "$house" --weights "$runs/detector" --weights "$runs/refiner" --weights "$runs/embedding" \
   --weights "$runs/liveness" --weights "$house" --pairs "$media/lfw-dev-pairs.csv" --images "$media/lfw-dev" \
   --data "development subset of LFW: 1,632 people, 3,778 images" --out "$house" --replace
-doorctl evaluate pairs "$media/lfw-dev-pairs.csv" --images "$media/lfw-dev" --all-impostors --models "$house" --json \
-  >"$runs/pairs.json"
-doorctl evaluate pad --bona-fide "$media/nuaa-dev/live" --attack "print=$media/nuaa-dev/print" \
-  --models "$house" --json >"$runs/presentation.json"
+# What an older pack saw is of no use.
+rm -f "$runs/faces.journal"
+doorctl evaluate pairs "$media/lfw-dev-pairs.csv" --images "$media/lfw-dev" --all-impostors "${faces[@]}" \
+  --data "development subset of LFW: 1,632 people, 3,778 images" --html "$runs/pairs.html"
+doorctl evaluate identify "$media/lfw-dev" "${faces[@]}" --data "LFW subset, its persons with fewer pictures as strangers" \
+  --html "$runs/identify.html"
+doorctl evaluate quality "$media/faces-train" "${faces[@]}" --data "UTKFace, 14,000 pictures" --html "$runs/quality.html"
+doorctl evaluate pad --bona-fide "$media/nuaa-dev/live" --attack "print=$media/nuaa-dev/print" --models "$house" \
+  --data "NUAA photograph imposter database, subjects 0001 to 0008" --html "$runs/pad.html"
 doorctl bench packs recommended "$house" --rounds 100 >"$runs/speed.txt"
 read -r proposed score < <(sed -n 's/^score_min = //p' "$house/recipe.toml" | paste -s -d ' ')
 "$python" detector.py measure "$house/detector.onnx" --refiner "$house/refiner.onnx" --proposal-min "$proposed" \
@@ -28,3 +34,5 @@ read -r proposed score < <(sed -n 's/^score_min = //p' "$house/recipe.toml" | pa
 "$python" liveness.py measure --model "$house/liveness.onnx" --teachers "$teachers" --nuaa "$media/nuaa-dev" \
   --report "$runs/liveness/measured.json"
 "$python" card.py --runs "$runs" --out "$house"
+doorctl evaluate card "$runs/card.md" --report "$runs/pairs.json" --report "$runs/identify.json" \
+  --report "$runs/quality.json" --report "$runs/pad.json" --out "$house/CARD.md"
