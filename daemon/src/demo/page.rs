@@ -84,6 +84,8 @@ pub fn frame(
 ) -> Value {
     let face = trace.found.first();
     let round = |v: f32| (v * 10.0).round() / 10.0;
+    // A moment that the emitter left dark tells nothing of the face: what was said before it stays on the page.
+    let lit = trace.ending != Ending::Unlit;
     json!({
         "sequence": frames.rgb.sequence,
         "width": frames.rgb.plane.width(),
@@ -93,8 +95,8 @@ pub fn frame(
         "depth": frames.depth.as_ref().and_then(|shot| jpeg(&small(&shot.plane, depth_colour))),
         "box": face.map(|f| [f.region.x, f.region.y, f.region.width, f.region.height].map(round)),
         "landmarks": face.map(|f| f.landmarks.points().map(|p| [round(p.x), round(p.y)])),
-        "stages": stages(trace, quality, rgb_min),
-        "total_ms": words::milliseconds(trace.total()),
+        "stages": lit.then(|| stages(trace, quality, rgb_min)),
+        "total_ms": lit.then(|| words::milliseconds(trace.total())),
     })
 }
 

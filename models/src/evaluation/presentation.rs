@@ -19,6 +19,9 @@ pub const APCERS: [f64; 3] = [0.1, 0.05, 0.01];
 /// BPCERs that the APCER of the worst species is told at.
 pub const BPCERS: [f64; 3] = [0.05, 0.02, 0.01];
 
+/// Width of the column of names: that of the longest name that is always there.
+const NAME_LEN_MIN: usize = 26;
+
 /// Species in one test: the catalogues of testing laboratories list a few dozen.
 pub const SPECIES_MAX: usize = 256;
 
@@ -47,7 +50,7 @@ pub struct Presentations {
 /// Presentations that nothing can be concluded from.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PresentationError {
-    /// No scores of a kind; without a name, no species at all.
+    /// No scores of bona fide presentations, or of any attack; nor any presentation of a species.
     #[error("evaluate liveness without scores of {0:?}: a rate needs presentations")]
     Empty(String),
     /// NaN or infinite.
@@ -75,11 +78,11 @@ pub struct SpeciesRate {
     pub name: String,
     /// Share of its presentations that pass.
     pub apcer: f64,
-    /// Exact 95 % interval.
+    /// Exact 95 % interval; 0 to 1 where none gave a score.
     pub apcer_interval: Interval,
     /// Those that pass, and all that gave a score.
     pub apcer_count: Count,
-    /// Presentations that gave no score.
+    /// Presentations that gave no score: none of them passed, and none was told from a person.
     pub non_responses: u64,
 }
 
@@ -136,13 +139,13 @@ pub struct PresentationEvaluation {
     pub bona_fide_non_responses: u64,
     /// The species that passes most often; among equals the one that was tested least.
     pub worst_species: String,
-    /// Every species, worst first.
+    /// Every species, worst first; those that never gave a score last.
     pub species: Vec<SpeciesRate>,
     /// BPCER at each of [`APCERS`].
     pub bpcer_at_apcer: Vec<BpcerAt>,
     /// APCER of the worst species at each of [`BPCERS`].
     pub apcer_at_bpcer: Vec<ApcerAt>,
-    /// The error rates at the threshold.
+    /// The error rates at the threshold, of what gave scores.
     pub figures: Vec<Figure>,
     /// Scores in ascending order, for the sweep.
     #[serde(skip)]
@@ -168,12 +171,14 @@ impl PresentationEvaluation {
         let mut species: Vec<(SpeciesRate, Vec<f32>)> =
             test.attacks.iter().map(|(name, presented)| species_rate(name, presented, threshold)).collect();
         species.sort_by(|(one, _), (other, _)| {
-            let by_rate = other.apcer.total_cmp(&one.apcer);
+            let silent = |rate: &SpeciesRate| rate.apcer_count.trials == 0;
+            let by_rate = silent(one).cmp(&silent(other)).then(other.apcer.total_cmp(&one.apcer));
             by_rate.then(other.apcer_interval.high.total_cmp(&one.apcer_interval.high))
         });
         let (species, sorted): (Vec<SpeciesRate>, Vec<Vec<f32>>) = species.into_iter().unzip();
         let bpcer_count = refused(&bona_fide, threshold);
-        let each = species.iter().map(|s| Figure::counted(format!("APCER {}", s.name), s.apcer_count));
+        let scored = species.iter().filter(|s| s.apcer_count.trials > 0);
+        let each = scored.map(|s| Figure::counted(format!("APCER {}", s.name), s.apcer_count));
         let figures = each.chain([Figure::counted("BPCER", bpcer_count)]).collect();
         Ok(Self {
             report: "pad",
@@ -212,26 +217,41 @@ impl fmt::Display for PresentationEvaluation {
             printable(&self.data),
             self.threshold
         )?;
-        let mut line = |name: &str, rate: f64, interval: Interval, count: Count| {
-            let (errors, trials) = (number(count.errors), number(count.trials));
-            writeln!(f, "{name:<26}{:>9}  {:<20}  {errors} of {trials}", percent(rate), percents(interval))
-        };
+        let longest = self.species.iter().map(|species| printable(&species.name).chars().count()).max();
+        let width = (longest.unwrap_or(0) + "APCER  (worst)".len()).max(NAME_LEN_MIN);
         for (place, species) in self.species.iter().enumerate() {
             let name =
                 format!("APCER {}{}", printable(&species.name), if place == 0 { " (worst)" } else { "" });
-            line(&name, species.apcer, species.apcer_interval, species.apcer_count)?;
+            if species.apcer_count.trials == 0 {
+                let all = number(species.non_responses);
+                writeln!(f, "{name:<width$}{:>9}  no response to any of {all}", "-")?;
+            } else {
+                line(f, width, &name, species.apcer, species.apcer_interval, species.apcer_count)?;
+            }
         }
-        line("BPCER", self.bpcer, self.bpcer_interval, self.bpcer_count)?;
+        line(f, width, "BPCER", self.bpcer, self.bpcer_interval, self.bpcer_count)?;
         for at in &self.bpcer_at_apcer {
             let name = format!("BPCER at APCER {}", round_percent(at.apcer));
-            line(&name, at.bpcer, at.bpcer_interval, at.bpcer_count)?;
+            line(f, width, &name, at.bpcer, at.bpcer_interval, at.bpcer_count)?;
         }
         for at in &self.apcer_at_bpcer {
             let name = format!("APCER at BPCER {}", round_percent(at.bpcer));
-            line(&name, at.apcer, at.apcer_interval, at.apcer_count)?;
+            line(f, width, &name, at.apcer, at.apcer_interval, at.apcer_count)?;
         }
         Ok(())
     }
+}
+
+fn line(
+    f: &mut fmt::Formatter<'_>,
+    width: usize,
+    name: &str,
+    rate: f64,
+    interval: Interval,
+    count: Count,
+) -> fmt::Result {
+    let (errors, trials) = (number(count.errors), number(count.trials));
+    writeln!(f, "{name:<width$}{:>9}  {:<20}  {errors} of {trials}", percent(rate), percents(interval))
 }
 
 fn check(test: &Presentations, threshold: f32) -> Result<(), PresentationError> {
@@ -246,11 +266,19 @@ fn check(test: &Presentations, threshold: f32) -> Result<(), PresentationError> 
             return Err(PresentationError::Species(name.clone()));
         }
     }
+    for (kind, silent) in [
+        ("bona fide", test.bona_fide.scores.is_empty()),
+        ("attacks", test.attacks.iter().all(|(_, attack)| attack.scores.is_empty())),
+    ] {
+        if silent {
+            return Err(PresentationError::Empty(kind.to_owned()));
+        }
+    }
     let bona_fide = ("bona fide", &test.bona_fide);
     for (kind, presented) in
         test.attacks.iter().map(|(name, attack)| (name.as_str(), attack)).chain([bona_fide])
     {
-        if presented.scores.is_empty() {
+        if presented.scores.is_empty() && presented.non_responses == 0 {
             return Err(PresentationError::Empty(kind.to_owned()));
         }
         if let Some(index) = presented.scores.iter().position(|score| !score.is_finite()) {
@@ -274,8 +302,8 @@ fn species_rate(name: &str, presented: &Presented, threshold: f32) -> (SpeciesRa
 }
 
 fn bpcer_at(apcer: f64, bona_fide: &[f32], species: &[Vec<f32>]) -> BpcerAt {
-    let threshold =
-        species.iter().map(|scores| lowest_threshold(scores, apcer)).fold(f32::NEG_INFINITY, f32::max);
+    let scored = species.iter().filter(|scores| !scores.is_empty());
+    let threshold = scored.map(|scores| lowest_threshold(scores, apcer)).fold(f32::NEG_INFINITY, f32::max);
     let bpcer_count = refused(bona_fide, threshold);
     BpcerAt {
         apcer,
@@ -291,7 +319,8 @@ fn apcer_at(bpcer: f64, bona_fide: &[f32], species: &[SpeciesRate], sorted: &[Ve
     #[expect(clippy::cast_possible_truncation, reason = "a share of a vector's length is a place in it")]
     let allowed = (bpcer * bona_fide.len() as f64).floor() as usize;
     let threshold = bona_fide[allowed.min(bona_fide.len() - 1)];
-    let each = species.iter().zip(sorted).map(|(species, scores)| (species, passed(scores, threshold)));
+    let scored = species.iter().zip(sorted).filter(|(_, scores)| !scores.is_empty());
+    let each = scored.map(|(species, scores)| (species, passed(scores, threshold)));
     let worse = |(_, a): &(&SpeciesRate, Count), (_, b): &(&SpeciesRate, Count)| {
         a.rate().total_cmp(&b.rate()).then(a.interval().high.total_cmp(&b.interval().high))
     };
@@ -406,7 +435,8 @@ mod tests {
             refused(test_of(&[], &[("a", &[0.5])]), 0.5),
             PresentationError::Empty("bona fide".into())
         );
-        assert_eq!(refused(test_of(&[0.5], &[("a", &[])]), 0.5), PresentationError::Empty("a".into()));
+        let half = test_of(&[0.5], &[("a", &[]), ("b", &[0.1])]);
+        assert_eq!(refused(half, 0.5), PresentationError::Empty("a".into()));
         let nan = refused(test_of(&[0.5], &[("a", &[0.1, f32::NAN])]), 0.5);
         assert_eq!(nan, PresentationError::NotFinite { kind: "a".into(), index: 1 });
         let twice = refused(test_of(&[0.5], &[("a", &[0.1]), ("a", &[0.2])]), 0.5);
@@ -415,6 +445,21 @@ mod tests {
             refused(test_of(&[0.5], &[("a", &[0.1])]), f32::NAN),
             PresentationError::Threshold(_)
         ));
+    }
+
+    #[test]
+    fn a_species_that_never_gave_a_score_is_told_and_is_not_the_worst() {
+        let mut test = test_of(&[0.9, 0.2], &[("crowd", &[]), ("print", &[0.1; 30])]);
+        test.attacks[0].1.non_responses = 7;
+        let found = PresentationEvaluation::of(&test, 0.5).unwrap();
+        assert_eq!(found.worst_species, "print");
+        let last = &found.species[1];
+        assert_eq!((last.name.as_str(), last.non_responses, last.apcer_count.trials), ("crowd", 7, 0));
+        assert_eq!(found.figures.len(), 2, "no rate is made of nothing");
+        assert!(found.apcer_at_bpcer.iter().all(|at| at.worst_species == "print"));
+        test.attacks.pop();
+        let nothing = PresentationEvaluation::of(&test, 0.5).unwrap_err();
+        assert_eq!(nothing, PresentationError::Empty("attacks".into()));
     }
 
     #[test]

@@ -50,10 +50,12 @@ impl PresentationEvaluation {
         let head = ["", "Rate", "95 % interval", "Errors", "No response"];
         let mut rows = vec![head.map(String::from).to_vec()];
         for species in &self.species {
+            let scored = species.apcer_count.trials > 0;
+            let (rate, interval) = (percent(species.apcer), percents(species.apcer_interval));
             rows.push(vec![
                 format!("APCER, {}", text(&species.name)),
-                format!("<strong>{}</strong>", percent(species.apcer)),
-                percents(species.apcer_interval),
+                if scored { format!("<strong>{rate}</strong>") } else { "–".into() },
+                if scored { interval } else { String::new() },
                 format!("{} of {}", number(species.apcer_count.errors), number(species.apcer_count.trials)),
                 number(species.non_responses),
             ]);
@@ -101,9 +103,10 @@ impl PresentationEvaluation {
         histogram("Scores", "liveness score", &sides, &[("in use".to_owned(), f64::from(self.threshold))])
     }
 
-    /// The species that are drawn, worst first, with their scores.
+    /// The species that are drawn, worst first, with their scores: some of each.
     fn drawn(&self) -> impl Iterator<Item = (usize, (&SpeciesRate, &Vec<f32>))> {
-        self.species.iter().zip(&self.sorted.species).take(SPECIES_DRAWN_MAX).enumerate()
+        let scored = self.species.iter().zip(&self.sorted.species).filter(|(_, scores)| !scores.is_empty());
+        scored.take(SPECIES_DRAWN_MAX).enumerate()
     }
 
     fn sweep(&self) -> String {

@@ -41,7 +41,7 @@ const WAITING_WORDS = {
 };
 
 // What is known: the newest of each kind, as the terminal said it.
-export const known = { terminal: null, decision: null, frameAt: 0, pictureAt: 0, scenes: '', lostTimer: 0 };
+export const known = { terminal: null, decision: null, frameAt: 0, pictureAt: 0, stages: [], scenes: '', lostTimer: 0 };
 const entries = new Map();
 // What has to be done before another scene begins.
 export const beforeScene = [];
@@ -150,7 +150,8 @@ async function takeFrame(frame) {
   if (drawing) return;
   drawing = true;
   while (nextFrame) {
-    const current = { ...nextFrame, stages: nextFrame.stages ?? [] };
+    const current = { ...nextFrame, stages: nextFrame.stages ?? known.stages };
+    known.stages = current.stages;
     nextFrame = null;
     known.frameAt = Date.now();
     // A picture that is missing or cannot be decoded is left out; the veil tells if none follows.
@@ -273,7 +274,7 @@ function showStages(frame) {
   if (shown === stagesShown && Date.now() - stagesAt < STAGES_EVERY_MS) return;
   [stagesShown, stagesAt] = [shown, Date.now()];
   frame.stages.forEach((stage) => showStage(stage));
-  write(byId('total'), Number.isFinite(frame.total_ms) ? `${frame.total_ms.toFixed(1)} ms a picture` : '');
+  if (Number.isFinite(frame.total_ms)) write(byId('total'), `${frame.total_ms.toFixed(1)} ms a picture`);
 }
 
 function stageRow(name) {
