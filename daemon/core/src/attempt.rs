@@ -61,6 +61,21 @@ pub struct Limits {
     pub overlap_min: f32,
     /// Probes of successive frames must resemble each other this much (cosine), or it is another face.
     pub agreement_min: f32,
+    /// Once a movement was asked for, a face in the same place may look like another for so long: eyes close, for a third of a
+    /// second (`docs/scenes.md`), and some probes take that for somebody else. Nothing is made of these frames.
+    pub blink_max: Duration,
+}
+
+impl Limits {
+    /// Whether both faces are in the same place.
+    fn near(&self, one: &Embedding, other: &Embedding) -> bool {
+        one.region().overlap(&other.region()) >= self.overlap_min
+    }
+
+    /// Whether both probes may be of one face.
+    fn alike(&self, one: &Embedding, other: &Embedding) -> bool {
+        one.vector().cosine(other.vector()) >= self.agreement_min
+    }
 }
 
 impl Default for Limits {
@@ -79,6 +94,7 @@ impl Default for Limits {
             forgive_after: Duration::from_secs(60),
             overlap_min: 0.3,
             agreement_min: 0.4,
+            blink_max: Duration::from_millis(400),
         }
     }
 }
@@ -366,13 +382,16 @@ impl Attempts {
     }
 
     fn watch(self, mut watch: Box<Watch>, look: Look, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
-        let live = matches!(look.evidence, Evidence::Live(_));
-        if let Some(seen) = look.seen {
+        let blinks =
+            matches!(&look.evidence, Evidence::Live(embedding) if watch.blinks(embedding, &self.limits));
+        let live = matches!(look.evidence, Evidence::Live(_)) && !blinks;
+        if let Some(seen) = look.seen.filter(|_| !blinks) {
             // A mouth is believed where nothing speaks against its face, such as a hand before it.
             let believed = live || matches!(look.evidence, Evidence::Unlit);
             watch.see(Seen { smile: seen.smile.filter(|_| believed), ..seen }, &self.limits, now);
         }
         match look.evidence {
+            Evidence::Live(_) if blinks => watch.face_at = now,
             Evidence::Live(embedding) => {
                 watch.face_at = now;
                 watch.last = None;
@@ -455,8 +474,8 @@ impl Attempts {
         let recent = |e: &Embedding| embedding.at().since(e.at()) <= limits.window_max;
         watch.run.retain(|e| recent(e) && e.at() < embedding.at());
         let same = watch.newest.as_ref().is_none_or(|newest| {
-            let near = !recent(newest) || newest.region().overlap(&embedding.region()) >= limits.overlap_min;
-            near && newest.vector().cosine(embedding.vector()) >= limits.agreement_min
+            let near = !recent(newest) || limits.near(newest, &embedding);
+            near && limits.alike(newest, &embedding)
         });
         if !same {
             watch.begin_anew();

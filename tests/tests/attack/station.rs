@@ -16,7 +16,6 @@ use doorward_core::freshness::Freshness;
 use doorward_core::gallery::Gallery;
 use doorward_core::geometry::{Landmarks, Point};
 use doorward_core::liveness::emitter::Pattern;
-use doorward_core::liveness::movement::Move;
 use doorward_core::liveness::{Asks, Level, Mirrors, Policy};
 use doorward_core::lockout::Lockout;
 use doorward_core::policy::{Candidate, Circumstances, Permit, Rules, UntrustedTime, decide};
@@ -32,7 +31,9 @@ use doorward_daemon::terminal::Examiner;
 use doorward_hal::clock::Clock as _;
 use doorward_hal::fake;
 use doorward_hal::scene::species::{Roles, Species};
-use doorward_hal::scene::{self, Act, DepthCamera, INFRARED_EXPOSURE, Person, Portrait, Renderer, Scene};
+use doorward_hal::scene::{
+    self, ACT_MS, Act, DepthCamera, INFRARED_EXPOSURE, Person, Portrait, Renderer, Scene,
+};
 use doorward_models::engine::EngineKind;
 use doorward_models::pack::{self, Pack};
 use doorward_models::vision::Models;
@@ -40,6 +41,8 @@ use doorward_protocol::ids::{AttemptId, PersonId};
 
 /// Time between two moments.
 const STEP: Duration = Duration::from_millis(100);
+/// What people need to read what the panel asks for.
+const READING: Duration = Duration::from_millis(500);
 /// Length of a slot of the emitter's pattern.
 const SLOT: Duration = doorward_core::liveness::emitter::SLOT;
 
@@ -199,7 +202,7 @@ impl Station {
         let seed: [u8; 32] = std::array::from_fn(|k| (showing.seed as u8).wrapping_add(k as u8));
         let mut emitter = Emitter::new(seed, meter);
         let mut attempts = Attempts::new(Limits::default(), showing.policy, AttemptId(1), seed);
-        let mut asked: Option<Move> = None;
+        let mut act: Option<Act> = None;
         let begun = self.clock.now().mono;
         for number in 1..=showing.moments {
             let at = begun + STEP * number;
@@ -225,14 +228,14 @@ impl Station {
                 State::Watching(watch) => watch.asks(),
                 State::Idle | State::Decided { .. } | State::CoolDown { .. } | State::Blind => None,
             };
-            if asks != asked
-                && let Some(asks) = asks
-            {
-                // People take a moment to read.
-                let act = Act { action: asks, from: at + Duration::from_millis(500) };
+            // People take a moment to read, and do it again where nothing follows.
+            act = asks.map(|asks| match act {
+                Some(done) if done.action == asks && at < done.from + Duration::from_millis(ACT_MS) => done,
+                _ => Act { action: asks, from: at + READING },
+            });
+            if let Some(act) = act {
                 scene = scene.acting(act);
             }
-            asked = asks;
         }
         Outcome::Open
     }

@@ -213,6 +213,30 @@ fn an_attempt_that_asks_for_a_movement_is_bounded_and_a_claim_answers_in_its_pla
 }
 
 #[test]
+fn p8_amid_a_movement_a_blink_is_passed_over_and_another_face_is_not() {
+    use Frame::{Live, OtherLive};
+    // Whether the challenge goes on after these frames, the first of which comes once it has begun.
+    let goes_on = |frames: &[Frame]| {
+        let policy = Policy { asks: liveness::Asks::Always, ..Policy::default() };
+        let (mut asking, mut now) = (attempts(policy), Mono::from_millis(60_000));
+        let mut ask = |frame: Frame| {
+            let (next, verdict) = asking.clone().observe(look(frame, now), false, now);
+            assert!(verdict.is_none(), "{frame:?}: {verdict:?}");
+            (asking, now) = (next, now + FRAME);
+            let State::Watching(watch) = asking.state() else { panic!("nobody is watched") };
+            (watch.movement.is_some(), watch.run.len())
+        };
+        (0..5).for_each(|_| drop(ask(Live)));
+        frames.iter().map(|frame| ask(*frame)).last().unwrap()
+    };
+    let (asks, run) = goes_on(&[OtherLive, OtherLive, OtherLive, Live]);
+    assert!(asks && run == 6, "closed eyes leave the challenge and add no probe: {run}");
+    assert!(!goes_on(&[OtherLive; 5]).0, "another face begins anew");
+    let alternating = [Live, OtherLive, OtherLive, OtherLive, OtherLive, OtherLive, Live];
+    assert!(!goes_on(&alternating[..6]).0, "however it came");
+}
+
+#[test]
 fn the_light_is_waited_for_and_a_weak_window_is_refused() {
     let policy = Policy { emitter: true, ..Policy::default() };
     let told = play(attempts(policy), &[Frame::Live; 60]);

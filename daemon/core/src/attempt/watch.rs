@@ -19,6 +19,8 @@ pub struct Watch {
     pub(super) run: Vec<Embedding>,
     /// The newest live frame, however old.
     pub(super) newest: Option<Embedding>,
+    /// Since when the same place looks like another face, once a movement was asked for.
+    pub(super) blinks_since: Option<Mono>,
     /// Frames that were live, of this face.
     pub(super) live: u32,
     /// Frames that were not.
@@ -40,6 +42,7 @@ impl Watch {
             face_at: now,
             run: Vec::new(),
             newest: None,
+            blinks_since: None,
             live: 0,
             not_live: 0,
             carried,
@@ -104,6 +107,19 @@ impl Watch {
         // Afterwards there is time to look into the camera again.
         self.until =
             if movement.says() == Says::Missing { movement.deadline() } else { now + limits.watch_max };
+    }
+
+    /// Whether a live frame is one of a short moment, once a movement was asked for, in which this face looks like another.
+    /// Whoever really takes its place gains nothing by that: none of these frames counts, and what was seen before goes when
+    /// the moment is over.
+    pub(super) fn blinks(&mut self, embedding: &Embedding, limits: &Limits) -> bool {
+        let another = |newest: &Embedding| limits.near(newest, embedding) && !limits.alike(newest, embedding);
+        if self.movement.is_none() || !self.newest.as_ref().is_some_and(another) {
+            self.blinks_since = None;
+            return false;
+        }
+        let since = *self.blinks_since.get_or_insert(embedding.at());
+        embedding.at().since(since) < limits.blink_max
     }
 
     /// Asks for a movement.
