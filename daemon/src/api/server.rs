@@ -97,8 +97,8 @@ pub fn open(config: &ApiConfig) -> Result<Sockets, SocketFault> {
     Ok(Sockets { socket: socket.transpose()?, loopback: loopback.transpose()? })
 }
 
-/// Makes the socket. What a killed process left of one is removed; one that somebody serves, and anything that is no
-/// socket, is not.
+/// Makes the socket, with its mode from the first moment that it has its name. What a killed process left of one is removed;
+/// one that somebody serves, and anything that is no socket, is not.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     let left = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if left {
@@ -107,9 +107,18 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
             Ok(_) | Err(_) => return Err(io::Error::from(io::ErrorKind::AddrInUse)),
         }
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, Permissions::from_mode(MODE))?;
-    Ok(listener)
+    let mut unnamed = path.as_os_str().to_owned();
+    unnamed.push(".new");
+    let unnamed = PathBuf::from(unnamed);
+    if std::fs::symlink_metadata(&unnamed).is_ok_and(|found| found.file_type().is_socket()) {
+        std::fs::remove_file(&unnamed)?;
+    }
+    let listener = UnixListener::bind(&unnamed)?;
+    let named = std::fs::set_permissions(&unnamed, Permissions::from_mode(MODE))
+        // Unlike renaming, this puts nothing in the place of what is there.
+        .and_then(|()| std::fs::hard_link(&unnamed, path));
+    std::fs::remove_file(&unnamed)?;
+    named.map(|()| listener)
 }
 
 /// Answers until the program ends.
@@ -242,4 +251,26 @@ fn sent(answer: Answer) -> Response<Sent> {
         headers.insert(header::RETRY_AFTER, header::HeaderValue::from(again_s));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn h8_the_socket_has_its_mode_with_its_name_and_takes_nobodys_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("doord.sock");
+        let listener = bind(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "under one name");
+        assert!(std::os::unix::net::UnixStream::connect(&path).is_ok(), "and is answered there");
+        assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse, "somebody serves it");
+        drop(listener);
+        drop(bind(&path).expect("what a killed process left is no obstacle"));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "a note").unwrap();
+        assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a note");
+    }
 }
