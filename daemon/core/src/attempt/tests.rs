@@ -226,8 +226,7 @@ fn p8_amid_a_movement_a_blink_is_passed_over_and_another_face_is_not() {
             let State::Watching(watch) = asking.state() else { panic!("nobody is watched") };
             (watch.movement.is_some(), watch.run.len())
         };
-        (0..5).for_each(|_| drop(ask(Live)));
-        frames.iter().map(|frame| ask(*frame)).last().unwrap()
+        [Live; 5].iter().chain(frames).map(|frame| ask(*frame)).last().unwrap()
     };
     let (asks, run) = goes_on(&[OtherLive, OtherLive, OtherLive, Live]);
     assert!(asks && run == 6, "closed eyes leave the challenge and add no probe: {run}");
