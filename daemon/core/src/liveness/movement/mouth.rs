@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 /// Readings of the mouth of which the middle one counts: more than half of them must show a smile.
-pub const MOUTH_WINDOW: usize = 9;
+pub const MOUTH_WINDOW: usize = 5;
 /// How far the mouth must change; from a mean face to a mean smile it is 2, from one at rest before a camera 2.5. The most that
-/// photographs and masks reached that were turned, tilted, moved and bent is 0.5; docs/liveness.md has both error rates.
-pub const MOUTH_CHANGE_MIN: f32 = 0.8;
+/// photographs and masks reached that were turned, tilted, moved and bent is 0.6; docs/liveness.md has both error rates.
+pub const MOUTH_CHANGE_MIN: f32 = 0.9;
 
 /// What the mouth did since a moment.
 #[derive(Debug, Clone, Default)]
