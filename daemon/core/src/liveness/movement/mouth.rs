@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 /// Readings of the mouth of which the middle one counts: more than half of them must show a smile.
-pub const MOUTH_WINDOW: usize = 5;
+pub const MOUTH_WINDOW: usize = 9;
 /// How far the mouth must change; from a mean face to a mean smile it is 2, from one at rest before a camera 2.5. The most that
-/// photographs and masks reached that were turned, tilted, moved and bent is 0.6; docs/liveness.md has both error rates.
-pub const MOUTH_CHANGE_MIN: f32 = 0.9;
+/// photographs and masks reached that were turned, tilted, moved and bent is 0.5; docs/liveness.md has both error rates.
+pub const MOUTH_CHANGE_MIN: f32 = 0.8;
 
 /// What the mouth did since a moment.
 #[derive(Debug, Clone, Default)]
@@ -27,13 +27,14 @@ impl Mouth {
             self.recent.pop_front();
         }
         self.recent.push_back(score);
-        if let Some(middle) = self.middle() {
+        if let Some(middle) = self.middle().filter(|_| self.recent.len() == MOUTH_WINDOW) {
             let (least, most) = self.span.unwrap_or((middle, middle));
             self.span = Some((least.min(middle), most.max(middle)));
         }
     }
 
-    /// From here on it counts anew, from what the mouth does now.
+    /// From here on it counts anew, from what the mouth does now, of however few readings: a slow camera has three when the first
+    /// order comes, and a smile that follows would else be taken for the rest.
     pub(super) fn begin(&mut self) {
         self.span = self.middle().map(|middle| (middle, middle));
     }
@@ -41,7 +42,7 @@ impl Mouth {
     fn middle(&self) -> Option<f32> {
         let mut sorted: Vec<f32> = self.recent.iter().copied().collect();
         sorted.sort_by(f32::total_cmp);
-        sorted.get(MOUTH_WINDOW / 2).copied().filter(|_| sorted.len() == MOUTH_WINDOW)
+        sorted.get(sorted.len() / 2).copied()
     }
 
     /// How far it changed; about 2 from a mean face to a mean smile.

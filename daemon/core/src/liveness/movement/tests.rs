@@ -201,6 +201,15 @@ fn somebody_who_smiles_already_passes_by_ceasing_and_a_faint_smile_is_half_the_w
 }
 
 #[test]
+fn a_smile_that_a_slow_camera_is_first_asked_for_is_held_against_the_few_readings_before_it() {
+    let mut mouth = Mouth::default();
+    (0..3).for_each(|_| mouth.read(-1.5));
+    mouth.begin();
+    (0..MOUTH_WINDOW).for_each(|_| mouth.read(-1.5 + MOUTH_CHANGE_MIN + 0.01));
+    assert!(mouth.has_changed(), "{}", mouth.change());
+}
+
+#[test]
 fn a_smile_that_widens_the_mouth_is_no_turned_sheet() {
     // Mouth corners a fifth farther apart and 5 mm higher, in every step.
     let mut smiling = HEAD;
