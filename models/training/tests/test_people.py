@@ -146,7 +146,17 @@ class Groups(unittest.TestCase):
 
     def test_too_few_faces_are_named_with_what_was_looked_for(self):
         with self.assertRaisesRegex(SystemExit, "portrait a: .* needed"):
-            people.pool(self.seen(np.eye(128)[:20]), people.cast()[0])
+            people.pool(self.seen(np.eye(128)[:20]), people.cast()[0], np.ones(20, bool))
+
+    def test_who_smiles_is_told_by_the_mouth_and_not_by_the_rest_of_the_face(self):
+        draw = np.random.default_rng(3)
+        squares, smiles = draw.normal(size=(120, 56, 56)), np.arange(120) % 2
+        squares[smiles == 1, 42:46, 20:36] += 3
+        squares[::3, 10:20] += 5
+        said = np.where(np.arange(120) < 80, smiles, -1)
+        np.testing.assert_array_equal(people.at_rest(squares, said), smiles == 0)
+        with self.assertRaisesRegex(SystemExit, "labels"):
+            people.at_rest(squares, np.full(120, -1))
 
     def test_rims_of_glasses_show(self):
         picture, landmarks = drawn(np.random.default_rng(2), 0)

@@ -73,23 +73,22 @@ fn at_standard_at_most_two_in_a_hundred_live_people_are_refused() {
 
 #[test]
 fn at_high_live_people_follow_the_emitter_and_move_as_they_are_asked_to() {
-    let (errors, count, which) = refused(policy(Level::High), false, 1);
+    let (errors, count, which) = refused(policy(Level::High), false, 3);
     println!(
         "BPCER at high: {errors} of {count}, at most {:.1} % (95 %) {which:?}",
         100.0 * wilson(errors, count)
     );
-    assert!(errors * 10 <= count, "{errors} of {count}: {which:?}");
+    assert!(errors * 50 <= count, "{errors} of {count}: {which:?}");
 }
 
 #[test]
 fn where_the_glint_of_eyes_is_asked_for_who_is_near_enough_passes_and_nobody_farther_is_refused() {
-    // At high they are asked to move as well. One of the eight smiles broadly at rest and has little to change, another's probes
-    // are unlike with closed eyes.
-    for (level, seeds, one_in) in [(Level::Standard, 8, 50), (Level::High, 4, 10)] {
+    // At high they are asked to move as well.
+    for (level, seeds) in [(Level::Standard, 8), (Level::High, 7)] {
         let (errors, count, which) = refused(glinting(level), true, seeds);
         let most = 100.0 * wilson(errors, count);
         println!("BPCER with glint at {level:?}: {errors} of {count}, at most {most:.1} % (95 %) {which:?}");
-        assert!(errors * one_in <= count, "{errors} of {count}: {which:?}");
+        assert!(errors * 50 <= count, "{errors} of {count}: {which:?}");
     }
     // They are told to come closer for as long as they stay away.
     let mut station = Station::new();

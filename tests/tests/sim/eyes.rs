@@ -402,14 +402,14 @@ pub(crate) fn features(who: u8, spread: f32, picture: u64) -> Vec<f32> {
 }
 
 /// A face as it is held. The nose of a head stands out of it and goes ahead where it turns; on a sheet that is moved in
-/// the hand it does not.
+/// the hand it does not. Both sink where they are lowered.
 fn face(shift: f32, view: &View) -> Detection {
-    let (x, y, zoom) = (CENTRE.0 + shift, CENTRE.1, view.zoom());
+    let sunk = if view.moving == Some(Move::Nod) { 4.2 } else { 0.0 };
+    let (x, y, zoom) = (CENTRE.0 + shift, CENTRE.1 + sunk, view.zoom());
     let solid = view.is_solid();
     let ahead = match view.moving {
         Some(Move::TurnLeft) if solid => (4.5, 0.0),
         Some(Move::TurnRight) if solid => (-4.5, 0.0),
-        Some(Move::Nod) if solid => (0.0, 4.2),
         Some(Move::TurnLeft | Move::TurnRight | Move::Nod | Move::Closer | Move::Smile) | None => (0.0, 0.0),
     };
     let points = [(-7.0, -6.0), (7.0, -6.0), (ahead.0, 3.0 + ahead.1), (-5.0, 10.0), (5.0, 10.0)];

@@ -11,11 +11,12 @@
 //! ([`smile`](super::smile)) while the face is held straight. It may be either way, for somebody may smile already when the order
 //! comes: whoever then stops has moved as well.
 //!
-//! Nod and coming closer only make the order harder to foretell; coming closer has no parallax to speak of. The blink is not
-//! offered: five points do not show whether an eye is open. A video of the right movements in the right order passes here;
+//! The [nod](nod) and coming closer only make the order harder to foretell: a photograph can be lowered and brought nearer, too. The
+//! blink is not offered: five points do not show whether an eye is open. A video of the right movements in the right order passes here;
 //! screens are for colour, infrared and depth to see (attack case P5). So does a soft mask that moves with the face behind.
 
 mod mouth;
+mod nod;
 mod parallax;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use rand::{RngExt, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 
 pub use self::mouth::{MOUTH_CHANGE_MIN, MOUTH_WINDOW, Mouth};
+use self::nod::Nod;
 pub use self::parallax::Parallax;
 use super::Says;
 use crate::geometry::Landmarks;
@@ -35,8 +37,8 @@ const STEP_MAX: Duration = Duration::from_secs(6);
 pub const CHALLENGE_MAX: Duration = Duration::from_secs(15);
 /// Parallax of a turn, in heights from eyes to mouth: 17 degrees with a nose of average depth (0.4 of that height).
 const TURN_MIN: f32 = 0.12;
-/// Parallax of a nod, the same: 10 degrees. Heads nod less far than they turn.
-const NOD_MIN: f32 = 0.07;
+/// Parallax beyond which a face is not held as it was, the same: ten degrees.
+const STRAIGHT_MAX: f32 = 0.07;
 /// How much larger the face must become, eyes to mouth: from 60 cm to 45 cm is 1.33.
 const CLOSER_MIN: f32 = 1.25;
 /// Pictures in which a movement must be seen: one is a slip of the detector.
@@ -91,11 +93,11 @@ impl Move {
 
     /// Whether the face does it, against how it was at the beginning. A head that turns to its left turns to the right of
     /// the picture.
-    fn is_shown(self, seen: &Parallax, mouth: &Mouth) -> bool {
+    fn is_shown(self, seen: &Parallax, nod: &Nod, mouth: &Mouth) -> bool {
         match self {
             Move::TurnLeft => seen.across >= TURN_MIN,
             Move::TurnRight => seen.across <= -TURN_MIN,
-            Move::Nod => seen.down >= NOD_MIN,
+            Move::Nod => nod.is_lowered(),
             Move::Closer => seen.growth >= CLOSER_MIN,
             Move::Smile => mouth.has_changed(),
         }
@@ -147,6 +149,7 @@ pub struct Challenge {
     began: Mono,
     step_began: Mono,
     first: Option<Landmarks>,
+    nod: Nod,
     mouth: Mouth,
     held: u32,
     flat: u32,
@@ -167,6 +170,7 @@ impl Challenge {
             began: now,
             step_began: now,
             first,
+            nod: Nod::default(),
             mouth,
             held: 0,
             flat: 0,
@@ -209,12 +213,14 @@ impl Challenge {
             return;
         }
         // A head that turns or nods shows its mouth at another angle; so it must be held as before, within ten degrees.
-        let straight = is_frontal(marks) && seen.across.hypot(seen.down) < NOD_MIN;
+        let straight = is_frontal(marks) && seen.across.hypot(seen.down) < STRAIGHT_MAX;
         mouth.into_iter().filter(|_| straight).for_each(|score| self.mouth.read(score));
-        self.held = if step.is_shown(&seen, &self.mouth) { self.held + 1 } else { 0 };
+        self.nod.see(marks, now);
+        self.held = if step.is_shown(&seen, &self.nod, &self.mouth) { self.held + 1 } else { 0 };
         if self.held >= step.held_min() {
             self.done += 1;
             (self.held, self.step_began) = (0, now);
+            self.nod = Nod::default();
             self.mouth.begin();
             if self.done == self.steps.len() {
                 self.says = Says::Supports;

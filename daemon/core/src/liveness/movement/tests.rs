@@ -9,6 +9,8 @@ use crate::geometry::Point;
 /// Eyes, nose and mouth corners in millimetres, the nose 26 mm before the plane of the others.
 const HEAD: [[f32; 3]; 5] =
     [[-31.5, -35.0, 0.0], [31.5, -35.0, 0.0], [0.0, 2.0, -26.0], [-25.0, 35.0, 0.0], [25.0, 35.0, 0.0]];
+/// What a head turns and nods about, in the same measure: the uppermost joint of the neck.
+const NECK: [f32; 3] = [0.0, 10.0, 90.0];
 /// Pixels per unit of tangent.
 const FOCAL: f32 = 460.0;
 /// Standard deviation of a landmark, in pixels at 63 mm = 48 pixels: that of the detector on neighbouring frames.
@@ -17,7 +19,7 @@ const JITTER: f32 = 0.7;
 /// Standard deviation of a reading of the mouth: more than that of neighbouring frames of one person (`nuaa-dev`: 0.13).
 const MOUTH_JITTER: f32 = 0.2;
 /// How far a rigid mouth seems to change with its pitch, in 17 degrees: the most of eight rendered masks that nodded.
-const MOUTH_DRIFT: f32 = 0.46;
+const MOUTH_DRIFT: f32 = 0.58;
 
 /// How a face is held: angles in degrees, millimetres; and how much it smiles.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,10 +35,13 @@ struct Stance {
 fn marks(points: &[[f32; 3]; 5], stance: Stance, mut jitter: impl FnMut() -> f32) -> Landmarks {
     let Stance { yaw, pitch, roll, right, distance, .. } = stance;
     let [(sy, cy), (sp, cp), (sr, cr)] = [yaw, pitch, roll].map(|a| a.to_radians().sin_cos());
+    let [_, up, back] = NECK;
     let project = |[x, y, z]: [f32; 3]| {
+        let (y, z) = (y - up, z - back);
         // To the right of the picture for positive yaw: the nose, at negative z, goes to positive x.
         let (x, z) = (x * cy - z * sy, x * sy + z * cy);
         let (y, z) = (y * cp - z * sp, y * sp + z * cp);
+        let (y, z) = (y + up, z + back);
         let (x, y, z) = (x * cr - y * sr + right, x * sr + y * cr, z + distance);
         Point::new(320.0 + FOCAL * x / z + jitter(), 240.0 + FOCAL * y / z + jitter())
     };
