@@ -318,7 +318,7 @@ fn mouth(x: u16, y: u16, view: &View) -> Option<u8> {
     if view.figure == Figure::Nobody || u.abs() > 14.0 || !(0.5..19.0).contains(&v) {
         return None;
     }
-    let (half, curve) = if view.smiles() { (7.0, 0.08) } else { (3.5, 0.0) };
+    let (half, curve) = if view.smiles() { (8.0, 0.06) } else { (3.0, 0.0) };
     let off = (v - 10.5 + curve * u * u).abs();
     Some(match u.abs() < half {
         true if view.smiles() && off < 1.0 => 230,

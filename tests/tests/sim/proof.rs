@@ -154,12 +154,15 @@ impl World {
         };
     }
 
-    /// The person reads the panel, and does as told or does not; a movement takes a few moments.
+    /// The person reads the panel, and does as told or does not; a movement takes a few moments, and between two the face is held
+    /// straight.
     pub(crate) fn move_as_told(&mut self) {
         let shown = *self.shown.lock().expect("one thread");
         let mut view = self.view();
         view.moving = match shown {
-            Some(Cue::Move(movement)) if view.obedient => Some(movement),
+            Some(Cue::Move(movement)) if view.obedient && view.moving.is_none_or(|done| done == movement) => {
+                Some(movement)
+            }
             _ => None,
         };
     }

@@ -163,6 +163,8 @@ impl Challenge {
     pub fn draw(seed: [u8; 32], at_rest: AtRest, now: Mono) -> Self {
         let AtRest { frontal: first, mut mouth } = at_rest;
         mouth.begin();
+        let mut nod = Nod::default();
+        first.iter().for_each(|first| nod.see(first, now));
         let steps = order(&mut ChaCha20Rng::from_seed(seed));
         Self {
             steps,
@@ -170,7 +172,7 @@ impl Challenge {
             began: now,
             step_began: now,
             first,
-            nod: Nod::default(),
+            nod,
             mouth,
             held: 0,
             flat: 0,
@@ -220,7 +222,6 @@ impl Challenge {
         if self.held >= step.held_min() {
             self.done += 1;
             (self.held, self.step_began) = (0, now);
-            self.nod = Nod::default();
             self.mouth.begin();
             if self.done == self.steps.len() {
                 self.says = Says::Supports;
