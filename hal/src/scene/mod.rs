@@ -18,6 +18,7 @@
 mod capture;
 mod compose;
 mod composition;
+mod crease;
 mod depth;
 mod eyes;
 mod gloss;

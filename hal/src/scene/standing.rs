@@ -5,6 +5,7 @@ use doorward_core::geometry::{Landmarks, Point, Rect};
 use doorward_core::vision::Detection;
 
 use super::composition::{Place, Skin};
+use super::crease::Crease;
 use super::eyes::Eye;
 use super::head::{self, Head};
 use super::motion::Pose;
@@ -192,6 +193,9 @@ impl Standing {
             range: Plane::new(WIDTH, HEIGHT, range).expect(whole),
         };
         self.eyes(poses).iter().for_each(|eye| eye.close(&mut layers));
+        for (face, pose) in self.faces(poses).iter().zip(poses).filter(|(_, pose)| pose.smile > 0.0) {
+            Crease::of(&face.landmarks, pose.smile).iter().for_each(|crease| crease.draw(&mut layers));
+        }
         layers
     }
 
