@@ -214,10 +214,11 @@ impl Challenge {
             }
             return;
         }
-        // A head that turns or nods shows its mouth at another angle; so it must be held as before, within ten degrees.
-        let straight = is_frontal(marks) && seen.across.hypot(seen.down) < STRAIGHT_MAX;
-        mouth.into_iter().filter(|_| straight).for_each(|score| self.mouth.read(score));
         self.nod.see(marks, now);
+        // A head that turns or nods shows its mouth at another angle; so it must be held as before, within ten degrees.
+        let turned = !is_frontal(marks) || seen.across.hypot(seen.down) >= STRAIGHT_MAX;
+        let straight = !turned && !self.nod.is_lowered();
+        mouth.into_iter().filter(|_| straight).for_each(|score| self.mouth.read(score));
         self.held = if step.is_shown(&seen, &self.nod, &self.mouth) { self.held + 1 } else { 0 };
         if self.held >= step.held_min() {
             self.done += 1;

@@ -19,7 +19,7 @@ const JITTER: f32 = 0.7;
 /// Standard deviation of a reading of the mouth: more than that of neighbouring frames of one person (`nuaa-dev`: 0.13).
 const MOUTH_JITTER: f32 = 0.2;
 /// How far a rigid mouth seems to change with its pitch, in 17 degrees: the most of eight rendered masks that nodded.
-const MOUTH_DRIFT: f32 = 0.58;
+const MOUTH_DRIFT: f32 = 0.6;
 
 /// How a face is held: angles in degrees, millimetres; and how much it smiles.
 #[derive(Debug, Clone, Copy, Default)]
