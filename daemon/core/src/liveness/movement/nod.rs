@@ -98,16 +98,18 @@ mod tests {
     #[test]
     fn who_rises_goes_aside_comes_nearer_or_sits_down_slowly_does_not_nod() {
         let wide = 60.0;
-        let still: [(&str, fn(f32) -> Landmarks); 5] = [
-            ("rises", |k| eyes(320.0, 240.0 - 2.0 * k, 60.0, 0.0)),
-            ("goes aside", |k| eyes(320.0 + 4.0 * k, 240.0, 60.0, 0.0)),
-            ("comes nearer", |k| eyes(320.0, 240.0 + 2.0 * k, 60.0 * 1.04f32.powf(k), 0.0)),
-            ("sits down", |k| eyes(320.0, 240.0 + 0.3 * k, 60.0, 0.0)),
-            ("sways", |k| eyes(320.0, 240.0 + 3.0 * (0.3 * k).sin(), 60.0, 0.0)),
+        // Pixels to the right and down, and growth, from picture to picture.
+        let steady = [
+            ("rises", [0.0, -2.0, 1.0]),
+            ("goes aside", [4.0, 0.0, 1.0]),
+            ("comes nearer", [0.0, 2.0, 1.04f32]),
+            ("sits down", [0.0, 0.3, 1.0]),
         ];
-        for (name, path) in still {
+        for (name, [right, down, growth]) in steady {
+            let path = |k: f32| eyes(320.0 + right * k, 240.0 + down * k, wide * growth.powf(k), 0.0);
             assert!(!nods(path, 60), "{name}");
         }
+        assert!(!nods(|k| eyes(320.0, 240.0 + 3.0 * (0.3 * k).sin(), wide, 0.0), 60), "sways");
         assert!(nods(|k| eyes(320.0, 240.0 + 0.02 * k * wide, wide, 0.0), 20));
     }
 }
