@@ -36,13 +36,13 @@ const SURROUNDINGS: u32 = 60;
 const REST: f32 = -1.46;
 
 /// The recommended pack and the house's.
-const PACKS: [Option<&str>; 2] = [None, Some("house")];
+pub(crate) const PACKS: [Option<&str>; 2] = [None, Some("house")];
 
-fn name(pack: Option<&str>) -> &str {
+pub(crate) fn name(pack: Option<&str>) -> &str {
     pack.unwrap_or("recommended")
 }
 
-fn models(pack: Option<&str>) -> Models {
+pub(crate) fn models(pack: Option<&str>) -> Models {
     Models::load(&Pack::open(&find(pack.map(Path::new)).unwrap()).unwrap(), &EngineKind::Tract).unwrap()
 }
 
@@ -53,7 +53,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn picture(bytes: &[u8]) -> Plane<Rgb> {
+pub(crate) fn picture(bytes: &[u8]) -> Plane<Rgb> {
     let decoded = image::load_from_memory(bytes).unwrap().into_rgb8();
     let (pixels, _) = decoded.as_chunks::<3>();
     Plane::new(decoded.width(), decoded.height(), pixels.to_vec()).unwrap()
