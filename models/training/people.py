@@ -2,8 +2,9 @@
 
 Each portrait is a composite (`composite`) of 24 faces of different people of about one age, gender and origin. It is
 given back the detail and light that averaging takes away (`visage`), and hair, clothes and a wall are painted (`hair`,
-`studio`). The 24 do not smile, as people before a door do not; most photographs on the web do. No detail of it belongs to one person: the script measures how well the embedding sees any of them in it,
-takes out whoever it sees too well, and reports what is left.
+`studio`). The 24 do not smile, as people before a door do not; most photographs on the web do. No detail of it belongs
+to one person: the script measures how well the embedding sees any of them in it, takes out whoever it sees too well,
+and reports what is left.
 
     python3 people.py --faces ../../../shared/media/faces-train --teachers ../../../shared/models
 
@@ -182,8 +183,8 @@ def labels_of(seen, folder, path):
     Faces are named there by the first 16 hexadecimal digits of their file's SHA-256."""
     with open(path, newline="") as file:
         said = {row["picture"]: int(row["smiles"]) for row in csv.DictReader(file)}
-    digest = lambda name: hashlib.sha256((folder / str(name)).read_bytes()).hexdigest()[:16]
-    return np.array([said.get(digest(name), -1) for name in seen.names])
+    digests = (hashlib.sha256((folder / str(name)).read_bytes()).hexdigest()[:16] for name in seen.names)
+    return np.array([said.get(digest, -1) for digest in digests])
 
 
 def at_rest(squares, said):
@@ -191,7 +192,7 @@ def at_rest(squares, said):
     sides of which are averaged, since light is uneven and a smile is not."""
     known = np.flatnonzero(said >= 0)
     if not (np.any(said == 0) and np.any(said == 1)):
-        raise SystemExit("none of the faces is labelled as smiling, or none as not: are the labels those of these faces?")
+        raise SystemExit("the labels name no face that smiles, or none at rest: are they those of these faces?")
     mouths = squares.astype(np.float32)[:, *MOUTH]
     mouths = ((mouths + mouths[:, :, ::-1]) / 2).reshape(len(squares), -1)
     mouths -= mouths[known].mean(0)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Strangers for a search among people of LFW: the adults of a folder of faces, less those who are in LFW themselves.
 
-UTKFace and LFW both hold well-known people. Everybody of UTKFace whom the recommended pack takes for somebody of LFW (one
-picture enrolled, at a promise of 1e-3) was looked at beside the picture of LFW; in_lfw.csv lists those who are the very
-person. Who was not surely the same is not in it, and counts as a false match.
+UTKFace and LFW both hold well-known people. Everybody of UTKFace whom the recommended pack takes for somebody of LFW
+(one picture enrolled, at a promise of 1e-3) was looked at beside the picture of LFW; in_lfw.csv lists those who are the
+very person. Who was not surely the same is not in it, and counts as a false match.
 
     python3 strangers.py ../../../shared/media/faces-train strangers
 """
@@ -18,8 +18,8 @@ KNOWN = Path(__file__).resolve().parent / "in_lfw.csv"
 
 
 def strangers(folder, known):
-    """Paths of the adults of `folder`, whose files are named AGE_…, that are not among `known`: the first 16 hexadecimal
-    digits of their SHA-256."""
+    """Paths of the adults of `folder`, whose files are named AGE_…, that are not among `known`: the first 16
+    hexadecimal digits of their SHA-256."""
     adults = (path for path in sorted(folder.iterdir()) if path.name.split("_")[0].isdigit())
     adults = (path for path in adults if int(path.name.split("_")[0]) >= ADULT)
     return [path for path in adults if hashlib.sha256(path.read_bytes()).hexdigest()[:16] not in known]

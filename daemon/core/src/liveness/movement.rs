@@ -4,14 +4,14 @@
 //! the eyes. Between two pictures, the four points give the homography of that plane, which explains all motion of a
 //! flat photograph, however it is turned, bent a little or moved. What the nose does beside it, its *parallax*, is the
 //! motion of a solid head: to the side of the turn, by depth times the sine of the angle. So a turn is not read from the
-//! picture's proportions but from the parallax, and a plane that foreshortens without any is a sheet.
+//! picture's proportions but from the parallax, and a plane that turns aside without any is a sheet.
 //!
 //! A rigid mask has a nose and turns like a head. What it cannot do is change its mouth against its eyes (attack case P6).
 //! So every order has a turn, which no photograph follows, and a smile, which no mask does: a change of the mouth
 //! ([`smile`](super::smile)) while the face is held straight. It may be either way, for somebody may smile already when the order
 //! comes: whoever then stops has moved as well.
 //!
-//! The [nod](nod) and coming closer only make the order harder to foretell: a photograph can be lowered and brought nearer, too. The
+//! The `nod` and coming closer only make the order harder to foretell: a photograph can be lowered and brought nearer, too. The
 //! blink is not offered: five points do not show whether an eye is open. A video of the right movements in the right order passes here;
 //! screens are for colour, infrared and depth to see (attack case P5). So does a soft mask that moves with the face behind.
 

@@ -44,10 +44,10 @@ impl Parallax {
         finite.then_some(found)
     }
 
-    /// The plane has turned, and nothing stands out of it.
+    /// The plane has turned aside, and nothing stands out of it. Not of a plane that was lowered: detectors hide what a nose does
+    /// then, and whoever nods deeply would be taken for a sheet.
     pub(super) fn is_flat(&self) -> bool {
-        let foreshortened = self.narrowing <= FORESHORTENED_MAX || self.narrowing >= 1.0 / FORESHORTENED_MAX;
-        foreshortened && self.across.hypot(self.down) < SOLID_MIN
+        self.narrowing <= FORESHORTENED_MAX && self.across.hypot(self.down) < SOLID_MIN
     }
 }
 

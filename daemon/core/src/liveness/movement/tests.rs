@@ -230,6 +230,15 @@ fn a_smile_that_widens_the_mouth_is_no_turned_sheet() {
 }
 
 #[test]
+fn a_deep_nod_is_no_turned_sheet_though_detectors_hide_its_nose() {
+    let frontal = marks(&photo(None), Stance { distance: 600.0, ..Stance::default() }, || 0.0);
+    for pitch in [20.0f32, 35.0, 45.0] {
+        let lowered = marks(&photo(None), Stance { pitch, distance: 600.0, ..Stance::default() }, || 0.0);
+        assert!(!Parallax::between(&frontal, &lowered).unwrap().is_flat(), "{pitch}");
+    }
+}
+
+#[test]
 fn one_reading_that_errs_is_no_smile_nor_is_one_that_is_no_number() {
     let mut mouth = Mouth::default();
     for k in 0..60 {
