@@ -312,10 +312,14 @@ impl Attempts {
         }
     }
 
-    /// Takes one look. `claimed`: a credential says who stands there, which answers in place of a movement.
+    /// Takes one look. `claimed`: a credential says who stands there, which answers in place of a movement. A verdict that time
+    /// alone brings comes first, and the look is then none of that attempt.
     #[must_use]
     pub fn observe(self, look: Look, claimed: bool, now: Mono) -> (Self, Option<Verdict>) {
-        let (mut attempts, _) = self.tick(now);
+        let (mut attempts, verdict) = self.tick(now);
+        if verdict.is_some() {
+            return (attempts, verdict);
+        }
         match (std::mem::replace(&mut attempts.state, State::Idle), &look.evidence) {
             (state @ (State::Decided { .. } | State::CoolDown { .. }), _) => {
                 attempts.state = state;

@@ -217,11 +217,7 @@ impl Station {
             self.clock.advance(STEP);
             let now = self.clock.now();
             let (look, _) = self.examiner.examine(frames);
-            // Time passes first, as in the terminal.
-            let (mut next, mut verdict) = attempts.tick(now.mono);
-            if verdict.is_none() {
-                (next, verdict) = next.observe(look, false, now.mono);
-            }
+            let (next, verdict) = attempts.observe(look, false, now.mono);
             attempts = next;
             match verdict {
                 Some(Verdict::Case(case)) => return Outcome::Live(self.people.decide(&case, now)),

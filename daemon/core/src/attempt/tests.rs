@@ -66,17 +66,15 @@ fn play_and_pause(mut attempts: Attempts, frames: &[Frame]) -> (Told, Vec<Frame>
     for (i, frame) in frames.iter().enumerate() {
         let now = Mono::from_millis(60_000) + FRAME * u32::try_from(i).unwrap();
         looked_at.push(if attempts.wants_frames(now) { *frame } else { Frame::Nobody });
-        let (next, ended) = attempts.tick(now);
-        let (next, verdict) = next.observe(look(*frame, now), false, now);
+        let (next, verdict) = attempts.observe(look(*frame, now), false, now);
         attempts = next;
-        for verdict in [ended, verdict].into_iter().flatten() {
-            match verdict {
-                Verdict::Case(_) => {
-                    told.push((i, Ok(())));
-                    attempts = attempts.settle(true, now);
-                }
-                Verdict::Refused(refusal) => told.push((i, Err(refusal.reject()))),
+        match verdict {
+            Some(Verdict::Case(_)) => {
+                told.push((i, Ok(())));
+                attempts = attempts.settle(true, now);
             }
+            Some(Verdict::Refused(refusal)) => told.push((i, Err(refusal.reject()))),
+            None => {}
         }
     }
     (told, looked_at)
@@ -191,6 +189,22 @@ fn p8_a_swap_in_a_dark_moment_of_the_pattern_concludes_nothing() {
         assert!(verdict.is_none(), "{slot}: {verdict:?}");
         watching = next;
     }
+}
+
+#[test]
+fn a_refusal_that_time_brings_is_told_when_a_look_is_the_first_to_come_after_it() {
+    let from = Mono::from_millis(60_000);
+    let most = Limits::default().watch_max;
+    let mut watching = attempts(Policy::default());
+    for at in [from, from + (most - FRAME)] {
+        let (next, verdict) = watching.observe(look(Frame::Unproven, at), false, at);
+        assert!(verdict.is_none());
+        watching = next;
+    }
+    let late = from + most + FRAME;
+    let (after, verdict) = watching.observe(look(Frame::Live, late), false, late);
+    assert!(matches!(verdict, Some(Verdict::Refused(refusal)) if refusal.reject() == Reject::Unproven));
+    assert!(!after.wants_frames(late), "and there is a pause");
 }
 
 #[test]
