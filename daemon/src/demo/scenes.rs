@@ -76,7 +76,7 @@ const SCENES: [Choice; 17] = [
     Choice {
         id: "mask_rigid",
         title: "A solid mask",
-        text: "The relief of a head, with painted eyes.",
+        text: "A head's relief, painted eyes: only a smile tells. --high asks for one.",
         needs: Needs::Cast,
     },
     Choice {
