@@ -4,6 +4,7 @@ Pictures are arrays of shape (height, width, 3), uint8, blue-green-red, as OpenC
 shape (5, 2) in pixels: the eye at the picture's left, the other eye, the nose, the mouth's corners left and right.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,11 @@ class Face:
     score: float
     box: np.ndarray
     landmarks: np.ndarray
+
+
+def digest(path):
+    """What a picture is called in lists of judgements: the first 16 hexadecimal digits of its file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def pictures(folder):

@@ -14,7 +14,6 @@ under `runs/people`; delete that folder to begin anew.
 
 import argparse
 import csv
-import hashlib
 import json
 import sys
 import time
@@ -179,12 +178,10 @@ def survey(folder, teacher_folder, kept):
 
 
 def labels_of(seen, folder, path):
-    """What a person said of each face, from `path`: 1 it smiles, 0 it does not, -1 for those that were not looked at.
-    Faces are named there by the first 16 hexadecimal digits of their file's SHA-256."""
+    """What a person said of each face, from `path`: 1 it smiles, 0 it does not, -1 for those that were not looked at."""
     with open(path, newline="") as file:
         said = {row["picture"]: int(row["smiles"]) for row in csv.DictReader(file)}
-    digests = (hashlib.sha256((folder / str(name)).read_bytes()).hexdigest()[:16] for name in seen.names)
-    return np.array([said.get(digest, -1) for digest in digests])
+    return np.array([said.get(faces.digest(folder / str(name)), -1) for name in seen.names])
 
 
 def at_rest(squares, said):

@@ -10,19 +10,19 @@ very person. Who was not surely the same is not in it, and counts as a false mat
 
 import argparse
 import csv
-import hashlib
 from pathlib import Path
+
+import faces
 
 ADULT = 20
 KNOWN = Path(__file__).resolve().parent / "in_lfw.csv"
 
 
 def strangers(folder, known):
-    """Paths of the adults of `folder`, whose files are named AGE_…, that are not among `known`: the first 16
-    hexadecimal digits of their SHA-256."""
+    """Paths of the adults of `folder`, whose files are named AGE_…, whose digests are not among `known`."""
     adults = (path for path in sorted(folder.iterdir()) if path.name.split("_")[0].isdigit())
     adults = (path for path in adults if int(path.name.split("_")[0]) >= ADULT)
-    return [path for path in adults if hashlib.sha256(path.read_bytes()).hexdigest()[:16] not in known]
+    return [path for path in adults if faces.digest(path) not in known]
 
 
 def main():

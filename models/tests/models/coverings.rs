@@ -18,6 +18,7 @@ use doorward_models::pack::{Pack, find};
 use doorward_models::vision::Models;
 
 use crate::golden::beside;
+use crate::rates::told;
 use crate::smile::{PACKS, models, name, picture};
 
 /// One of so many pairs of the list is looked at.
@@ -113,15 +114,8 @@ fn vector(models: &mut Models, picture: &Plane<Rgb>, face: &Detection) -> UnitVe
     UnitVector::normalise(models.embed(picture, &face.landmarks).unwrap()).unwrap()
 }
 
-fn told(errors: u64, of: u64) -> String {
-    let bound = Interval::exact(errors, of);
-    let percent = |share: f64| 100.0 * share;
-    let rate = percent(errors as f64 / of as f64);
-    format!("{errors} of {of}, {rate:.1} % ({:.1}-{:.1})", percent(bound.low), percent(bound.high))
-}
-
 #[test]
-fn p13_who_is_covered_is_turned_down_or_not_known_and_never_taken_for_another() {
+fn p13_what_covers_a_face_does_not_make_its_owner_somebody_else() {
     let Some(media) = beside("media") else { return };
     let list = std::fs::read_to_string(media.join("lfw-dev-pairs.csv")).unwrap();
     let pairs: Vec<[&str; 3]> = list

@@ -8,11 +8,11 @@ use doorward_core::frame::{Plane, Rgb};
 use doorward_core::liveness::{SUPPORT_MIN, agreement, glint, infrared};
 use doorward_core::vision::{Detection, Vision as _};
 use doorward_models::engine::EngineKind;
-use doorward_models::evaluation::interval::Interval;
 use doorward_models::pack::{Pack, find};
 use doorward_models::vision::Models;
 
 use crate::golden::beside;
+use crate::rates::rate;
 
 /// Faces below it are not judged at a door either.
 const DETECTION_MIN: f32 = 0.7;
@@ -33,17 +33,6 @@ fn models() -> Models {
 fn face(models: &mut Models, picture: &Plane<Rgb>) -> Option<Detection> {
     let found = models.detect(picture).unwrap().into_iter().max_by(|a, b| a.score.total_cmp(&b.score))?;
     (found.score >= DETECTION_MIN && found.landmarks.eye_distance() >= EYES_MIN).then_some(found)
-}
-
-fn share(name: &str, refused: u64, of: u64) -> Interval {
-    let bound = Interval::exact(refused, of);
-    println!(
-        "{name}: {refused} of {of} refused, {:.1} % ({:.1}-{:.1})",
-        100.0 * refused as f64 / of as f64,
-        100.0 * bound.low,
-        100.0 * bound.high
-    );
-    bound
 }
 
 /// The crops are tight; a detector wants a little around a face.
@@ -84,11 +73,11 @@ fn p6_contrast_tells_some_infrared_attacks_and_hardly_refuses_the_living() {
         "infrared crops: {} live and {} attacks, a face found in {} and {}",
         live[0], spoof[0], live[1], spoof[1]
     );
-    let refused = share("live, by contrast", live[2], live[1]);
-    let caught = share("attacks, by contrast", spoof[2], spoof[1]);
+    let refused = rate("live refused, by contrast", live[2], live[1]);
+    let caught = rate("attacks refused, by contrast", spoof[2], spoof[1]);
     // Why the glint of eyes is asked for only where an installer has seen it.
-    let without = share("live, without a glint", glints[0][1], glints[0][0]);
-    share("attacks, without a glint", glints[1][1], glints[1][0]);
+    let without = rate("live, without a glint", glints[0][1], glints[0][0]);
+    rate("attacks, without a glint", glints[1][1], glints[1][0]);
     assert!(without.low > 0.1, "then it could be asked for everywhere");
     assert!(refused.low < 0.05 && caught.high > refused.low && caught.low > 0.03);
 }
@@ -116,8 +105,8 @@ fn p8_structure_tells_other_faces_from_the_same_one() {
         other += refused(&moved(&imitation(theirs), their_face, found));
     }
     let count = faces.len() as u64;
-    let refused = share("the same face in an imitation of infrared", same, count);
-    let caught = share("another face in the same box", other, count);
+    let refused = rate("the same face refused, in an imitation of infrared", same, count);
+    let caught = rate("another face refused, in the same box", other, count);
     assert!(refused.low < 0.02 && caught.low > 0.8);
 }
 

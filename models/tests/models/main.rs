@@ -12,5 +12,6 @@ mod npy;
 mod onnx;
 mod pack;
 mod photos;
+mod rates;
 mod smile;
 mod tiny;

@@ -16,12 +16,12 @@ use doorward_core::liveness::movement::{self, MOUTH_CHANGE_MIN, MOUTH_WINDOW};
 use doorward_core::liveness::smile::{self, FEATURES};
 use doorward_core::vision::{Detection, Vision as _};
 use doorward_models::engine::EngineKind;
-use doorward_models::evaluation::interval::Interval;
 use doorward_models::pack::{Pack, find};
 use doorward_models::vision::Models;
 use sha2::{Digest as _, Sha256};
 
 use crate::golden::beside;
+use crate::rates::rate;
 
 const LEARNT: &str = include_str!("smile_faces.csv");
 const MEASURED: &str = include_str!("smile_lfw.csv");
@@ -67,18 +67,6 @@ fn face(models: &mut Models, picture: &Plane<Rgb>) -> Option<Detection> {
     };
     let found = models.detect(picture).unwrap().into_iter();
     found.max_by(|a, b| a.region.area().total_cmp(&b.region.area())).filter(sure)
-}
-
-fn rate(name: &str, errors: u64, of: u64) -> Interval {
-    let bound = Interval::exact(errors, of);
-    let percent = |share: f64| 100.0 * share;
-    println!(
-        "{name}: {errors} of {of}, {:.1} % ({:.1}-{:.1})",
-        percent(errors as f64 / of as f64),
-        percent(bound.low),
-        percent(bound.high)
-    );
-    bound
 }
 
 /// A labelled picture.
